@@ -1,0 +1,50 @@
+// Devices by name, loaded once. A device owns memory; what it can compute is `kernel/backend.ts`.
+import { DeviceError } from "./errors.ts";
+import type { Storage } from "./storage.ts";
+
+/** The memory half of a backend. */
+export interface Device {
+  /** `cpu`, `wasm`, `reference`, `meta`, … */
+  readonly name: string;
+  /** Uninitialised memory. @throws OutOfMemoryError */
+  alloc(nbytes: number): Storage;
+  /** Copies host bytes into a storage at a byte offset. */
+  write(storage: Storage, byteOffset: number, src: Uint8Array): void;
+  /** Copies bytes of a storage to the host, waiting for pending work. Throws where a device cannot wait. */
+  readSync(storage: Storage, byteOffset: number, dst: Uint8Array): void;
+  /** The same without blocking. */
+  read(storage: Storage, byteOffset: number, dst: Uint8Array): Promise<void>;
+}
+
+const devices = new Map<string, Device | (() => Device)>();
+
+/** Makes a device known under its name; a function is called at first use. */
+export function registerDevice(name: string, device: Device | (() => Device)): void {
+  devices.set(name, device);
+}
+
+/** The names of all devices that are known here. */
+export const deviceNames = (): string[] => [...devices.keys()];
+
+/**
+ * The device of that name (`cpu`, or `cpu:0`).
+ * @throws DeviceError when there is none.
+ */
+export function getDevice(name: string): Device {
+  const known = devices.get(name) ?? (typeof name === "string" ? devices.get(name.replace(/:0$/, "")) : undefined);
+  if (known === undefined) {
+    throw new DeviceError({ message: `no device ${JSON.stringify(name)} here`, hint: `Known devices: ${deviceNames().join(", ")}` });
+  }
+  if (typeof known !== "function") return known;
+  const made = known();
+  devices.set(made.name, made);
+  return made;
+}
+
+let defaultDevice = "cpu";
+/** Where new tensors go. */
+export const getDefaultDevice = (): string => defaultDevice;
+/** Sets where new tensors go. @throws DeviceError when there is no such device. */
+export function setDefaultDevice(name: string): void {
+  defaultDevice = getDevice(name).name;
+}

@@ -1,0 +1,65 @@
+// Every error that Firebrand throws on bad input: a class per kind, the facts as data, the text derived from them.
+
+/** The facts of an error: what was given, what was needed, one hint. */
+export interface ErrorFacts {
+  /** The public operation that refused, as the user spells it: `matmul`, `Tensor.view`. */
+  readonly op?: string;
+  /** What was wrong, with the given values (shapes always). */
+  readonly message: string;
+  /** One short sentence that names the remedy. */
+  readonly hint?: string;
+  /** Machine-readable details: shapes, dtypes, offsets, keys. */
+  readonly data?: Readonly<Record<string, unknown>>;
+  readonly cause?: unknown;
+}
+
+/**
+ * Base class of all errors thrown by Firebrand.
+ * @example
+ * const e = new FirebrandError({ op: "view", message: "shape [2, 3] has 6 elements, [4] needs 4" });
+ * e.message // => "view: shape [2, 3] has 6 elements, [4] needs 4"
+ */
+export class FirebrandError extends Error {
+  /** The operation that refused. */
+  readonly op: string | undefined;
+  /** The remedy in one sentence, where there is one. */
+  readonly hint: string | undefined;
+  /** Machine-readable details. */
+  readonly data: Readonly<Record<string, unknown>>;
+
+  constructor(facts: ErrorFacts | string) {
+    const f = typeof facts === "string" ? { message: facts } : facts;
+    const text = (f.op ? `${f.op}: ` : "") + f.message + (f.hint ? `. ${f.hint}` : "");
+    super(text, f.cause === undefined ? undefined : { cause: f.cause });
+    this.name = new.target.name;
+    this.op = f.op;
+    this.hint = f.hint;
+    this.data = f.data ?? {};
+  }
+}
+
+/** Shapes, sizes or dimensions that do not fit each other. */
+export class ShapeError extends FirebrandError {}
+/** A dimension or an index outside its range. */
+export class IndexError extends FirebrandError {}
+/** A dtype that the operation does not take, or a lossy implicit conversion. */
+export class DTypeError extends FirebrandError {}
+/** Operands on different devices, or a device that is not there. */
+export class DeviceError extends FirebrandError {}
+/** A value outside its domain: a negative size, a probability above one, a NaN count. */
+export class ValueError extends FirebrandError {}
+/** An argument of the wrong kind, or an unknown option. */
+export class ArgumentError extends FirebrandError {}
+/** Misuse of the graph: stale saved tensors, a leaf written in place, a second backward. */
+export class AutogradError extends FirebrandError {}
+/** A file that is truncated, corrupt or of another format. */
+export class FormatError extends FirebrandError {}
+/** The device has no memory left for the request. */
+export class OutOfMemoryError extends FirebrandError {}
+/** A matrix that is singular or not positive definite, an iteration that did not converge. */
+export class LinAlgError extends FirebrandError {}
+/** The backend has no kernel for this request. */
+export class UnsupportedError extends FirebrandError {}
+
+/** Shapes in messages read like PyTorch's lists: `[2, 3]`. */
+export const showShape = (shape: readonly number[]): string => `[${shape.join(", ")}]`;

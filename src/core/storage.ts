@@ -1,0 +1,62 @@
+// Memory as everyone above a backend sees it: some bytes on a device, with a version that every write moves.
+import type { Device } from "./device.ts";
+
+/** Shared by all storages over one block, so that a write through any of them is seen by all. */
+export interface Version {
+  value: number;
+}
+
+/** A claim on a storage's memory that does not keep its JavaScript object alive (see `Storage.retain`). */
+export interface Retained {
+  /** The memory as a storage again. Throws nothing; must not be called after `release`. */
+  restore(): Storage;
+  /** Gives the claim back; idempotent. */
+  release(): void;
+}
+
+let count = 0;
+
+/**
+ * Bytes on a device. Tensors are windows on storages; views share one.
+ * Nobody frees a storage: its memory goes back when the last object and the last claim on it are gone.
+ */
+export abstract class Storage {
+  /** Creation order, to tell storages made during a backward pass from older ones. */
+  readonly id: number = ++count;
+  readonly device: Device;
+  readonly nbytes: number;
+  readonly version: Version;
+
+  constructor(device: Device, nbytes: number, version: Version = { value: 0 }) {
+    this.device = device;
+    this.nbytes = nbytes;
+    this.version = version;
+  }
+
+  /** A token that is equal for two storages over the same memory. */
+  abstract get block(): unknown;
+
+  /**
+   * A claim for a graph node. Backends that count references natively keep the memory without keeping this object,
+   * so that it can die young; the default simply holds it.
+   */
+  retain(): Retained {
+    return new StrongRetained(this);
+  }
+}
+
+class StrongRetained implements Retained {
+  #storage: Storage | null;
+  constructor(storage: Storage) {
+    this.#storage = storage;
+  }
+  restore(): Storage {
+    return this.#storage!;
+  }
+  release(): void {
+    this.#storage = null;
+  }
+}
+
+/** The id of the newest storage: later ones are greater. */
+export const storageCount = (): number => count;
