@@ -1,0 +1,62 @@
+// Global switches of the calling thread: is the graph being recorded, is anomaly detection on?
+
+let grad = true;
+let inference = false;
+let anomaly = false;
+
+/** Is the graph being recorded? */
+export const isGradEnabled = (): boolean => grad;
+/** Are we inside `inferenceMode`? */
+export const isInferenceModeEnabled = (): boolean => inference;
+/** Is every node remembering where it was made? */
+export const isAnomalyEnabled = (): boolean => anomaly;
+
+/** @internal Sets the recording switch and returns its old state. */
+export function swapGrad(on: boolean): boolean {
+  const old = grad;
+  grad = on;
+  return old;
+}
+
+// A promise keeps the switch set until it settles, so that `await` inside the callback sees it.
+function withSwitch<R>(swap: (on: boolean) => boolean, on: boolean, fn: () => R): R {
+  const old = swap(on);
+  let waiting = false;
+  try {
+    const out = fn();
+    if (typeof (out as { then?: unknown } | null)?.then === "function") {
+      waiting = true;
+      return (out as unknown as Promise<unknown>).finally(() => swap(old)) as R;
+    }
+    return out;
+  } finally {
+    if (!waiting) swap(old);
+  }
+}
+
+/**
+ * Runs `fn` without recording a graph; results do not require gradients.
+ * @example noGrad(() => ones(2, { requiresGrad: true }).mul(2).requiresGrad) // => false
+ */
+export const noGrad = <R>(fn: () => R): R => withSwitch(swapGrad, false, fn);
+/**
+ * Runs `fn` with recording on, also inside `noGrad`.
+ * @example noGrad(() => enableGrad(() => isGradEnabled())) // => true
+ */
+export const enableGrad = <R>(fn: () => R): R => withSwitch(swapGrad, true, fn);
+/** Turns recording on or off, for `fn` only where one is given, else from here on. */
+export function setGradEnabled(on: boolean): void;
+export function setGradEnabled<R>(on: boolean, fn: () => R): R;
+export function setGradEnabled<R>(on: boolean, fn?: () => R): R | void {
+  if (fn) return withSwitch(swapGrad, on, fn);
+  swapGrad(on);
+}
+/**
+ * Like `noGrad`, and says so to code that asks `isInferenceModeEnabled`.
+ * @example inferenceMode(() => isGradEnabled()) // => false
+ */
+export const inferenceMode = <R>(fn: () => R): R =>
+  withSwitch((on) => { const old = inference; inference = on; return old; }, true, () => noGrad(fn));
+/** Records creation stacks and stops backward at the first NaN, naming the operation that made it. Slow: for debugging. */
+export const detectAnomaly = <R>(fn: () => R): R =>
+  withSwitch((on) => { const old = anomaly; anomaly = on; return old; }, true, fn);

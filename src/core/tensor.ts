@@ -1,0 +1,84 @@
+// The Tensor: a typed window on a storage plus its place in the autograd graph. Its methods come from `ops/`.
+import type { DType } from "./dtype.ts";
+import type { Layout } from "./layout.ts";
+import type { Storage } from "./storage.ts";
+
+const BRAND: unique symbol = Symbol.for("firebrand.tensor") as never;
+
+/** What the core knows of a graph node; the rest is `autograd/node.ts`. */
+export interface GraphNode {
+  readonly name: string;
+}
+
+/** A view's relation to the tensor whose memory it shows. */
+export interface ViewOf {
+  readonly base: Tensor;
+  /** Storage version at which the view's node was made: an older one is stale and rebuilt from the base's. */
+  version: number;
+}
+
+/**
+ * A multi-dimensional array of one dtype on one device. Create with `tensor`, `zeros`, `randn`, …; never freed by hand.
+ * Methods are PyTorch's in camelCase; those that end in `_` write in place.
+ */
+export class Tensor {
+  /** The memory, shared by all views. */
+  readonly storage: Storage;
+  /** Shape, strides and offset on the storage. */
+  readonly layout: Layout;
+  /** Element type. */
+  readonly dtype: DType;
+  /** The accumulated gradient of a leaf (or of any tensor after `retainGrad`), null before the first backward. */
+  grad: Tensor | null = null;
+  /** @internal The node that computes this tensor's gradient; null for leaves. Read through `nodeOf`, which refreshes stale views. */
+  node: GraphNode | null = null;
+  /** @internal Which output of `node` this is. */
+  outputIndex = 0;
+  /** @internal The leaf's gradient sink, made when first needed. */
+  sink: GraphNode | null = null;
+  /** @internal Leaf flag; `requiresGrad` also covers computed tensors. */
+  leafRequiresGrad = false;
+  /** @internal Set on differentiable views. */
+  viewOf: ViewOf | null = null;
+  /** @internal A number in tensor form: it takes part in promotion as a Python scalar does. */
+  isScalar = false;
+  /** A name for messages (parameters get their `stateDict` key). */
+  label: string | undefined = undefined;
+
+  constructor(storage: Storage, layout: Layout, dtype: DType) {
+    this.storage = storage;
+    this.layout = layout;
+    this.dtype = dtype;
+  }
+
+  get [BRAND](): true {
+    return true;
+  }
+  static [Symbol.hasInstance](x: unknown): boolean {
+    return isTensor(x);
+  }
+
+  /** Sizes, outermost first. @example zeros(2, 3).shape // => [2, 3] */
+  get shape(): readonly number[] {
+    return this.layout.shape;
+  }
+  /** Number of dimensions. @example zeros(2, 3).ndim // => 2 */
+  get ndim(): number {
+    return this.layout.shape.length;
+  }
+  /** Name of the device that holds the memory. @example zeros(2).device // => "cpu" */
+  get device(): string {
+    return this.storage.device.name;
+  }
+  /** Does backward compute a gradient for it? */
+  get requiresGrad(): boolean {
+    return this.leafRequiresGrad || this.node !== null;
+  }
+  /** Is it not the result of a recorded operation? */
+  get isLeaf(): boolean {
+    return this.node === null;
+  }
+}
+
+/** Is `x` a tensor (of any copy of this package)? */
+export const isTensor = (x: unknown): x is Tensor => typeof x === "object" && x !== null && (x as Tensor)[BRAND] === true;

@@ -1,0 +1,169 @@
+// Moving values about: copies, casts, devices, fills, and the gradient-aware in-place writes built on them.
+import { checkInplace, edgeOf, needsGraph, rebaseHistory } from "../autograd/graph.ts";
+import { Node } from "../autograd/node.ts";
+import { getDevice } from "../core/device.ts";
+import { type DType, isComplex, isDType, itemSize } from "../core/dtype.ts";
+import { ArgumentError } from "../core/errors.ts";
+import { broadcastShapes, denseLayout, sameShape } from "../core/layout.ts";
+import { isTensor, Tensor } from "../core/tensor.ts";
+import { checkTensor, composite, type Op, primitive } from "./define.ts";
+import { checkWritable, overlaps, provideFit } from "./formula.ts";
+import { allocate, launch, padded, stretched } from "./launch.ts";
+import { type Scalar, type TensorLike } from "./promote.ts";
+import { scalarBytes, scalarTensor } from "./scalar.ts";
+import { specId } from "../kernel/spec.ts";
+import { input as operand } from "../kernel/expr.ts";
+import { laneOf } from "../kernel/spec.ts";
+
+const COPY = { kind: "copy" } as const;
+
+/** A contiguous copy with another dtype or on another device, unrecorded. */
+export function rawCopy(x: Tensor, dtype: DType = x.dtype, device: string = x.device): Tensor {
+  const target = getDevice(device);
+  if (target === x.storage.device) {
+    const out = allocate(x.shape, dtype, target);
+    if (out.layout.numel > 0) launch("copy", COPY, [out], [x]);
+    return out;
+  }
+  const here = x.layout.contiguous && x.dtype === dtype ? x : rawCopy(x, dtype);
+  const bytes = new Uint8Array(here.layout.numel * itemSize(dtype));
+  here.storage.device.readSync(here.storage, here.layout.offset * itemSize(dtype), bytes);
+  const out = allocate(x.shape, dtype, target);
+  target.write(out.storage, 0, bytes);
+  return out;
+}
+
+/** A copy with memory of its own, contiguous; gradients flow through. @example clone(tensor([1, 2])) // => [1, 2] */
+export const clone: Op<[opts?: { memoryFormat?: string }]> = /*@__PURE__*/ primitive({
+  torch: "clone", params: ["input", "memoryFormat"],
+  forward: (_ctx, x: Tensor, _memoryFormat?: string) => rawCopy(x),
+  backward: (_ctx, g) => g,
+  samples: (r) => [[r.normal(3, 4)], [r.normal(3, 4).t()]],
+});
+
+const cast = /*@__PURE__*/ primitive<Op<[dtype: DType, device: string, from: { dtype: DType; device: string }]>, [Tensor, DType, string, { dtype: DType; device: string }]>({
+  torch: "_to", params: ["input", "dtype", "device", "from"],
+  forward: (_ctx, x, dtype, device, _from) => rawCopy(x, dtype, device),
+  backward: (ctx, g) => (g ? to(g, { dtype: ctx.args[3].dtype, device: ctx.args[3].device }) : null),
+});
+
+/** Options of `to`. */
+export interface ToOptions { dtype?: DType; device?: string; copy?: boolean; nonBlocking?: boolean; memoryFormat?: string }
+
+/**
+ * The tensor with another dtype and/or on another device; itself when nothing changes.
+ * Takes a dtype, a device name, another tensor to be like, or options.
+ * @throws DeviceError when the device is unknown.
+ * @example to(tensor([1.7, -1.7]), "int64") // => [1, -1]
+ */
+export function to(x: Tensor, target: DType | string | Tensor | ToOptions, second?: DType | ToOptions): Tensor {
+  checkTensor("to", "input", x);
+  const o: ToOptions = isTensor(target) ? { dtype: target.dtype, device: target.device }
+    : isDType(target) ? { dtype: target }
+    : typeof target === "string" ? { device: target }
+    : typeof target === "object" && target !== null ? target : {};
+  if (target === undefined || typeof target === "number" || typeof target === "boolean") throw new ArgumentError({ op: "to", message: `cannot convert to ${String(target)}`, hint: "Give a dtype, a device, a tensor or options" });
+  const more: ToOptions = isDType(second) ? { dtype: second } : typeof second === "object" && second !== null ? second : {};
+  const dtype = more.dtype ?? o.dtype ?? x.dtype;
+  if (!isDType(dtype)) throw new ArgumentError({ op: "to", message: `unknown dtype ${String(dtype)}`, hint: 'Use "float32", "int64", …' });
+  const device = getDevice(more.device ?? o.device ?? x.device).name;
+  if (dtype === x.dtype && device === x.device && !(o.copy ?? more.copy)) return x;
+  return cast(x, dtype, device, { dtype: x.dtype, device: x.device });
+}
+
+/** The tensor itself where it is row-major, else a copy that is. @example contiguous(tensor([[1, 2], [3, 4]]).t()) // => [[1, 3], [2, 4]] */
+export const contiguous: Op<[opts?: { memoryFormat?: string }]> = /*@__PURE__*/ composite({
+  torch: "Tensor.contiguous", params: ["input", "memoryFormat"],
+  forward: (x: Tensor) => (x.layout.contiguous ? x : clone(x)),
+});
+
+/** A tensor over the same memory, outside the graph. @example detach(ones(2, { requiresGrad: true })).requiresGrad // => false */
+export const detach: Op<[]> = /*@__PURE__*/ composite({
+  torch: "detach", params: ["input"], differentiable: false,
+  forward: (x: Tensor) => new Tensor(x.storage, x.layout, x.dtype),
+});
+
+class CopyNode extends Node {
+  readonly name: string = "CopyBackward";
+  readonly #shape: readonly number[];
+  readonly #dtype: DType;
+  constructor(self: Tensor, source: Tensor) {
+    super();
+    this.edges = [edgeOf(self), edgeOf(source)];
+    this.#shape = source.shape;
+    this.#dtype = source.dtype;
+  }
+  apply(grads: (Tensor | null)[]): (Tensor | null)[] {
+    const g = grads[0]!;
+    return [this.edges[0] ? g.mul(0) : null, this.edges[1] ? fitTo(g, this.#shape, this.#dtype) : null];
+  }
+}
+
+/** Writes `source`, broadcast and cast, into `self`. @throws ShapeError, AutogradError */
+export function copy_(self: Tensor, source: TensorLike): Tensor {
+  checkTensor("copy_", "input", self);
+  checkInplace("copy_", self);
+  const src = isTensor(source) ? source : scalarTensor(source, self);
+  checkWritable("copy_", self, broadcastShapes("copy_", self.shape, src.shape));
+  const recording = needsGraph([self, src]);
+  const node = recording ? new CopyNode(self, src) : null;
+  rawWrite(self, src);
+  if (node) rebaseHistory(self, node);
+  return self;
+}
+
+/** `copy_` that is recorded nowhere, but moves the version. */
+export function rawWrite(self: Tensor, src: Tensor): void {
+  let from = src.storage.device === self.storage.device ? src : rawCopy(src, self.dtype, self.device);
+  if (overlaps(from, self)) from = rawCopy(from);
+  if (self.layout.numel > 0) launch("copy_", COPY, [self], [stretched(from, self.shape, "copy_")]);
+  self.storage.version.value++;
+}
+
+/** Writes one value everywhere. @example fill_(zeros(2), 7) // => [7, 7] */
+export function fill_(self: Tensor, value: TensorLike): Tensor {
+  checkTensor("fill_", "input", self);
+  if (isTensor(value) && value.ndim > 0) throw new ArgumentError({ op: "fill_", message: `the value has shape [${value.shape.join(", ")}]`, hint: "It must be a number or a 0-d tensor" });
+  return copy_(self, value);
+}
+/** Writes zeros. @example zero_(ones(2)) // => [0, 0] */
+export const zero_ = (self: Tensor): Tensor => fill_(self, 0);
+
+/** A tensor full of one value, unrecorded. */
+export function rawFull(shape: readonly number[], value: Scalar, dtype: DType, device: string): Tensor {
+  const out = allocate(shape, dtype, getDevice(device));
+  if (out.layout.numel === 0) return out;
+  const bytes = scalarBytes(value, dtype);
+  if (bytes.every((b) => b === bytes[0]) || out.layout.numel > 1) {
+    const point = new Tensor(out.storage.device.alloc(bytes.length), denseLayout([]), dtype);
+    point.storage.device.write(point.storage, 0, bytes);
+    launch("full", COPY, [out], [stretched(point, shape, "full")]);
+  } else out.storage.device.write(out.storage, 0, bytes);
+  return out;
+}
+
+const SUM = { f32: 0, f64: 0, i64: 0, c64: 0, c128: 0 } as Record<string, number>;
+const sumSpec = (lane: ReturnType<typeof laneOf>): { kind: "reduce"; id: number; op: "sum"; pre: ReturnType<typeof operand>; post: null; lane: ReturnType<typeof laneOf> } =>
+  ({ kind: "reduce", id: (SUM[lane] ||= specId()), op: "sum", pre: operand(0), post: null, lane });
+
+/** `g` summed over what broadcasting to its shape had stretched: the transpose of `expand`. */
+export const sumToSize: Op<[size: readonly number[]]> = /*@__PURE__*/ primitive({
+  torch: "Tensor.sum_to_size", params: ["input", "size"], variadic: 1,
+  forward: (ctx, x: Tensor, size: readonly number[]) => {
+    ctx.state["shape"] = x.shape;
+    if (sameShape(x.shape, size)) return x;
+    if (!sameShape(broadcastShapes("sumToSize", x.shape, size), x.shape)) throw new ArgumentError({ op: "sumToSize", message: `[${x.shape.join(", ")}] does not sum to [${size.join(", ")}]` });
+    const out = allocate(size, x.dtype, x.storage.device);
+    launch("sumToSize", sumSpec(laneOf(x.dtype)), [padded(out, x.ndim)], [x]);
+    return out;
+  },
+  backward: (ctx, g) => (g ? g.expand(ctx.state["shape"] as readonly number[]) : null),
+});
+
+/** A gradient made to fit: summed down or stretched, and cast (of complex to real: the real part). */
+export function fitTo(g: Tensor, shape: readonly number[], dtype: DType): Tensor {
+  const part = isComplex(g.dtype) && !isComplex(dtype) ? g.real : g;
+  const sized = sameShape(part.shape, shape) ? part : part.layout.numel < shape.reduce((a, b) => a * b, 1) ? part.expand(shape) : sumToSize(part, shape);
+  return sized.dtype === dtype ? sized : to(sized, dtype);
+}
+provideFit(fitTo);

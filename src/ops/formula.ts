@@ -1,0 +1,383 @@
+// Pointwise ops. A formula is traced once per combination of dtypes into one kernel for the result and one per gradient;
+// the same gradient formula runs on Tensors when the gradient itself is to be differentiable.
+import { edgeOf, checkInplace, needsGraph, rebaseHistory, setHistory } from "../autograd/graph.ts";
+import { Node, SavedTensor } from "../autograd/node.ts";
+import { canCast, category, type DType, dtypeId, getDefaultDtype, isDifferentiable, toReal } from "../core/dtype.ts";
+import { ArgumentError, DTypeError, ShapeError, showShape } from "../core/errors.ts";
+import { broadcastShapes, denseLayout, extent, type Layout, sameShape } from "../core/layout.ts";
+import { isGradEnabled } from "../core/mode.ts";
+import { isTensor, Tensor } from "../core/tensor.ts";
+import { type Algebra, Expr, input, inputsOf, param, substitute } from "../kernel/expr.ts";
+import { laneOf, type Operand, type PointwiseSpec, type ReduceSpec, specId } from "../kernel/spec.ts";
+import { bindArgs, checkTensor, type ErrorSamples, isOptions, jsName, type OpInfo, registry, type Samples } from "./define.ts";
+import { allocateLike, deviceMismatch, launch, padded, stretched } from "./launch.ts";
+import { ComplexScalar, isScalar, resultType, type TensorLike } from "./promote.ts";
+import { scalarTensor } from "./scalar.ts";
+
+/** Options as a formula sees them: numbers become expressions, so that they may change without a new kernel. */
+export type FormulaOptions<P, E> = { readonly [K in keyof P]: P[K] extends number ? E : P[K] };
+
+/** An elementwise op as data. */
+export interface PointwiseDef<P extends object> {
+  /** PyTorch's name. */
+  readonly torch: string;
+  /** Names of the operands after `input`; those with `?` may be absent. */
+  readonly operands?: readonly string[];
+  /** Options in PyTorch's positional order with their defaults. */
+  readonly defaults?: P;
+  /** keep: the common dtype of the operands; float: at least the default float. */
+  readonly promote?: "keep" | "float" | ((o: P) => "keep" | "float");
+  /** The result's dtype where it is not the common one: bool, or the real type of a complex one. */
+  readonly result?: "bool" | "real";
+  /** The value. Operands that are absent are undefined. */
+  readonly forward: <E extends Algebra<E>>(x: E[], o: FormulaOptions<P, E>) => E;
+  /** The gradient of each operand, null where there is none. `g` is the output's gradient, `y` the output. */
+  readonly grad?: <E extends Algebra<E>>(g: E, x: E[], y: E, o: FormulaOptions<P, E>) => (E | null)[];
+  /** Refuses dtypes or options before anything runs. */
+  readonly check?: (x: readonly (TensorLike | undefined)[], o: P) => void;
+  /** Operands that do not take part in promotion (conditions), by position. */
+  readonly masks?: readonly number[];
+  /** Does the function take `{ inplace: true }`, as PyTorch's activations do? */
+  readonly inplaceOption?: boolean;
+  readonly samples?: Samples;
+  readonly errors?: ErrorSamples;
+}
+
+/** The kernel of one gradient. */
+interface GradKernel {
+  /** What it reads: 0 is g, 1… the operands, operands + 1 the output. */
+  readonly reads: readonly number[];
+  readonly expr: Expr;
+  readonly spec: PointwiseSpec;
+  reduce: ReduceSpec | null;
+}
+
+/** Everything that is known of an op for one combination of dtypes, scalars and static options. */
+interface Plan {
+  readonly name: string;
+  readonly def: PointwiseDef<never>;
+  readonly spec: PointwiseSpec;
+  readonly common: DType;
+  readonly dtype: DType;
+  /** For each operand: index among the tensors, or -1 - parameter index, or null when absent. */
+  readonly slots: readonly (number | null)[];
+  readonly options: Record<string, unknown>;
+  grads: (GradKernel | null)[] | null;
+}
+
+/** Makes a pointwise op from its formula. */
+export function pointwise<O, P extends object = Record<never, never>>(def: PointwiseDef<P>): O {
+  const name = jsName(def.torch);
+  const operandNames = ["input", ...(def.operands ?? [])];
+  const required = operandNames.filter((n) => !n.endsWith("?")).length;
+  const optionNames = Object.keys(def.defaults ?? {});
+  const names = [...operandNames.map((n) => n.replace("?", "")), ...optionNames];
+  const arity = operandNames.length;
+  const defaults = (def.defaults ?? {}) as Record<string, unknown>;
+  const plans = new Map<string | number, Plan>();
+
+  // Splits a call into tensors, scalar parameters and options, and finds its plan.
+  const prepare = (args: readonly unknown[], tensors: Tensor[], params: number[]): Plan => {
+    let bound = args;
+    if (args.length > arity || args.length < required || isOptions(args[args.length - 1]) || args.includes(null)) bound = bindArgs(name, names, args);
+    let key = 1;
+    for (let i = 0; i < arity; i++) {
+      const x = bound[i];
+      if (isTensor(x)) {
+        key = key * 32 + dtypeId(x.dtype) + (x.isScalar ? 12 : 0);
+        if (x.layout.shape.length === 0) key = key * 2 + 1; else key *= 2;
+        tensors.push(x);
+      } else if (x === undefined && i >= required) key = key * 64 + 62;
+      else if (typeof x === "number") { key = key * 64 + (Number.isInteger(x) ? 60 : 61); params.push(x); }
+      else if (x instanceof ComplexScalar) { return prepare(bound.map((v) => (v === x ? scalarTensor(x, deviceOf(bound)) : v)), dropAll(tensors), dropAll(params)); }
+      else if (isScalar(x)) { key = key * 64 + (typeof x === "boolean" ? 59 : 60); params.push(Number(x)); }
+      else checkTensor(name, names[i]!, x);
+    }
+    if (tensors.length === 0) throw new ArgumentError({ op: name, message: "no operand is a Tensor", hint: "Wrap one with tensor(…)" });
+    let text = "";
+    for (let i = 0; i < optionNames.length; i++) {
+      const v = bound[arity + i] === undefined ? defaults[optionNames[i]!] : bound[arity + i];
+      if (typeof v === "number") params.push(v);
+      else text += `|${typeof v}${String(v)}`;
+    }
+    if (getDefaultDtype() !== "float32") text += `|${getDefaultDtype()}`;
+    const full = text === "" ? key : key + text;
+    return plans.get(full) ?? makePlan(full, bound, tensors);
+  };
+
+  const makePlan = (key: string | number, bound: readonly unknown[], tensors: readonly Tensor[]): Plan => {
+    const operands = Array.from({ length: arity }, (_, i) => bound[i] as TensorLike | undefined);
+    let p = 0;
+    let t = 0;
+    const slots = operands.map((x) => (x === undefined ? null : isTensor(x) ? t++ : -1 - p++));
+    const options: Record<string, unknown> = {};
+    const traced: Record<string, unknown> = {};
+    optionNames.forEach((n, i) => {
+      const v = bound[arity + i] === undefined ? defaults[n] : bound[arity + i];
+      if (typeof v !== "number" && typeof v !== typeof defaults[n] && defaults[n] !== null && v !== undefined && typeof defaults[n] === "number") {
+        throw new ArgumentError({ op: name, message: `${n} must be a number, got ${String(v)}` });
+      }
+      options[n] = v;
+      traced[n] = typeof v === "number" ? param(p++) : v;
+    });
+    def.check?.(operands, options as P);
+    const counted = operands.filter((x, i) => x !== undefined && !def.masks?.includes(i)) as TensorLike[];
+    let common = resultType(...counted);
+    const promote = typeof def.promote === "function" ? def.promote(options as P) : def.promote;
+    if (promote === "float" && category(common) < 2) common = getDefaultDtype();
+    const dtype = def.result === "bool" ? "bool" : def.result === "real" ? toReal(common) : common;
+    const xs = slots.map((s) => (s === null ? undefined : s >= 0 ? input(s) : param(-1 - s))) as Expr[];
+    const lane = laneOf(common);
+    const expr = forLane(def.forward(xs, traced as FormulaOptions<P, Expr>), lane);
+    const spec: PointwiseSpec = { kind: "pointwise", id: specId(), exprs: [expr], lane };
+    const plan: Plan = { name, def: def as unknown as PointwiseDef<never>, spec, common, dtype, slots, options, grads: null };
+    if (def.grad && isDifferentiable(dtype)) {
+      const g = input(0);
+      const up = slots.map((s) => (s === null ? undefined : s >= 0 ? input(s + 1) : param(-1 - s))) as Expr[];
+      const formulas = def.grad(g, up, input(tensors.length + 1), traced as FormulaOptions<P, Expr>);
+      plan.grads = tensors.map((_, i) => {
+        const e = formulas[slots.indexOf(i)];
+        if (!e) return null;
+        const real = forLane(e, lane);
+        const reads = inputsOf([real]);
+        const compact = substitute(real, (l) => (l.op === "input" ? input(reads.indexOf(l.value)) : l));
+        return { reads, expr: compact, spec: { kind: "pointwise", id: specId(), exprs: [compact], lane }, reduce: null };
+      });
+    }
+    plans.set(key, plan);
+    return plan;
+  };
+
+  const call = (...args: unknown[]): Tensor => {
+    if (def.inplaceOption) {
+      const last = args[args.length - 1];
+      if (isOptions(last) && "inplace" in last) {
+        const { inplace: on, ...rest } = last;
+        const kept = [...args.slice(0, -1), rest];
+        return on ? inplace(...(kept as [Tensor])) : call(...kept);
+      }
+    }
+    const tensors: Tensor[] = [];
+    const params: number[] = [];
+    const plan = prepare(args, tensors, params);
+    const first = tensors[0]!;
+    const layout = outLayout(name, tensors);
+    const out = allocateLike(layout, plan.dtype, first.storage.device);
+    execute(plan, out, tensors, params);
+    if (plan.grads !== null && needsGraph(tensors)) setHistory(out, new PointwiseNode(plan, tensors, params, out));
+    return out;
+  };
+
+  const inplace = (self: Tensor, ...args: unknown[]): Tensor => {
+    const op = `${name}_`;
+    checkTensor(op, "input", self);
+    checkInplace(op, self);
+    const tensors: Tensor[] = [];
+    const params: number[] = [];
+    const plan = prepare([self, ...args], tensors, params);
+    const shape = outLayout(op, tensors).shape;
+    checkWritable(op, self, shape);
+    if (!canCast(plan.dtype, self.dtype)) {
+      throw new DTypeError({ op, message: `the result is ${plan.dtype}, which does not fit into ${self.dtype} (shapes ${tensors.map((t) => showShape(t.shape)).join(", ")})`, hint: "Use the out-of-place form" });
+    }
+    const recording = plan.grads !== null && needsGraph(tensors);
+    const node = recording ? new PointwiseNode(plan, tensors, params, self) : null;
+    // Operands that overlap the target elsewhere than element by element must be read before it is written.
+    const safe = tensors.map((t, i) => (i > 0 && overlaps(t, self) ? detachedCopy(t) : t));
+    execute(plan, self, safe, params);
+    self.storage.version.value++;
+    if (node) {
+      rebaseHistory(self, node);
+      node.saveOutput(self);
+    }
+    return self;
+  };
+
+  const info: OpInfo = {
+    torch: def.torch, kind: "pointwise", inplace: inplace as (self: Tensor, ...args: unknown[]) => Tensor, differentiable: def.grad !== undefined,
+    ...(def.samples && { samples: def.samples }), ...(def.errors && { errors: def.errors }),
+  };
+  const op = Object.assign(call, { op: info });
+  Object.defineProperty(op, "name", { value: name });
+  registry.push(op as never);
+  return op as unknown as O;
+}
+
+// On real lanes a conjugate is nothing.
+function forLane(e: Expr, lane: PointwiseSpec["lane"], memo: Map<Expr, Expr> = new Map()): Expr {
+  if (lane === "c64" || lane === "c128" || e.args.length === 0) return e;
+  const known = memo.get(e);
+  if (known) return known;
+  const args = e.args.map((a) => forLane(a, lane, memo));
+  const out = e.op === "conj" || e.op === "real" ? args[0]! : args.every((a, i) => a === e.args[i]) ? e : new Expr(e.op, args, e.value);
+  memo.set(e, out);
+  return out;
+}
+
+const dropAll = <T>(a: T[]): T[] => { a.length = 0; return a; };
+const deviceOf = (args: readonly unknown[]): Tensor | undefined => args.find(isTensor);
+
+// The layout of a fresh result: shared with an operand that is already dense and of that shape.
+function outLayout(op: string, tensors: readonly Tensor[]): Layout {
+  const first = tensors[0]!.layout;
+  let same = true;
+  for (let i = 1; i < tensors.length; i++) if (!sameShape(tensors[i]!.layout.shape, first.shape)) { same = false; break; }
+  if (same) return first.contiguous && first.offset === 0 ? first : denseLayout(first.shape);
+  const shape = broadcastShapes(op, ...tensors.map((t) => t.layout.shape));
+  for (const t of tensors) if (t.layout.contiguous && t.layout.offset === 0 && sameShape(t.layout.shape, shape)) return t.layout;
+  return denseLayout(shape);
+}
+
+function execute(plan: Plan, out: Tensor, tensors: readonly Tensor[], params: readonly number[]): void {
+  const shape = out.layout.shape;
+  let ins: readonly Operand[] = tensors;
+  for (let i = 0; i < tensors.length; i++) {
+    const t = tensors[i]!;
+    if (t.storage.device !== out.storage.device) {
+      if (!(t.layout.shape.length === 0 && t.isScalar)) throw deviceMismatch(plan.name, tensors);
+    }
+    if (!sameShape(t.layout.shape, shape)) {
+      ins = tensors.map((x) => stretched(x, shape, plan.name));
+      break;
+    }
+  }
+  launch(plan.name, plan.spec, [out], ins, params);
+}
+
+/** Throws unless `t` can be written with a result of `shape`. */
+export function checkWritable(op: string, t: Tensor, shape: readonly number[]): void {
+  if (!sameShape(shape, t.layout.shape)) {
+    throw new ShapeError({ op, message: `the result has shape ${showShape(shape)}, the target ${showShape(t.layout.shape)}`, hint: "An in-place operation cannot grow its target" });
+  }
+  if (t.layout.shape.some((n, d) => n > 1 && t.layout.strides[d] === 0)) {
+    throw new ShapeError({ op, message: `the target of shape ${showShape(t.layout.shape)} is expanded: several elements share memory`, hint: "Call clone() before writing" });
+  }
+}
+
+/** Do two windows share memory other than element by element? */
+export function overlaps(a: Operand, b: Operand): boolean {
+  if (a.storage.block !== b.storage.block) return false;
+  const same = a.dtype === b.dtype && a.layout.offset === b.layout.offset && sameShape(a.layout.shape, b.layout.shape) && sameShape(a.layout.strides, b.layout.strides);
+  if (same) return false;
+  const x = extent(a.layout);
+  const y = extent(b.layout);
+  return x !== null && y !== null && x.min <= y.max && y.min <= x.max;
+}
+
+function detachedCopy(t: Tensor): Tensor {
+  const out = allocateLike(denseLayout(t.layout.shape), t.dtype, t.storage.device);
+  launch("clone", { kind: "copy" }, [out], [t]);
+  out.isScalar = t.isScalar;
+  return out;
+}
+
+/** `g` of some shape as the gradient of something of `shape`: summed over what was broadcast, with `expr` applied on the way. */
+class PointwiseNode extends Node {
+  readonly name: string;
+  readonly #plan: Plan;
+  readonly #params: readonly number[];
+  readonly #inputs: readonly { readonly shape: readonly number[]; readonly dtype: DType }[];
+  readonly #saved: (SavedTensor | null)[];
+  #wantsOutput = false;
+  readonly #count: number;
+
+  constructor(plan: Plan, tensors: readonly Tensor[], params: readonly number[], out: Tensor) {
+    super();
+    this.name = `${plan.name}Backward`;
+    this.#plan = plan;
+    this.#params = params;
+    this.#count = tensors.length;
+    this.#saved = new Array<SavedTensor | null>(tensors.length + 1).fill(null);
+    const edges: ReturnType<typeof edgeOf>[] = [];
+    const inputs: { shape: readonly number[]; dtype: DType }[] = [];
+    for (let i = 0; i < tensors.length; i++) {
+      const t = tensors[i]!;
+      const kernel = plan.grads![i]!;
+      const edge = kernel === null || !isDifferentiable(t.dtype) ? null : edgeOf(t);
+      edges.push(edge);
+      inputs.push({ shape: t.layout.shape, dtype: t.dtype });
+      if (!edge) continue;
+      for (const r of kernel.reads) {
+        if (r === 0) continue;
+        if (r === tensors.length + 1) this.#wantsOutput = true;
+        else this.#saved[r - 1] ??= new SavedTensor(tensors[r - 1]!);
+      }
+    }
+    this.edges = edges;
+    this.#inputs = inputs;
+    if (this.#wantsOutput && out.storage !== tensors[0]!.storage) this.saveOutput(out);
+  }
+
+  /** In-place ops save their output only once it is written. */
+  saveOutput(out: Tensor): void {
+    if (this.#wantsOutput) this.#saved[this.#count] ??= new SavedTensor(out, out.viewOf === null || out.node === this);
+  }
+
+  #unpack(r: number, g: Tensor): Tensor {
+    return r === 0 ? g : this.#saved[r - 1]!.unpack(this);
+  }
+
+  apply(grads: (Tensor | null)[]): (Tensor | null)[] {
+    const g = grads[0];
+    if (!g) return [];
+    if (isGradEnabled()) return this.#applyOnTensors(g);
+    const { grads: kernels } = this.#plan;
+    return this.edges.map((edge, i) => {
+      if (!edge) return null;
+      const kernel = kernels![i]!;
+      const like = this.#inputs[i]!;
+      const ins = kernel.reads.map((r) => this.#unpack(r, g));
+      return gradientOf(this.name, kernel, ins, like, g.layout.shape, this.#params, this.#plan.spec.lane);
+    });
+  }
+
+  #applyOnTensors(g: Tensor): (Tensor | null)[] {
+    const { def, slots, options } = this.#plan;
+    let p = -1;
+    const operands = slots.map((s) => {
+      if (s === null) return undefined;
+      if (s < 0) return scalarTensor(this.#params[-1 - s]!, g);
+      return this.#saved[s] ? this.#saved[s]!.unpack(this) : g; // a tensor that no formula reads
+    }) as Tensor[];
+    p = slots.filter((s) => s !== null && s < 0).length;
+    const o: Record<string, unknown> = {};
+    for (const [k, v] of Object.entries(options)) o[k] = typeof v === "number" ? scalarTensor(this.#params[p++]!, g) : v;
+    const y = this.#saved[this.#count] ? this.#saved[this.#count]!.unpack(this) : g;
+    const formulas = def.grad!(g as never, operands as never, y as never, o as never) as (Tensor | null)[];
+    return this.edges.map((edge, i) => {
+      const f = formulas[slots.indexOf(i)];
+      return edge && f ? fitTo(f, this.#inputs[i]!.shape, this.#inputs[i]!.dtype) : null;
+    });
+  }
+
+  override release(): void {
+    for (const s of this.#saved) s?.release();
+  }
+}
+
+function gradientOf(
+  op: string, kernel: GradKernel, ins: readonly Tensor[], like: { readonly shape: readonly number[]; readonly dtype: DType },
+  shape: readonly number[], params: readonly number[], lane: PointwiseSpec["lane"],
+): Tensor {
+  const device = ins.length ? ins[0]!.storage.device : undefined;
+  if (device === undefined) return fitTo(scalarTensor(0), like.shape, like.dtype);
+  const operands = ins.map((t) => stretched(t, shape, op));
+  const fits = sameShape(like.shape, shape);
+  // A gradient that is g itself needs no kernel.
+  if (fits && kernel.expr.op === "input" && ins[0]!.dtype === like.dtype && sameShape(ins[0]!.layout.shape, shape)) return ins[0]!;
+  const out = allocateLike(denseLayout(like.shape), like.dtype, device);
+  if (fits) launch(op, kernel.spec, [out], operands, params);
+  else {
+    kernel.reduce ??= { kind: "reduce", id: specId(), op: "sum", pre: kernel.expr, post: null, lane };
+    launch(op, kernel.reduce, [padded(out, shape.length)], operands, params);
+  }
+  return out;
+}
+
+let fit: (g: Tensor, shape: readonly number[], dtype: DType) => Tensor;
+/** @internal The differentiable form of summing down and casting, provided by the ops that do it. */
+export function provideFit(f: (g: Tensor, shape: readonly number[], dtype: DType) => Tensor): void {
+  fit = f;
+}
+const fitTo = (g: Tensor, shape: readonly number[], dtype: DType): Tensor => fit(g, shape, dtype);
+

@@ -1,0 +1,55 @@
+// Which dtype an operation computes in: PyTorch's rules for tensors, 0-d tensors and Python scalars.
+import { category, defaultComplex, type DType, getDefaultDtype, isComplex, isFloating, promoteTypes } from "../core/dtype.ts";
+import { isTensor, type Tensor } from "../core/tensor.ts";
+
+/** A complex number where a scalar is expected. */
+export class ComplexScalar {
+  readonly re: number;
+  readonly im: number;
+  constructor(re: number, im: number) {
+    this.re = re;
+    this.im = im;
+  }
+}
+
+/** What may stand for a tensor in arithmetic. */
+export type Scalar = number | boolean | bigint | ComplexScalar;
+/** A tensor or a number. */
+export type TensorLike = Tensor | Scalar;
+
+/** Is it a number, boolean, bigint or complex scalar? */
+export const isScalar = (x: unknown): x is Scalar =>
+  typeof x === "number" || typeof x === "boolean" || typeof x === "bigint" || x instanceof ComplexScalar;
+
+/** The dtype that a scalar stands for: bool, int64, the default float or the default complex. */
+export const scalarDtype = (x: Scalar): DType =>
+  typeof x === "boolean" ? "bool"
+  : typeof x === "bigint" || (typeof x === "number" && Number.isInteger(x)) ? "int64"
+  : typeof x === "number" ? getDefaultDtype() : defaultComplex();
+
+/**
+ * The common dtype of operands, as `torch.result_type`: dimensioned tensors first; 0-d tensors, then scalars, only where
+ * they are of a higher category (bool < integer < float < complex).
+ */
+export function resultType(...operands: TensorLike[]): DType {
+  let dim: DType | undefined;
+  let zero: DType | undefined;
+  let wrapped: DType | undefined;
+  for (const x of operands) {
+    if (isTensor(x)) {
+      if (x.isScalar) wrapped = join(wrapped, category(x.dtype) === 2 ? getDefaultDtype() : category(x.dtype) === 3 ? defaultComplex() : x.dtype);
+      else if (x.layout.shape.length > 0) dim = join(dim, x.dtype);
+      else zero = join(zero, x.dtype);
+    } else wrapped = join(wrapped, scalarDtype(x));
+  }
+  return over(dim, over(zero, wrapped)) ?? getDefaultDtype();
+}
+
+const join = (a: DType | undefined, b: DType): DType => (a === undefined || a === b ? b : promoteTypes(a, b));
+
+function over(high: DType | undefined, low: DType | undefined): DType | undefined {
+  if (high === undefined || low === undefined) return high ?? low;
+  if (isComplex(high)) return high;
+  if (isFloating(high)) return isComplex(low) ? promoteTypes(high, low) : high;
+  return high === "bool" || category(low) >= 2 ? promoteTypes(high, low) : high;
+}
