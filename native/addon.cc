@@ -1,0 +1,204 @@
+// The Node addon in plain C Node-API. JavaScript writes a command into `ring` and calls `call()` without arguments.
+// Built against NAPI_VERSION_EXPERIMENTAL: finalizers run inside the collector, even in synchronous loops.
+#include <node_api.h>
+
+#include <cstdlib>
+#include <new>
+
+#include "memory.h"
+#include "pool.h"
+
+namespace fb {
+Kernel kernels[OpCount];
+}
+using namespace fb;
+
+namespace {
+
+constexpr int RingDoubles = 8192;
+constexpr int HolderSlots = 64;
+constexpr int MaxHolders = 1 << 16;
+
+// Everything of one JavaScript thread. It outlives the environment as long as finalizers are to come.
+struct Env {
+  double* ring = (double*)aligned_alloc(64, RingDoubles * sizeof(double));
+  Memory memory;
+  int32_t* slots = (int32_t*)calloc((size_t)MaxHolders * HolderSlots, sizeof(int32_t));
+  int* freeHolders = (int*)malloc(MaxHolders * sizeof(int));
+  int freeCount = 0, usedHolders = 0;
+  int handles = 0;
+  bool closed = false;
+};
+
+void maybeDelete(Env* e) {
+  if (e->closed && e->handles == 0) delete e;
+}
+
+// External values point at these; small, so that Env can be found without instance data inside a collection.
+struct Handle {
+  Env* env;
+  int id;
+};
+
+void finalizeBlock(node_api_basic_env, void* data, void*) {
+  Handle* h = (Handle*)data;
+  Env* e = h->env;
+  e->memory.unref(h->id);
+  e->handles--;
+  delete h;
+  maybeDelete(e);
+}
+
+void finalizeHolder(node_api_basic_env, void* data, void*) {
+  Handle* h = (Handle*)data;
+  Env* e = h->env;
+  int32_t* s = e->slots + (size_t)h->id * HolderSlots;
+  for (int i = 0; i < HolderSlots; i++) {
+    if (s[i]) e->memory.unref(s[i]);
+    s[i] = 0;
+  }
+  e->freeHolders[e->freeCount++] = h->id;
+  e->handles--;
+  delete h;
+  maybeDelete(e);
+}
+
+Env* self(napi_env env, napi_callback_info info) {
+  void* data;
+  napi_get_cb_info(env, info, nullptr, nullptr, nullptr, &data);
+  return (Env*)data;
+}
+
+napi_value external(napi_env env, Env* e, int id, napi_finalize finalize) {
+  napi_value out;
+  Handle* h = new Handle{e, id};
+  if (napi_create_external(env, h, finalize, nullptr, &out) != napi_ok) {
+    delete h;
+    return nullptr;
+  }
+  e->handles++;
+  return out;
+}
+
+napi_value call(napi_env env, napi_callback_info info) {
+  Env* e = self(env, info);
+  double* a = e->ring;
+  int op = (int)a[0];
+  a[0] = op >= 0 && op < OpCount && kernels[op] ? kernels[op](a + 1) : (double)Unsupported;
+  return nullptr;
+}
+
+// ring: [bytes, may it ask the system] -> [block, address]; the value is the handle, undefined on a cache miss.
+napi_value alloc(napi_env env, napi_callback_info info) {
+  Env* e = self(env, info);
+  int b = e->memory.alloc((size_t)e->ring[0], e->ring[1] != 0);
+  if (b < 0) return nullptr;
+  e->ring[0] = b;
+  e->ring[1] = (double)(uintptr_t)e->memory.address(b);
+  return external(env, e, b, (napi_finalize)finalizeBlock);
+}
+
+// ring: [block] -> a new handle on it, with a reference of its own.
+napi_value rehandle(napi_env env, napi_callback_info info) {
+  Env* e = self(env, info);
+  int b = (int)e->ring[0];
+  e->memory.refs[b]++;
+  return external(env, e, b, (napi_finalize)finalizeBlock);
+}
+
+// ring: [block]; JavaScript has lowered its count to zero: hand it to the cache.
+napi_value release(napi_env env, napi_callback_info info) {
+  Env* e = self(env, info);
+  int b = (int)e->ring[0];
+  e->memory.refs[b] = 1;
+  e->memory.unref(b);
+  return nullptr;
+}
+
+napi_value holder(napi_env env, napi_callback_info info) {
+  Env* e = self(env, info);
+  if (e->freeCount == 0 && e->usedHolders == MaxHolders) return nullptr;
+  int id = e->freeCount ? e->freeHolders[--e->freeCount] : e->usedHolders++;
+  e->ring[0] = id;
+  return external(env, e, id, (napi_finalize)finalizeHolder);
+}
+
+// ring: [bytes to keep]
+napi_value trim(napi_env env, napi_callback_info info) {
+  Env* e = self(env, info);
+  e->memory.trim((size_t)e->ring[0]);
+  return nullptr;
+}
+
+napi_value stats(napi_env env, napi_callback_info info) {
+  Env* e = self(env, info);
+  Stats s = e->memory.stats();
+  e->ring[0] = s.live, e->ring[1] = s.cached, e->ring[2] = s.peak, e->ring[3] = s.blocks;
+  return nullptr;
+}
+
+// (typed array, toNative): ring [address, bytes]. Copies between the array's start and native memory.
+napi_value transfer(napi_env env, napi_callback_info info) {
+  size_t argc = 2;
+  napi_value argv[2];
+  void* data;
+  napi_get_cb_info(env, info, &argc, argv, nullptr, &data);
+  Env* e = (Env*)data;
+  void* host = nullptr;
+  size_t length = 0;
+  bool toNative = false;
+  napi_typedarray_type type;
+  if (napi_get_typedarray_info(env, argv[0], &type, &length, &host, nullptr, nullptr) != napi_ok) return nullptr;
+  napi_get_value_bool(env, argv[1], &toNative);
+  size_t n = (size_t)e->ring[1];
+  void* native = ptr<void>(e->ring[0]);
+  if (n == 0) return nullptr;
+  if (toNative) memcpy(native, host, n);
+  else memcpy(host, native, n);
+  return nullptr;
+}
+
+void cleanup(void* data) {
+  Env* e = (Env*)data;
+  e->closed = true;
+  maybeDelete(e);
+}
+
+int setThreads(double* a) {
+  setNumThreads((int)a[0]);
+  return OK;
+}
+Register r(OpThreads, setThreads);
+
+void define(napi_env env, napi_value exports, const char* name, napi_callback fn, Env* e) {
+  napi_value f;
+  napi_create_function(env, name, NAPI_AUTO_LENGTH, fn, e, &f);
+  napi_set_named_property(env, exports, name, f);
+}
+
+void expose(napi_env env, napi_value exports, const char* name, void* data, size_t bytes) {
+  napi_value buffer;
+  napi_create_external_arraybuffer(env, data, bytes, nullptr, nullptr, &buffer);
+  napi_set_named_property(env, exports, name, buffer);
+}
+
+}  // namespace
+
+extern "C" __attribute__((visibility("default"))) napi_value napi_register_module_v1(napi_env env, napi_value exports) {
+  Env* e = new Env;
+  expose(env, exports, "ring", e->ring, RingDoubles * sizeof(double));
+  expose(env, exports, "refs", e->memory.refs, MaxBlocks * sizeof(int32_t));
+  expose(env, exports, "slots", e->slots, (size_t)MaxHolders * HolderSlots * sizeof(int32_t));
+  define(env, exports, "call", call, e);
+  define(env, exports, "alloc", alloc, e);
+  define(env, exports, "rehandle", rehandle, e);
+  define(env, exports, "release", release, e);
+  define(env, exports, "holder", holder, e);
+  define(env, exports, "trim", trim, e);
+  define(env, exports, "stats", stats, e);
+  define(env, exports, "transfer", transfer, e);
+  napi_add_env_cleanup_hook(env, cleanup, e);
+  return exports;
+}
+
+extern "C" __attribute__((visibility("default"))) int32_t node_api_module_get_api_version_v1() { return NAPI_VERSION; }

@@ -1,0 +1,423 @@
+// Matrix products after Goto and van de Geijn: B is packed into panels of NR columns that all threads share, A into panels
+// of MR rows that stay in L2; the micro-kernel keeps an MR x NR tile of C in registers and walks K. MR x NR fills the
+// register file: 14 x 32 floats with 32 registers of 16, 6 x 16 with 16 of 8, 6 x 8 with 16 (32) of 4.
+// Products with few rows or columns are memory-bound and go through dot products or row sums instead.
+#include "gemm.h"
+
+#include <cstdlib>
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
+#include "operand.h"
+#include "pool.h"
+
+namespace fb {
+namespace {
+
+template <class T> struct Vec;
+template <> struct Vec<float> {
+  typedef float V __attribute__((vector_size(FB_VEC_BYTES)));
+  typedef float U __attribute__((vector_size(FB_VEC_BYTES), aligned(4)));
+};
+template <> struct Vec<double> {
+  typedef double V __attribute__((vector_size(FB_VEC_BYTES)));
+  typedef double U __attribute__((vector_size(FB_VEC_BYTES), aligned(8)));
+};
+
+#if FB_VEC_BYTES == 64
+constexpr int MR = 14, NV = 2;
+#elif FB_VEC_BYTES == 32
+constexpr int MR = 6, NV = 2;
+#else
+constexpr int MR = 4, NV = 2;
+#endif
+template <class T> constexpr int VW = FB_VEC_BYTES / (int)sizeof(T);
+template <class T> constexpr int NR = NV * VW<T>;
+constexpr i64 KC = 320;
+
+// Scratch memory that a thread keeps; huge pages spare the TLB.
+template <class T, int Which> T* scratch(size_t n) {
+  static thread_local struct Buffer {
+    void* p = nullptr;
+    size_t size = 0;
+    ~Buffer() { free(p); }
+  } b;
+  size_t bytes = n * sizeof(T);
+  if (bytes > b.size) {
+    free(b.p);
+    b.size = (bytes + (1u << 21) - 1) >> 21 << 21;
+    b.p = aligned_alloc(1u << 21, b.size);
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+    madvise(b.p, b.size, MADV_HUGEPAGE);
+#endif
+  }
+  return (T*)b.p;
+}
+
+// The tile of `rows` x NR at c. `first` overwrites, later K blocks add.
+template <class T, int R> void micro(i64 K, const T* a, const T* b, T* c, i64 ldc, bool add) {
+  typedef typename Vec<T>::V V;
+  typedef typename Vec<T>::U U;
+  constexpr int w = VW<T>;
+  V acc[R][NV];
+#pragma GCC unroll 16
+  for (int i = 0; i < R; i++) {
+    __builtin_prefetch(c + i * ldc, 1);
+    __builtin_prefetch(c + i * ldc + NR<T> - 1, 1);
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; v++) acc[i][v] = V{};
+  }
+  for (i64 k = 0; k < K; k++) {
+    V bv[NV];
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; v++) bv[v] = *(const V*)(b + v * w);
+#pragma GCC unroll 16
+    for (int i = 0; i < R; i++) {
+      V av = a[i] - V{};
+#pragma GCC unroll 4
+      for (int v = 0; v < NV; v++) acc[i][v] += av * bv[v];
+    }
+    a += MR;
+    b += NR<T>;
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < R; i++)
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; v++) {
+      U* p = (U*)(c + i * ldc + v * w);
+      *p = (U)(add ? (V)*p + acc[i][v] : acc[i][v]);
+    }
+}
+
+// Rows left over at the bottom get kernels of their own height, so that thin matrices do not pay for padding.
+template <class T, int R> struct Tails {
+  static void run(int rows, i64 K, const T* a, const T* b, T* c, i64 ldc, bool add) {
+    if (rows == R) micro<T, R>(K, a, b, c, ldc, add);
+    else Tails<T, R - 1>::run(rows, K, a, b, c, ldc, add);
+  }
+};
+template <class T> struct Tails<T, 0> {
+  static void run(int, i64, const T*, const T*, T*, i64, bool) {}
+};
+
+template <class T> void packA(Matrix<T> A, i64 m0, i64 m1, i64 k0, i64 kc, T* to) {
+  for (i64 m = m0; m < m1; m += MR) {
+    int rows = m1 - m < MR ? (int)(m1 - m) : MR;
+    const T* p = A.p + m * A.rs + k0 * A.cs;
+    if (A.rs == 1) {
+      for (i64 k = 0; k < kc; k++)
+        for (int i = 0; i < rows; i++) to[k * MR + i] = p[k * A.cs + i];
+    } else {
+      for (i64 kb = 0; kb < kc; kb += 16) {  // 16 columns of each row: one cache line a row
+        i64 ke = kc - kb < 16 ? kc : kb + 16;
+        for (int i = 0; i < rows; i++)
+          for (i64 k = kb; k < ke; k++) to[k * MR + i] = p[i * A.rs + k * A.cs];
+      }
+    }
+    to += kc * MR;
+  }
+}
+
+template <class T> void packB(Matrix<T> B, i64 n0, i64 cols, i64 k0, i64 kc, T* to) {
+  constexpr int nr = NR<T>;
+  const T* p = B.p + k0 * B.rs + n0 * B.cs;
+  if (cols == nr && B.cs == 1) {
+    typedef typename Vec<T>::V V;
+    typedef typename Vec<T>::U U;
+    for (i64 k = 0; k < kc; k++)
+      for (int v = 0; v < NV; v++) *(V*)(to + k * nr + v * VW<T>) = (V)*(const U*)(p + k * B.rs + v * VW<T>);
+    return;
+  }
+  if (B.rs == 1 && B.cs != 1) {  // columns are contiguous along k
+    for (i64 kb = 0; kb < kc; kb += 16) {
+      i64 ke = kc - kb < 16 ? kc : kb + 16;
+      for (i64 j = 0; j < cols; j++)
+        for (i64 k = kb; k < ke; k++) to[k * nr + j] = p[j * B.cs + k];
+      for (i64 j = cols; j < nr; j++)
+        for (i64 k = kb; k < ke; k++) to[k * nr + j] = T(0);
+    }
+    return;
+  }
+  for (i64 k = 0; k < kc; k++) {
+    for (i64 j = 0; j < cols; j++) to[k * nr + j] = p[k * B.rs + j * B.cs];
+    for (i64 j = cols; j < nr; j++) to[k * nr + j] = T(0);
+  }
+}
+
+template <class F> inline void share(bool alone, i64 n, const F& f) {
+  if (alone || n <= 1) {
+    for (i64 i = 0; i < n; i++) f(i);
+    return;
+  }
+  struct Ctx { const F* f; } ctx{&f};
+  runParts([](void* c, i64 i) { (*((Ctx*)c)->f)(i); }, &ctx, n);
+}
+
+template <class T>
+void blocked(i64 M, i64 N, i64 K, Matrix<T> A, Matrix<T> B, T* C, i64 ldc, bool accumulate, const T* bias, bool alone) {
+  constexpr int nr = NR<T>;
+  double flops = 2.0 * M * N * K;
+  int threads = alone || flops < 4e5 ? 1 : numThreads();
+  alone = threads == 1;
+  const i64 panels = (N + nr - 1) / nr;
+  const i64 NC = 3072 / nr * nr;
+  i64 mPanels = (M + MR - 1) / MR;
+  // Rows in blocks that fit L2, but enough blocks that all threads have work to the end.
+  i64 mc = 10;
+  if (threads > 1)
+    while (mc > 2 && (mPanels + mc - 1) / mc < 4 * threads) mc--;
+  i64 mBlocks = (mPanels + mc - 1) / mc;
+  // Few rows: cut the columns too.
+  i64 nSplit = threads > 1 && mBlocks < 3 * threads ? (3 * threads + mBlocks - 1) / mBlocks : 1;
+  i64 nCap = N < NC ? panels * nr : NC;
+  T* packedB = scratch<T, 1>((size_t)nCap * (K < KC ? K : KC) + 64);
+  for (i64 n0 = 0; n0 < N; n0 += NC) {
+    i64 nc = N - n0 < NC ? N - n0 : NC;
+    i64 np = (nc + nr - 1) / nr;
+    i64 splits = nSplit < np ? nSplit : np;
+    for (i64 k0 = 0; k0 < K; k0 += KC) {
+      i64 kc = K - k0 < KC ? K - k0 : KC;
+      i64 group = alone ? np : (np + 4 * threads - 1) / (4 * threads);
+      share(alone, (np + group - 1) / group, [&](i64 g) {
+        for (i64 j = g * group; j < (g + 1) * group && j < np; j++) {
+          i64 cols = nc - j * nr < nr ? nc - j * nr : nr;
+          packB(B, n0 + j * nr, cols, k0, kc, packedB + j * nr * kc);
+        }
+      });
+      bool add = accumulate || k0 > 0;
+      bool last = k0 + kc >= K;
+      share(alone, mBlocks * splits, [&](i64 t) {
+        i64 mb = t / splits, sp = t % splits;
+        i64 m0 = mb * mc * MR, m1 = m0 + mc * MR < M ? m0 + mc * MR : M;
+        i64 j0 = np * sp / splits, j1 = np * (sp + 1) / splits;
+        T* packedA = scratch<T, 2>((size_t)mc * MR * KC);
+        packA(A, m0, m1, k0, kc, packedA);
+        T edge[MR * nr];
+        for (i64 j = j0; j < j1; j++) {
+          const T* b = packedB + j * nr * kc;
+          i64 cols = nc - j * nr < nr ? nc - j * nr : nr;
+          for (i64 m = m0; m < m1; m += MR) {
+            int rows = m1 - m < MR ? (int)(m1 - m) : MR;
+            const T* a = packedA + (m - m0) * kc;
+            T* c = C + m * ldc + n0 + j * nr;
+            if (cols == nr) Tails<T, MR>::run(rows, kc, a, b, c, ldc, add);
+            else {
+              Tails<T, MR>::run(rows, kc, a, b, edge, nr, false);
+              for (int i = 0; i < rows; i++)
+                for (i64 x = 0; x < cols; x++) c[i * ldc + x] = add ? c[i * ldc + x] + edge[i * nr + x] : edge[i * nr + x];
+            }
+            if (last && bias)
+              for (int i = 0; i < rows; i++)
+                for (i64 x = 0; x < cols; x++) c[i * ldc + x] += bias[n0 + j * nr + x];
+          }
+        }
+      });
+    }
+  }
+}
+
+// Few rows, B's columns contiguous along k: each output is a dot product. Four columns at once hide the latency.
+template <class T> void dots(i64 M, i64 N, i64 K, Matrix<T> A, Matrix<T> B, T* C, i64 ldc, bool accumulate, const T* bias, bool alone) {
+  typedef typename Vec<T>::V V;
+  typedef typename Vec<T>::U U;
+  constexpr int w = VW<T>;
+  auto body = [&](i64 n0, i64 n1) {
+    for (i64 n = n0; n < n1; n += 4) {
+      int cols = n1 - n < 4 ? (int)(n1 - n) : 4;
+      for (i64 m = 0; m < M; m++) {
+        const T* a = A.p + m * A.rs;
+        V s[4] = {};
+        T tail[4] = {};
+        const T* b[4];
+        for (int j = 0; j < 4; j++) b[j] = B.p + (n + (j < cols ? j : 0)) * B.cs;
+        i64 k = 0;
+        for (; k + w <= K; k += w) {
+          V av = (V)*(const U*)(a + k);
+#pragma GCC unroll 4
+          for (int j = 0; j < 4; j++) s[j] += av * (V)*(const U*)(b[j] + k);
+        }
+        for (; k < K; k++)
+          for (int j = 0; j < 4; j++) tail[j] += a[k] * b[j][k];
+        for (int j = 0; j < cols; j++) {
+          T t = tail[j];
+          for (int i = 0; i < w; i++) t += s[j][i];
+          if (bias) t += bias[n + j];
+          T* c = C + m * ldc + n + j;
+          *c = accumulate ? *c + t : t;
+        }
+      }
+    }
+  };
+  i64 grain = 32768 / (K + 1) + 4;
+  if (alone) body(0, N);
+  else parallelFor((N + 3) / 4, (grain + 3) / 4, [&](i64 b, i64 e) { body(b * 4, e * 4 < N ? e * 4 : N); });
+}
+
+// Few rows, B's rows contiguous: rows of B are scaled and added up in a strip of registers.
+template <class T> void rowSums(i64 M, i64 N, i64 K, Matrix<T> A, Matrix<T> B, T* C, i64 ldc, bool accumulate, const T* bias, bool alone) {
+  typedef typename Vec<T>::V V;
+  typedef typename Vec<T>::U U;
+  constexpr int w = VW<T>, S = 8;
+  constexpr i64 strip = S * w;
+  auto body = [&](i64 b0, i64 b1) {
+    for (i64 s = b0; s < b1; s++) {
+      i64 n0 = s * strip, cols = N - n0 < strip ? N - n0 : strip;
+      for (i64 m = 0; m < M; m++) {
+        T out[strip];
+        if (cols == strip) {
+          V acc[S] = {};
+          for (i64 k = 0; k < K; k++) {
+            V a = A.p[m * A.rs + k * A.cs] - V{};
+            const T* b = B.p + k * B.rs + n0;
+#pragma GCC unroll 8
+            for (int i = 0; i < S; i++) acc[i] += a * (V)*(const U*)(b + i * w);
+          }
+          memcpy(out, acc, sizeof(acc));
+        } else {
+          for (i64 x = 0; x < cols; x++) out[x] = T(0);
+          for (i64 k = 0; k < K; k++) {
+            T a = A.p[m * A.rs + k * A.cs];
+            const T* b = B.p + k * B.rs + n0;
+            for (i64 x = 0; x < cols; x++) out[x] += a * b[x];
+          }
+        }
+        T* c = C + m * ldc + n0;
+        for (i64 x = 0; x < cols; x++) {
+          T t = bias ? out[x] + bias[n0 + x] : out[x];
+          c[x] = accumulate ? c[x] + t : t;
+        }
+      }
+    }
+  };
+  i64 strips = (N + strip - 1) / strip;
+  if (alone) body(0, strips);
+  else parallelFor(strips, 32768 / (K * strip + 1) + 1, body);
+}
+
+}  // namespace
+
+template <class T>
+void gemm(i64 M, i64 N, i64 K, Matrix<T> A, Matrix<T> B, T* C, i64 ldc, bool accumulate, const T* bias, bool alone) {
+  if (M == 0 || N == 0) return;
+  if (K == 0) {
+    for (i64 m = 0; m < M; m++)
+      for (i64 n = 0; n < N; n++) C[m * ldc + n] = (accumulate ? C[m * ldc + n] : T(0)) + (bias ? bias[n] : T(0));
+    return;
+  }
+  if (M <= 4 && B.rs == 1 && A.cs == 1) return dots(M, N, K, A, B, C, ldc, accumulate, bias, alone);
+  if (M <= 2 && B.cs == 1) return rowSums(M, N, K, A, B, C, ldc, accumulate, bias, alone);
+  if (N == 1 && !bias && ldc == 1) return gemm<T>(1, M, K, {B.p, 0, B.rs}, {A.p, A.cs, A.rs}, C, M, accumulate, nullptr, alone);
+  blocked(M, N, K, A, B, C, ldc, accumulate, bias, alone);
+}
+template void gemm<float>(i64, i64, i64, Matrix<float>, Matrix<float>, float*, i64, bool, const float*, bool);
+template void gemm<double>(i64, i64, i64, Matrix<double>, Matrix<double>, double*, i64, bool, const double*, bool);
+
+namespace {
+
+struct Operand3 {
+  char* p;
+  int dtype;
+  i64 s[3];
+};
+Operand3 read3(Args& a) {
+  Operand3 o;
+  o.p = a.p<char>();
+  o.dtype = (int)a.i();
+  for (int d = 0; d < 3; d++) o.s[d] = a.i();
+  return o;
+}
+
+template <class T> void batched(i64 B, i64 M, i64 N, i64 K, const Operand3& a, const Operand3& b, const Operand3& c, const T* bias, bool accumulate) {
+  auto one = [&](i64 i, bool alone) {
+    T* out = (T*)c.p + i * c.s[0];
+    Matrix<T> A{(const T*)a.p + i * a.s[0], a.s[1], a.s[2]}, Bm{(const T*)b.p + i * b.s[0], b.s[1], b.s[2]};
+    if (c.s[2] == 1) gemm<T>(M, N, K, A, Bm, out, c.s[1], accumulate, bias, alone);
+    else gemm<T>(N, M, K, {Bm.p, Bm.cs, Bm.rs}, {A.p, A.cs, A.rs}, out, c.s[2], accumulate, nullptr, alone);  // C' = B' A'
+  };
+  if (B == 1) one(0, false);
+  else if (B >= numThreads() || 2.0 * M * N * K < 1e6) parallelFor(B, (i64)(2e5 / (2.0 * M * N * K + 1)) + 1, [&](i64 x, i64 y) { for (i64 i = x; i < y; i++) one(i, true); });
+  else for (i64 i = 0; i < B; i++) one(i, false);
+}
+
+// Other element types: values are widened, results rounded once at the end.
+template <class T> void generic(i64 B, i64 M, i64 N, i64 K, const Operand3& a, const Operand3& b, const Operand3& c, const Operand3* bias, bool accumulate) {
+  parallelFor(B * M, 16384 / (N * K + 1) + 1, [&](i64 x, i64 y) {
+    T* row = new T[K + 1];
+    for (i64 r = x; r < y; r++) {
+      i64 i = r / M, m = r % M;
+      loadRun(row, a.p, a.dtype, i * a.s[0] + m * a.s[1], a.s[2], K);
+      for (i64 n = 0; n < N; n++) {
+        T t(0), v;
+        for (i64 k = 0; k < K; k++) {
+          loadRun(&v, b.p, b.dtype, i * b.s[0] + k * b.s[1] + n * b.s[2], 1, 1);
+          t += row[k] * v;
+        }
+        if (bias) loadRun(&v, bias->p, bias->dtype, n * bias->s[2], 1, 1), t += v;
+        i64 at = i * c.s[0] + m * c.s[1] + n * c.s[2];
+        if (accumulate) loadRun(&v, c.p, c.dtype, at, 1, 1), t += v;
+        storeRun(&t, c.p, c.dtype, at, 1, 1);
+      }
+    }
+    delete[] row;
+  });
+}
+
+// 16-bit floats: widened to float once, multiplied fast, rounded once.
+void half(i64 B, i64 M, i64 N, i64 K, Operand3 a, Operand3 b, const Operand3& c, const Operand3* bias, bool accumulate) {
+  float *fa = new float[M * K + 1], *fb = new float[K * N + 1], *fc = new float[M * N + 1], *fbias = nullptr;
+  if (bias) {
+    fbias = new float[N];
+    loadRun(fbias, bias->p, bias->dtype, 0, bias->s[2], N);
+  }
+  for (i64 i = 0; i < B; i++) {
+    parallelFor(M, 32768 / (K + 1) + 1, [&](i64 x, i64 y) { for (i64 m = x; m < y; m++) loadRun(fa + m * K, a.p, a.dtype, i * a.s[0] + m * a.s[1], a.s[2], K); });
+    bool kn = b.s[2] == 1;  // keep B's own order
+    parallelFor(kn ? K : N, 32768 / ((kn ? N : K) + 1) + 1, [&](i64 x, i64 y) {
+      for (i64 r = x; r < y; r++) kn ? loadRun(fb + r * N, b.p, b.dtype, i * b.s[0] + r * b.s[1], 1, N) : loadRun(fb + r * K, b.p, b.dtype, i * b.s[0] + r * b.s[2], b.s[1], K);
+    });
+    gemm<float>(M, N, K, {fa, K, 1}, {fb, kn ? N : 1, kn ? 1 : K}, fc, N, false, fbias, false);
+    parallelFor(M, 32768 / (N + 1) + 1, [&](i64 x, i64 y) {
+      float* old = accumulate ? new float[N] : nullptr;
+      for (i64 m = x; m < y; m++) {
+        if (old) {
+          loadRun(old, c.p, c.dtype, i * c.s[0] + m * c.s[1], c.s[2], N);
+          for (i64 n = 0; n < N; n++) fc[m * N + n] += old[n];
+        }
+        storeRun(fc + m * N, c.p, c.dtype, i * c.s[0] + m * c.s[1], c.s[2], N);
+      }
+      delete[] old;
+    });
+  }
+  delete[] fa;
+  delete[] fb;
+  delete[] fc;
+  delete[] fbias;
+}
+
+// args: accumulate, B, M, N, K, a, b, out (pointer, dtype, three strides), has bias, bias
+int matmul(double* ring) {
+  Args r(ring);
+  bool accumulate = r.i() != 0;
+  i64 B = r.i(), M = r.i(), N = r.i(), K = r.i();
+  Operand3 a = read3(r), b = read3(r), c = read3(r), bias{};
+  bool has = r.i() != 0;
+  if (has) bias = read3(r);
+  if (B * M * N == 0) return OK;
+  bool same = a.dtype == b.dtype && a.dtype == c.dtype && (!has || bias.dtype == a.dtype);
+  bool unit = c.s[2] == 1 || (c.s[1] == 1 && !has);
+  bool biasUnit = !has || bias.s[2] == 1;
+  // One product over all batches where B is shared: [B*M, K] x [K, N].
+  if (B > 1 && b.s[0] == 0 && a.s[0] == M * a.s[1] && c.s[0] == M * c.s[1]) M *= B, B = 1;
+  if (same && unit && biasUnit && a.dtype == F32) batched<float>(B, M, N, K, a, b, c, has ? (const float*)bias.p : nullptr, accumulate);
+  else if (same && unit && biasUnit && a.dtype == F64) batched<double>(B, M, N, K, a, b, c, has ? (const double*)bias.p : nullptr, accumulate);
+  else if (c.dtype == F16 || c.dtype == BF16) half(B, M, N, K, a, b, c, has ? &bias : nullptr, accumulate);
+  else if (c.dtype >= C64) generic<std::complex<double>>(B, M, N, K, a, b, c, has ? &bias : nullptr, accumulate);
+  else if (c.dtype <= I64) generic<i64>(B, M, N, K, a, b, c, has ? &bias : nullptr, accumulate);
+  else generic<double>(B, M, N, K, a, b, c, has ? &bias : nullptr, accumulate);
+  return OK;
+}
+Register reg(OpMatmul, matmul);
+
+}  // namespace
+}  // namespace fb

@@ -1,0 +1,100 @@
+#include "memory.h"
+
+#include <cstdlib>
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
+namespace fb {
+namespace {
+
+// Class c holds blocks of (4 + c % 4) << (c / 4 + 4) bytes: 64, 80, 96, 112, 128, …
+size_t classSize(int c) { return (size_t)(4 + (c & 3)) << (c / 4 + 4); }
+int classOf(size_t n) {
+  if (n <= 64) return 0;
+  int lg = 63 - __builtin_clzll(n - 1);   // n in (2^lg, 2^(lg+1)]
+  int q = (int)((n - 1) >> (lg - 2)) & 3;
+  int c = (lg - 6) * 4 + q + 1;
+  return c;
+}
+
+void* take(size_t n) {
+  size_t align = n >= (2u << 20) ? (2u << 20) : 64;
+  void* p = nullptr;
+  if (posix_memalign(&p, align, (n + align - 1) / align * align) != 0) return nullptr;
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+  if (align > 64) madvise(p, n, MADV_HUGEPAGE);
+#endif
+  return p;
+}
+}  // namespace
+
+Memory::Memory() {
+  refs = (int32_t*)calloc(MaxBlocks, sizeof(int32_t));
+  info = (Block*)calloc(MaxBlocks, sizeof(Block));
+  for (int& l : lists) l = -1;
+  used = 1;  // block 0 stands for none
+}
+
+Memory::~Memory() {
+  trim(0);
+  for (int b = 1; b < used; b++)
+    if (refs[b] > 0) free(info[b].p);
+  free(refs);
+  free(info);
+}
+
+int Memory::alloc(size_t n, bool fresh) {
+  int c = classOf(n);
+  size_t size = classSize(c);
+  int b = lists[c];
+  if (b >= 0) {
+    lists[c] = info[b].next;
+    cached -= size;
+  } else {
+    if (!fresh) return -1;
+    void* p = take(size);
+    if (!p) {
+      trim(0);
+      if (!(p = take(size))) return -1;
+    }
+    if (freeIds >= 0) {
+      b = freeIds;
+      freeIds = info[b].next;
+    } else if (used < MaxBlocks) {
+      b = used++;
+    } else {
+      free(p);
+      return -1;
+    }
+    info[b] = {p, -1, c};
+  }
+  refs[b] = 1;
+  live += size;
+  if (live > peak) peak = live;
+  return b;
+}
+
+void Memory::give(int b) {
+  int c = info[b].cls;
+  size_t size = classSize(c);
+  live -= size;
+  cached += size;
+  info[b].next = lists[c];
+  lists[c] = b;
+}
+
+void Memory::trim(size_t keep) {
+  for (int c = Classes - 1; c >= 0 && cached > keep; c--) {
+    while (lists[c] >= 0 && cached > keep) {
+      int b = lists[c];
+      lists[c] = info[b].next;
+      cached -= classSize(c);
+      free(info[b].p);
+      info[b] = {nullptr, freeIds, 0};
+      freeIds = b;
+    }
+  }
+}
+
+}  // namespace fb

@@ -1,0 +1,44 @@
+// The caching allocator: blocks in size classes (four between powers of two), aligned to 64 bytes, huge pages from 2 MB.
+// Blocks carry a reference count that JavaScript and C++ both reach; at zero a block returns to the cache.
+#pragma once
+#include "base.h"
+
+namespace fb {
+
+constexpr int MaxBlocks = 1 << 20;
+
+struct Stats {
+  double live, cached, peak, blocks;
+};
+
+// One per JavaScript thread: never shared, so nothing is locked.
+class Memory {
+ public:
+  Memory();
+  ~Memory();
+  // A block of at least n bytes with one reference, or -1. Without `fresh` only cached blocks are given.
+  int alloc(size_t n, bool fresh);
+  void unref(int block) {
+    if (--refs[block] == 0) give(block);
+  }
+  void* address(int block) const { return info[block].p; }
+  // Gives cached blocks back to the system until at most `keep` bytes are cached.
+  void trim(size_t keep);
+  Stats stats() const { return {(double)live, (double)cached, (double)peak, (double)used}; }
+  int32_t* refs;
+
+ private:
+  struct Block {
+    void* p;
+    int next;
+    int cls;
+  };
+  void give(int block);
+  Block* info;
+  int freeIds = -1, used = 0;
+  size_t live = 0, cached = 0, peak = 0;
+  static constexpr int Classes = 256;
+  int lists[Classes];
+};
+
+}  // namespace fb

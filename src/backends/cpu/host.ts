@@ -1,0 +1,62 @@
+// How drivers reach the kernels: the argument ring and one call. A host is the native addon or the WASM build.
+import { FirebrandError, IndexError, OutOfMemoryError, UnsupportedError, ValueError } from "../../core/errors.ts";
+import type { Storage } from "../../core/storage.ts";
+import { itemSize } from "../../core/dtype.ts";
+import type { Operand } from "../../kernel/spec.ts";
+import { OP, type NativeOp } from "./abi.ts";
+
+/**
+ * Arguments go to `ring` from position 1 on; `call` runs the kernel and throws what it reports.
+ * Lifetimes: outputs exist before addresses are read, and operands stay reachable in `held` until the call is over,
+ * because the collector may free an object after its last use in JavaScript. This is the only place that reads addresses.
+ */
+export abstract class Host {
+  abstract readonly ring: Float64Array;
+  /** Where the next argument goes. */
+  protected at = 1;
+  protected readonly held: Storage[] = [];
+
+  /** The address of a storage's first byte. */
+  protected abstract address(storage: Storage, write: boolean): number;
+  protected abstract invoke(): void;
+
+  begin(): this {
+    this.at = 1;
+    return this;
+  }
+  push(x: number): this {
+    this.ring[this.at++] = x;
+    return this;
+  }
+  pushAll(xs: readonly number[]): this {
+    for (let i = 0; i < xs.length; i++) this.ring[this.at++] = xs[i]!;
+    return this;
+  }
+  /** A shape: rank, sizes. */
+  pushShape(shape: readonly number[]): this {
+    return this.push(shape.length).pushAll(shape);
+  }
+  /** The address of an operand's first element. */
+  pushAddress(o: Operand, write = false): this {
+    this.held.push(o.storage);
+    return this.push(this.address(o.storage, write) + o.layout.offset * itemSize(o.dtype));
+  }
+
+  call(op: NativeOp): void {
+    const ring = this.ring;
+    ring[0] = OP[op];
+    this.invoke();
+    this.held.length = 0;
+    if (ring[0] !== 0) throw this.error(op, ring[0]!);
+  }
+
+  protected error(op: NativeOp, status: number): FirebrandError {
+    const r = this.ring;
+    switch (status) {
+      case 1: return new IndexError({ op, message: `index ${r[2]} is out of range for a dimension of size ${r[3]}`, hint: `Use ${-r[3]!} to ${r[3]! - 1}`, data: { index: r[2], size: r[3] } });
+      case 2: return new ValueError({ op, message: "integer division by zero", hint: "Cast to a floating type for infinities" });
+      case 4: return new OutOfMemoryError({ op, message: "no memory for the kernel" });
+      default: return new UnsupportedError({ op, message: "no kernel for these dtypes", hint: "Cast to float32" });
+    }
+  }
+}

@@ -1,0 +1,92 @@
+// The CPU backend: native memory and one driver per kernel kind. The WASM backend uses the same drivers over its own host.
+import { availableParallelism } from "node:os";
+import type { DType } from "../../core/dtype.ts";
+import type { Storage } from "../../core/storage.ts";
+import { UnsupportedError } from "../../core/errors.ts";
+import type { Backend } from "../../kernel/backend.ts";
+import type { KernelSpec, Operand } from "../../kernel/spec.ts";
+import { copy } from "./copy.ts";
+import { gather, scatter } from "./gather.ts";
+import type { Host } from "./host.ts";
+import { argReduce, scan, sort } from "./lines.ts";
+import { matmul } from "./matmul.ts";
+import { NativeMemory, type NativeStorage } from "./memory.ts";
+import { type Addon, NativeHost } from "./native.ts";
+import { pointwise, type Programs } from "./pointwise.ts";
+import { reduce } from "./reduce.ts";
+
+/** Dispatches specs to the drivers of one host. */
+export class Drivers {
+  readonly host: Host;
+  readonly #programs: Programs = new Map();
+  constructor(host: Host) {
+    this.host = host;
+  }
+
+  has(spec: KernelSpec, _dtype: DType): boolean {
+    switch (spec.kind) {
+      case "conv": case "pool": case "fused": return false;
+      default: return true;
+    }
+  }
+
+  run(spec: KernelSpec, outs: readonly Operand[], ins: readonly Operand[], params: readonly number[]): void {
+    const host = this.host;
+    switch (spec.kind) {
+      case "pointwise": return pointwise(host, this.#programs, spec, outs, ins, params);
+      case "reduce": return reduce(host, this.#programs, spec, outs[0]!, ins, params);
+      case "copy": return copy(host, outs[0]!, ins[0]!);
+      case "matmul": return matmul(host, spec, outs[0]!, ins);
+      case "gather": return gather(host, outs[0]!, ins, params);
+      case "scatter": return scatter(host, spec, outs[0]!, ins, params);
+      case "argReduce": return argReduce(host, spec, outs, ins[0]!);
+      case "scan": return scan(host, spec, outs, ins[0]!);
+      case "sort": case "topk": return sort(host, spec, outs, ins[0]!);
+      default: throw new UnsupportedError({ op: spec.kind, message: "the CPU backend has no such kernel" });
+    }
+  }
+}
+
+/** The native CPU. */
+export class CpuBackend implements Backend {
+  readonly name: string = "cpu";
+  /** The allocator, for `memory` statistics and tests. */
+  readonly memory: NativeMemory;
+  readonly #drivers: Drivers;
+  #threads = 1;
+
+  constructor(addon: Addon) {
+    this.memory = new NativeMemory(addon);
+    this.#drivers = new Drivers(new NativeHost(addon));
+    const wanted = Number(process.env["FIREBRAND_NUM_THREADS"]);
+    this.setNumThreads(Number.isInteger(wanted) && wanted > 0 ? wanted : availableParallelism());
+  }
+  get numThreads(): number {
+    return this.#threads;
+  }
+  setNumThreads(n: number): void {
+    this.#threads = n;
+    this.#drivers.host.begin().push(n).call("threads");
+  }
+  supports(): boolean {
+    return true;
+  }
+  has(spec: KernelSpec, dtype: DType): boolean {
+    return this.#drivers.has(spec, dtype);
+  }
+  alloc(nbytes: number): Storage {
+    return this.memory.alloc(this, nbytes);
+  }
+  write(s: Storage, byteOffset: number, src: Uint8Array): void {
+    this.memory.transfer((s as NativeStorage).ptr + byteOffset, src, true);
+  }
+  readSync(s: Storage, byteOffset: number, dst: Uint8Array): void {
+    this.memory.transfer((s as NativeStorage).ptr + byteOffset, dst, false);
+  }
+  async read(s: Storage, byteOffset: number, dst: Uint8Array): Promise<void> {
+    this.readSync(s, byteOffset, dst);
+  }
+  run(spec: KernelSpec, outs: readonly Operand[], ins: readonly Operand[], params: readonly number[]): void {
+    this.#drivers.run(spec, outs, ins, params);
+  }
+}

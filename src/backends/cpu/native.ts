@@ -1,0 +1,76 @@
+// The native addon: found or compiled, loaded once. Memory is `memory.ts`; this is the call path.
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Storage } from "../../core/storage.ts";
+import { Host } from "./host.ts";
+import type { NativeStorage } from "./memory.ts";
+
+/** What native/addon.cc exports. All take and give their numbers through the ring. */
+export interface Addon {
+  readonly ring: ArrayBuffer;
+  readonly refs: ArrayBuffer;
+  readonly slots: ArrayBuffer;
+  call(): void;
+  alloc(): object | undefined;
+  rehandle(): object;
+  release(): void;
+  holder(): object | undefined;
+  trim(): void;
+  stats(): void;
+  transfer(array: ArrayBufferView, toNative: boolean): void;
+}
+
+function packageRoot(): string {
+  let dir = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(dir, "package.json"))) dir = dirname(dir);
+  return dir;
+}
+
+// The newest build if it is no older than the sources, without asking the compiler for its version.
+function cached(root: string): string | null {
+  const dir = join(root, "build", "native");
+  if (!existsSync(dir)) return null;
+  const newest = (d: string, end: RegExp): [string, number][] =>
+    readdirSync(d).filter((f) => end.test(f)).map((f): [string, number] => [join(d, f), statSync(join(d, f)).mtimeMs]).sort((a, b) => b[1] - a[1]);
+  const built = newest(dir, /\.node$/)[0];
+  const source = newest(join(root, "native"), /\.(cc|h)$/)[0];
+  return built && (!source || built[1] >= source[1]) ? built[0] : null;
+}
+
+/** The loaded addon, or the reason why there is none. `FIREBRAND_ADDON` names a build to use instead. */
+export function loadAddon(): { addon: Addon } | { reason: string } {
+  const root = packageRoot();
+  let path = process.env["FIREBRAND_ADDON"] ?? cached(root);
+  if (!path) {
+    const script = join(root, "tools", "build-native.mjs");
+    if (!existsSync(script)) return { reason: "the package has no native sources" };
+    const out = spawnSync(process.execPath, [script], { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
+    path = out.stdout.trim().split("\n").at(-1) ?? "";
+    if (!path) return { reason: "the kernels could not be compiled" };
+  }
+  try {
+    return { addon: createRequire(import.meta.url)(path) as Addon };
+  } catch (e) {
+    return { reason: String(e) };
+  }
+}
+
+/** Calls into the addon. */
+export class NativeHost extends Host {
+  readonly ring: Float64Array;
+  readonly #call: () => void;
+  constructor(addon: Addon) {
+    super();
+    this.ring = new Float64Array(addon.ring);
+    this.#call = addon.call;
+  }
+  protected address(storage: Storage): number {
+    return (storage as NativeStorage).ptr;
+  }
+  protected invoke(): void {
+    this.#call();
+  }
+}
