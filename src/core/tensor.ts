@@ -3,7 +3,7 @@ import type { DType } from "./dtype.ts";
 import type { Layout } from "./layout.ts";
 import type { Storage } from "./storage.ts";
 
-const BRAND: unique symbol = Symbol.for("firebrand.tensor") as never;
+const BRAND = Symbol.for("firebrand.tensor");
 
 /** What the core knows of a graph node; the rest is `autograd/node.ts`. */
 export interface GraphNode {
@@ -51,9 +51,6 @@ export class Tensor {
     this.dtype = dtype;
   }
 
-  get [BRAND](): true {
-    return true;
-  }
   static [Symbol.hasInstance](x: unknown): boolean {
     return isTensor(x);
   }
@@ -81,4 +78,5 @@ export class Tensor {
 }
 
 /** Is `x` a tensor (of any copy of this package)? */
-export const isTensor = (x: unknown): x is Tensor => typeof x === "object" && x !== null && (x as Tensor)[BRAND] === true;
+export const isTensor = (x: unknown): x is Tensor => typeof x === "object" && x !== null && (x as Record<symbol, unknown>)[BRAND] === true;
+Object.defineProperty(Tensor.prototype, BRAND, { value: true });

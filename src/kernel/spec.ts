@@ -3,7 +3,6 @@
 // (same layout). Shapes are already broadcast: an operand that is stretched has stride 0 there.
 import type { DType } from "../core/dtype.ts";
 import type { Layout } from "../core/layout.ts";
-import type { Generator } from "../core/rng.ts";
 import type { Storage } from "../core/storage.ts";
 import type { Expr } from "./expr.ts";
 
@@ -67,14 +66,6 @@ export interface ScatterSpec { readonly kind: "scatter"; readonly mode: "set" | 
 /** `out = cast(in)`, any strides on both sides. */
 export interface CopySpec { readonly kind: "copy" }
 
-/** Random fills in row-major order of a contiguous output, exactly as PyTorch's CPU generator orders its draws. */
-export interface RandomSpec {
-  readonly kind: "random";
-  /** params: uniform [from, to), normal [mean, std], bernoulli [p] or ins = [p tensor], randint [low, high), exponential [lambda], permutation [n]. */
-  readonly dist: "uniform" | "normal" | "bernoulli" | "randint" | "exponential" | "permutation";
-  readonly generator: Generator;
-}
-
 /** outs = [values, int64 indices]; NaN sorts as greatest. Stable always. */
 export interface SortSpec { readonly kind: "sort"; readonly dim: number; readonly descending: boolean }
 
@@ -111,11 +102,11 @@ export interface FusedSpec { readonly kind: "fused"; readonly name: string }
 
 /** Everything that can be asked of a backend. */
 export type KernelSpec =
-  | PointwiseSpec | ReduceSpec | ArgReduceSpec | ScanSpec | MatmulSpec | GatherSpec | ScatterSpec | CopySpec | RandomSpec
+  | PointwiseSpec | ReduceSpec | ArgReduceSpec | ScanSpec | MatmulSpec | GatherSpec | ScatterSpec | CopySpec
   | SortSpec | TopkSpec | ConvSpec | PoolSpec | FusedSpec;
 
 /** The kinds that every backend has. */
-export type RequiredKind = "pointwise" | "reduce" | "argReduce" | "scan" | "matmul" | "gather" | "scatter" | "copy" | "random";
+export type RequiredKind = "pointwise" | "reduce" | "argReduce" | "scan" | "matmul" | "gather" | "scatter" | "copy";
 
 let ids = 0;
 /** A number under which backends cache what they compile for a spec. */

@@ -98,7 +98,7 @@ export function tensor(data: NestedList | ArrayBufferView | Tensor, options: Ten
     let v = x as Scalar;
     if (isTensor(v)) {
       kind = Math.max(kind, category((v as Tensor).dtype));
-      v = (v as Tensor).item() as Scalar;
+      v = (v as Tensor).itemSync() as Scalar;
     } else if (!isScalar(v)) throw new ArgumentError({ op: "tensor", message: `${String(x)} (${typeof x}) is not a number`, hint: "Use numbers, booleans, bigints or complexScalar(re, im)" });
     else kind = Math.max(kind, category(scalarDtype(v)));
     flat.push(v);
@@ -155,7 +155,7 @@ export const empty: ((...args: SizeArgs) => Tensor) & { op: OpInfo } = /*@__PURE
 /** One value everywhere; integers give int64. @example full([2], 7) // => [7, 7] */
 export const full: ((size: readonly number[], fillValue: Scalar, options?: TensorOptions) => Tensor) & { op: OpInfo } = /*@__PURE__*/ creation("full", (...args: unknown[]) => {
   const { shape, rest: [value, dtype, device, grad] } = sizesAnd("full", args, ["fillValue"]);
-  const v = isTensor(value) ? (value.item() as Scalar) : (value as Scalar);
+  const v = isTensor(value) ? (value.itemSync() as Scalar) : (value as Scalar);
   if (!isScalar(v)) throw new ArgumentError({ op: "full", message: `fillValue is ${String(v)}`, hint: "Give a number" });
   return leaf(rawFull(shape, v, (dtype as DType) ?? scalarDtype(v), (device as string) ?? getDefaultDevice()), grad as boolean, "full");
 });
@@ -176,7 +176,7 @@ export const emptyLike: Like = /*@__PURE__*/ like("empty_like", (s, d, v) => all
 /** One value everywhere, like `input`. @example fullLike(ones(2), 7) // => [7, 7] */
 export const fullLike: ((input: Tensor, fillValue: Scalar, options?: TensorOptions) => Tensor) & { op: OpInfo } = /*@__PURE__*/ creation("full_like", (...args: unknown[]) => {
   const [x, value, dtype, device, grad] = bindArgs("fullLike", ["input", "fillValue", ...likeNames.slice(1)], args) as [Tensor, Scalar, DType?, string?, boolean?];
-  return leaf(rawFull(x.shape, isTensor(value) ? ((value as Tensor).item() as Scalar) : value, dtype ?? x.dtype, device ?? x.device), grad, "fullLike");
+  return leaf(rawFull(x.shape, isTensor(value) ? ((value as Tensor).itemSync() as Scalar) : value, dtype ?? x.dtype, device ?? x.device), grad, "fullLike");
 });
 
 // Ranges are computed on the host in double and stored once: they are never hot.
@@ -204,7 +204,7 @@ export const arange: ((startOrEnd: number, end?: number | RangeOptions, step?: n
 });
 /** `steps` numbers from `start` to `end`, both included. @example linspace(0, 1, 3) // => [0, 0.5, 1] */
 export const linspace: ((start: number, end: number, steps: number, options?: RangeOptions) => Tensor) & { op: OpInfo } = /*@__PURE__*/ creation("linspace", (...args: unknown[]) => {
-  const [start, end, steps, dtype, device, grad] = bindArgs("linspace", ["start", "end", "steps", ...range], args).map((x) => (isTensor(x) ? x.item() : x)) as [number, number, number, DType?, string?, boolean?];
+  const [start, end, steps, dtype, device, grad] = bindArgs("linspace", ["start", "end", "steps", ...range], args).map((x) => (isTensor(x) ? x.itemSync() : x)) as [number, number, number, DType?, string?, boolean?];
   if (!Number.isInteger(steps) || steps < 0) throw new ValueError({ op: "linspace", message: `steps is ${steps}`, hint: "It must be an integer >= 0" });
   const type = dtype ?? getDefaultDtype();
   const step = steps > 1 ? (end - start) / (steps - 1) : 0;
@@ -212,7 +212,7 @@ export const linspace: ((start: number, end: number, steps: number, options?: Ra
 });
 /** `steps` numbers from base^start to base^end, evenly spaced in the exponent. @example logspace(0, 2, 3) // => [1, 10, 100] */
 export const logspace: ((start: number, end: number, steps: number, base?: number | RangeOptions, options?: RangeOptions) => Tensor) & { op: OpInfo } = /*@__PURE__*/ creation("logspace", (...args: unknown[]) => {
-  const [start, end, steps, base = 10, dtype, device, grad] = bindArgs("logspace", ["start", "end", "steps", "base", ...range], args).map((x) => (isTensor(x) ? x.item() : x)) as [number, number, number, number?, DType?, string?, boolean?];
+  const [start, end, steps, base = 10, dtype, device, grad] = bindArgs("logspace", ["start", "end", "steps", "base", ...range], args).map((x) => (isTensor(x) ? x.itemSync() : x)) as [number, number, number, number?, DType?, string?, boolean?];
   const step = steps > 1 ? (end - start) / (steps - 1) : 0;
   return leaf(fromValues(steps, (i) => base ** (i < steps / 2 ? start + step * i : end - step * (steps - 1 - i)), dtype ?? getDefaultDtype(), device ?? getDefaultDevice()), grad, "logspace");
 });

@@ -44,6 +44,8 @@ export type ErrorSamples = [args: (r: SampleSource) => unknown[], error: string]
 export interface Op<A extends unknown[], R = Tensor> {
   (input: Tensor, ...args: A): R;
   readonly op: OpInfo;
+  /** Tells methods from plain functions in types. */
+  readonly method: true;
 }
 /** A pointwise op: also has an in-place method `name_`. */
 export interface PointwiseOp<A extends unknown[]> extends Op<A> {
@@ -119,7 +121,7 @@ function finish<O>(kind: OpInfo["kind"], def: Common, differentiable: boolean, r
     return run(bindArgs(name, params, variadic === undefined ? args : gatherNumbers(args, variadic)));
   };
   const info: OpInfo = { torch: def.torch, kind, differentiable, ...(def.samples && { samples: def.samples }), ...(def.errors && { errors: def.errors }) };
-  const op = Object.assign(call, { op: info });
+  const op = Object.assign(call, { op: info, method: needsTensor });
   Object.defineProperty(op, "name", { value: name });
   registry.push(op);
   return op as unknown as O;

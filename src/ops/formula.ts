@@ -197,7 +197,7 @@ export function pointwise<O, P extends object = Record<never, never>>(def: Point
     torch: def.torch, kind: "pointwise", inplace: inplace as (self: Tensor, ...args: unknown[]) => Tensor, differentiable: def.grad !== undefined,
     ...(def.samples && { samples: def.samples }), ...(def.errors && { errors: def.errors }),
   };
-  const op = Object.assign(call, { op: info });
+  const op = Object.assign(call, { op: info, method: true });
   Object.defineProperty(op, "name", { value: name });
   registry.push(op as never);
   return op as unknown as O;

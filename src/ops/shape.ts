@@ -16,7 +16,7 @@ export type Dims = number | readonly number[] | null;
 /** Zeros of `shape` with `g` set into the window that `look` shows: the transpose of a view without overlaps. */
 export const unview: Op<[shape: readonly number[], look: (x: Tensor) => Tensor]> = /*@__PURE__*/ primitive({
   torch: "_unview", params: ["input", "shape", "look"],
-  forward: (_ctx, g: Tensor, shape: readonly number[], look: (x: Tensor) => Tensor) => {
+  forward: (_ctx: Context<[Tensor, readonly number[], (x: Tensor) => Tensor]>, g: Tensor, shape: readonly number[], look: (x: Tensor) => Tensor) => {
     const out = rawFull(shape, 0, g.dtype, g.device);
     const part = look(out);
     if (part.layout.numel > 0) launch("unview", { kind: "copy" }, [part], [g]);
@@ -31,7 +31,7 @@ export function asStridedBackward(g: Tensor, base: Layout, part: Layout): Tensor
 }
 const scatterStrided: Op<[base: Layout, part: Layout]> = /*@__PURE__*/ primitive({
   torch: "_as_strided_backward", params: ["input", "base", "part"],
-  forward: (_ctx, g: Tensor, base: Layout, part: Layout) => {
+  forward: (_ctx: Context<[Tensor, Layout, Layout]>, g: Tensor, base: Layout, part: Layout) => {
     let low = Number.POSITIVE_INFINITY;
     let high = 0;
     for (const l of [base, part]) {
@@ -72,7 +72,7 @@ const reView: Op<[shape: readonly number[]]> = /*@__PURE__*/ viewOp({
 /** The same memory under another shape, or (given a dtype) as another type of the same or another width. @example view(tensor([1, 2, 3, 4]), 2, 2) // => [[1, 2], [3, 4]] */
 export const view: Op<[shapeOrDtype: readonly number[] | number | DType, ...rest: number[]]> = Object.assign(
   (x: Tensor, size: readonly number[] | number | DType, ...rest: number[]): Tensor => (typeof size === "string" ? viewDtype(x, size) : reView(x, typeof size === "number" ? [size, ...rest] : (size as { size?: readonly number[] }).size ?? size)),
-  { op: reView.op },
+  { op: reView.op, method: true as const },
 );
 
 function viewDtype(x: Tensor, dtype: DType): Tensor {
@@ -242,7 +242,7 @@ export const narrow: Op<[dim: number, start: number, length: number]> = /*@__PUR
     if (x.shape.length === 0) throw new ShapeError({ op: "narrow", message: "a scalar has no dimensions" });
     const d = normDim(dim, x.shape.length, "narrow");
     const n = x.shape[d]!;
-    const at = typeof start === "number" ? start : start.item() as number;
+    const at = typeof start === "number" ? start : start.itemSync();
     const a = at < 0 ? at + n : at;
     if (!(length >= 0 && a >= 0 && a + length <= n)) throw new IndexError({ op: "narrow", message: `${length} elements from ${at} do not lie in dimension ${d} of ${showShape(x.shape)}` });
     return sliceLayout(x, d, a, length);

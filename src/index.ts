@@ -1,0 +1,46 @@
+// The front door: `import * as torch from "firebrand"`.
+import { registerDevice } from "./core/device.ts";
+import { CpuBackend } from "./backends/cpu/index.ts";
+import { loadAddon } from "./backends/cpu/native.ts";
+import { UnsupportedError } from "./core/errors.ts";
+import "./ops/methods.ts";
+
+registerDevice("cpu", () => {
+  const loaded = loadAddon();
+  if ("addon" in loaded) return new CpuBackend(loaded.addon);
+  throw new UnsupportedError({ message: `no CPU kernels: ${loaded.reason}`, hint: "Install g++ or clang++" });
+});
+
+export * from "./core/errors.ts";
+export { Tensor, isTensor } from "./core/tensor.ts";
+export type { DType } from "./core/dtype.ts";
+export { getDefaultDtype, setDefaultDtype, promoteTypes, canCast } from "./core/dtype.ts";
+export { getDefaultDevice, setDefaultDevice, deviceNames } from "./core/device.ts";
+export * from "./core/mode.ts";
+export { Generator, defaultGenerator, manualSeed, initialSeed, seed } from "./core/rng.ts";
+export { resultType, type TensorLike, type Scalar } from "./ops/promote.ts";
+export * from "./ops/pointwise.ts";
+export * from "./ops/shape.ts";
+export * from "./ops/copy.ts";
+export * from "./ops/create.ts";
+export * from "./ops/random.ts";
+export * from "./ops/reduce.ts";
+export { varianceOp as var } from "./ops/reduce.ts";
+export * from "./ops/index.ts";
+export * from "./ops/join.ts";
+export * from "./ops/extra.ts";
+export { matmul, mmOp as mm, bmm, mv, dot, outer, addmm, addmv, baddbmm, addbmm, addr, einsum } from "./ops/matmul.ts";
+export { softmax, logSoftmax } from "./ops/softmax.ts";
+
+export const float32 = "float32" as const;
+export const float64 = "float64" as const;
+export const float16 = "float16" as const;
+export const bfloat16 = "bfloat16" as const;
+export const int64 = "int64" as const;
+export const int32 = "int32" as const;
+export const int16 = "int16" as const;
+export const int8 = "int8" as const;
+export const uint8 = "uint8" as const;
+export const bool = "bool" as const;
+export const complex64 = "complex64" as const;
+export const complex128 = "complex128" as const;
