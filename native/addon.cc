@@ -15,7 +15,7 @@ using namespace fb;
 
 namespace {
 
-constexpr int RingDoubles = 8192;
+constexpr int RingDoubles = 32768;
 constexpr int HolderSlots = 64;
 constexpr int MaxHolders = 1 << 16;
 

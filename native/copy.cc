@@ -50,7 +50,9 @@ int copy(double* ring) {
   if (o.dtype != in.dtype) {
     bool complex = o.dtype >= C64 || in.dtype >= C64;
     bool integers = o.dtype <= I64 && in.dtype <= I64;
-    bool narrow = (o.dtype == F32 || o.dtype == F16 || o.dtype == BF16 || o.dtype <= I16) && (in.dtype == F32 || in.dtype == F16 || in.dtype == BF16 || in.dtype <= I16);
+    // In float32 wherever that is exact or the one rounding that is due.
+    auto small = [](int d) { return d == F32 || d == F16 || d == BF16; };
+    bool narrow = (small(o.dtype) && in.dtype != F64) || (small(in.dtype) && o.dtype <= I16);
     if (complex) castRows<std::complex<double>>(s, o, in);
     else if (integers) castRows<i64>(s, o, in);
     else if (narrow) castRows<float>(s, o, in);

@@ -42,7 +42,7 @@ template <class T> int runFloat(const Instr& q, T* d, const T* a, const T* b, co
   switch (q.op) {
     case Neg: map1(d, a, n, [](T x) { return -x; }); break;
     case Abs: map1(d, a, n, [](T x) { return std::fabs(x); }); break;
-    case Sign: map1(d, a, n, [](T x) { return nan(x) ? x : T(x > 0) - T(x < 0); }); break;
+    case Sign: map1(d, a, n, [](T x) { return T(x > 0) - T(x < 0); }); break;
     case Exp:
       if constexpr (f32) mapV(d, a, n, vexp);
       else map1(d, a, n, [](T x) { return std::exp(x); });
@@ -264,6 +264,7 @@ inline int step(const Instr& q, C* d, const C* a, const C* b, const C* c, i64 n)
 int define(double* ring) {
   Args a(ring);
   if (programCount == MaxPrograms) return OutOfMemory;
+  if (ring[1] > MaxInputs || ring[2] > MaxParams || ring[5] > MaxOuts) return Unsupported;
   Program* p = new Program;
   p->lane = (int)a.i(), p->inputs = (int)a.i(), p->params = (int)a.i(), p->consts = (int)a.i();
   p->temps = (int)a.i(), p->outs = (int)a.i(), p->count = (int)a.i();
@@ -273,6 +274,7 @@ int define(double* ring) {
   for (int i = 0; i < p->count; i++) p->code[i] = {(int)a.i(), (int)a.i(), (int)a.i(), (int)a.i(), (int)a.i()};
   p->out = new int[p->outs];
   for (int i = 0; i < p->outs; i++) p->out[i] = (int)a.i();
+  p->single = p->count == 1 && p->outs == 1 && p->params + p->consts == 0 && p->inputs > 0 && p->inputs < 4 && p->out[0] == p->code[0].dst;
   programs[programCount] = p;
   ring[0] = programCount++;
   return OK;
@@ -284,17 +286,17 @@ template <class T> int pointwise(const Program& p, const Shape& s, const Operand
   auto range = [&](i64 begin, i64 end) {
     i64 width = end - begin < Block ? end - begin : Block;
     Frame<T> f(p, params, width);
-    T* own[64];
-    for (int k = 0; k < p.inputs; k++) own[k] = f.r[k];
-    T* home[256];
-    for (int k = 0; k < p.registers(); k++) home[k] = f.r[k];
+    T** home = f.home;
     for (i64 i = begin; i < end; i += Block) {
       i64 n = end - i < Block ? end - i : Block;
       for (int k = 0; k < p.inputs; k++) {
-        if (ins[k].dense && ins[k].dtype == laneDType<T>()) f.r[k] = (T*)ins[k].p + i;
+        // With several results, an operand that one of them overwrites is copied: the others may still read it.
+        bool bound = ins[k].dense && ins[k].dtype == laneDType<T>();
+        for (int o = 0; bound && p.outs > 1 && o < p.outs; o++) bound = outs[o].p != ins[k].p;
+        if (bound) f.r[k] = (T*)ins[k].p + i;
         else {
-          f.r[k] = own[k];
-          loadBlock(own[k], ins[k], s, i, n);
+          f.r[k] = home[k];
+          loadBlock(home[k], ins[k], s, i, n);
         }
       }
       // A result of the lane's own type is computed where it belongs.
@@ -316,14 +318,30 @@ template <class T> int pointwise(const Program& p, const Shape& s, const Operand
   return status;
 }
 
+// One instruction on dense operands of the lane's own type, too few for threads: no registers, no blocks. -1: not so.
+template <class T> inline int direct(const Program& p, const double* a) {
+  T* at[4];
+  i64 n = (i64)a[1];
+  for (int k = 0; k <= p.inputs; k++) {
+    if (a[3 + 3 * k] != laneDType<T>() || a[4 + 3 * k] != 1) return -1;
+    at[k] = ptr<T>(a[2 + 3 * k]);
+  }
+  const Instr& q = p.code[0];
+  return step(q, at[0], at[1 + q.a], at[1 + q.b], at[1 + q.c], n);
+}
+
 // args: program, params…, shape, outs…, ins…
 int run(double* ring) {
   Args a(ring);
   Program& p = *programs[a.i()];
-  double params[64];
+  if (p.single && ring[1] == 1 && ring[2] <= 32768) {
+    int st = p.lane == LaneF32 ? direct<float>(p, ring + 1) : p.lane == LaneF64 ? direct<double>(p, ring + 1) : p.lane == LaneI64 ? direct<i64>(p, ring + 1) : -1;
+    if (st >= 0) return st;
+  }
+  double params[MaxParams];
   for (int i = 0; i < p.params; i++) params[i] = a.d();
   Shape s = readShape(a);
-  Operand outs[8], ins[24];
+  Operand outs[MaxOuts], ins[MaxInputs];
   for (int i = 0; i < p.outs; i++) outs[i] = readOperand(a, s);
   for (int i = 0; i < p.inputs; i++) ins[i] = readOperand(a, s);
   switch (p.lane) {
@@ -364,7 +382,7 @@ template <class T> Frame<T>::Frame(const Program& p, const double* params, i64 n
   } scratch;
   int count = p.registers();
   size_t stride = (size_t)(n + 15) / 16 * 16;
-  size_t need = stride * sizeof(T) * count + (count + 1) * sizeof(T*) + 128;
+  size_t need = stride * sizeof(T) * count + 2 * (count + 1) * sizeof(T*) + 128;
   if (need > scratch.size) {
     free(scratch.p);
     scratch.size = need * 2;
@@ -372,7 +390,8 @@ template <class T> Frame<T>::Frame(const Program& p, const double* params, i64 n
   }
   memory = (T*)scratch.p;
   r = (T**)(scratch.p + ((stride * sizeof(T) * count + 63) / 64 * 64));
-  for (int k = 0; k < count; k++) r[k] = memory + stride * k;
+  home = r + count;
+  for (int k = 0; k < count; k++) home[k] = r[k] = memory + stride * k;
   for (int k = 0; k < p.params + p.consts; k++) {
     T v = fromDouble<T>(k < p.params ? params[k] : p.constants[k - p.params]);
     T* at = r[p.inputs + k];

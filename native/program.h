@@ -22,6 +22,7 @@ struct Instr {
 // Registers: inputs, then params, then constants, then temporaries.
 struct Program {
   int lane, inputs, params, consts, temps, outs, count;
+  bool single;  // one instruction on inputs alone
   double* constants;
   Instr* code;
   int* out;
@@ -29,6 +30,7 @@ struct Program {
 };
 
 constexpr i64 Block = 1024;
+constexpr int MaxInputs = 24, MaxParams = 64, MaxOuts = 8;
 Program* program(int id);
 
 // Runs the code on n <= Block values; r[k] points at register k. Returns a Status.
@@ -37,6 +39,7 @@ template <class T> int execute(const Program& p, T** r, i64 n);
 // Register memory for one thread, with params and constants filled in.
 template <class T> struct Frame {
   T** r;
+  T** home;  // where the registers lie unless they are bound to operands
   T* memory;
   Frame(const Program& p, const double* params, i64 n);
 };

@@ -2,6 +2,7 @@
 // inner — rows of r are folded one after another (r varies fastest in memory);
 // outer — a block of k is folded row by row (k varies fastest in memory).
 // Float sums: up to 1024 (inner) or 64 (outer) terms are added in lanes, then carried into doubles.
+#include <atomic>
 #include <cstdlib>
 
 #include "pool.h"
@@ -91,6 +92,7 @@ struct Job {
   Operand out;   // over k
   Operand ins[24];
   i64 K, R;
+  mutable std::atomic<int> status{OK};  // of the formulas
 };
 
 template <class T, class A> void finish(const Job& j, const A* acc, i64 from, i64 n) {
@@ -101,7 +103,7 @@ template <class T, class A> void finish(const Job& j, const A* acc, i64 from, i6
     if (j.post) {
       Frame<T> f(*j.post, j.params, m);
       f.r[0] = values;
-      execute(*j.post, f.r, m);
+      if (int st = execute(*j.post, f.r, m)) j.status = st;
       storeBlock(f.r[j.post->out[0]], j.out, j.k, from + i, m);
     } else storeBlock(values, j.out, j.k, from + i, m);
   }
@@ -117,7 +119,7 @@ template <class T> inline const T* values(const Job& j, Frame<T>& f, T** own, i6
       loadBlock(own[i], j.ins[i], j.s, from, n);
     }
   }
-  execute(p, f.r, n);
+  if (int st = execute(p, f.r, n)) j.status = st;
   return f.r[p.out[0]];
 }
 
@@ -185,7 +187,7 @@ template <class T> int reduce(const Job& j, bool isOuter) {
     for (i64 k = 0; k < j.K; k++) acc[k] = identity<A>(j.op);
     finish<T, A>(j, acc, 0, j.K);
     free(acc);
-    return OK;
+    return j.status;
   }
   // Enough independent outputs: share those out. Else cut the reduced range and join the partial results.
   if (threads == 1 || j.K >= 4 * threads || j.R < 4096) {
@@ -201,7 +203,7 @@ template <class T> int reduce(const Job& j, bool isOuter) {
     };
     if (threads == 1) body(0, j.K);
     else parallelFor(j.K, (32768 + j.R - 1) / j.R, body);
-    return OK;
+    return j.status;
   }
   i64 parts = 4 * threads;
   A* acc = (A*)malloc(sizeof(A) * j.K * parts);
@@ -212,7 +214,7 @@ template <class T> int reduce(const Job& j, bool isOuter) {
     for (i64 k = 0; k < j.K; k++) acc[k] = join<A>(j.op, acc[k], acc[p * j.K + k]);
   finish<T, A>(j, acc, 0, j.K);
   free(acc);
-  return OK;
+  return j.status;
 }
 
 // args: pre, post (-1: none), op, outer?, params…, k shape, r shape, out over k, ins over (k, r) or (r, k)
@@ -265,7 +267,7 @@ template <class T> void argLine(const Operand& x, i64 at, i64 stride, i64 n, boo
   *where = w;
 }
 template <class T> void argReduce(bool wantMax, i64 n, const Shape& s, const Operand& x, i64 stride, const Operand& values, const Operand& indices) {
-  parallelFor(s.numel, (32768 + n - 1) / n, [&](i64 b, i64 e) {
+  parallelFor(s.numel, (32768 + n - 1) / (n ? n : 1), [&](i64 b, i64 e) {
     for (i64 k = b; k < e; k++) {
       i64 at = 0, vo = 0, io = 0, rest = k;
       for (int d = s.nd - 1; d >= 0; d--) {

@@ -38,8 +38,8 @@ inline double digamma(double x) {
   double r = 0;
   if (x < 0) {
     if (x == std::floor(x)) return NAN;
-    double f = x - std::floor(x);
-    return digamma(1 - x) - 3.14159265358979323846 / std::tan(3.14159265358979323846 * f);
+    double whole;
+    return digamma(1 - x) - 3.14159265358979323846 / std::tan(3.14159265358979323846 * std::modf(x, &whole));
   }
   while (x < 10) {
     r -= 1 / x;

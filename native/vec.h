@@ -90,7 +90,7 @@ inline VF vtanh(VF x) {
   p = p * s + -5.374348889e-02f;
   p = p * s + 1.333149116e-01f;
   p = p * s + -3.333328392e-01f;
-  VF small = x + x * s * p;
+  VF small = copysign(x + x * s * p, x);  // keeps the sign of zero
   VF e = vexp(2.0f * vmin(a, splat(20.0f)));
   VF large = copysign(1.0f - 2.0f / (e + 1.0f), x);
   VF r = select(a < 0.625f, small, large);
@@ -146,7 +146,7 @@ template <int Shift> inline VF vsincos(VF x) {
       if (far[i]) v[i] = Shift ? cosf(x[i]) : sinf(x[i]);
   return v;
 }
-inline VF vsin(VF x) { return vsincos<0>(x); }
+inline VF vsin(VF x) { return select(x == 0.0f, x, vsincos<0>(x)); }  // keeps the sign of zero
 inline VF vcos(VF x) { return vsincos<1>(x); }
 inline VF vsigmoid(VF x) { return 1.0f / (1.0f + vexp(-x)); }
 

@@ -9,7 +9,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
-const FLAGS = ["-O3", "-march=native", "-std=c++20", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wno-psabi", "-DNAPI_VERSION=2147483647"];
+const FLAGS = ["-O3", "-march=native", "-std=c++20", "-fno-math-errno", "-fno-trapping-math", "-fwrapv", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wno-psabi", "-DNAPI_VERSION=2147483647"];
 
 /** The newest compiler on PATH, as `{ cxx, version }`, or null. */
 function compiler() {

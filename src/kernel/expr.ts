@@ -45,11 +45,14 @@ export class Expr implements Algebra<Expr> {
   readonly args: readonly Expr[];
   /** Leaf payload: operand index, parameter index or constant. */
   readonly value: number;
+  /** A structural name: equal keys mean equal expressions. It names the arguments by number, so shared nodes cost nothing. */
+  readonly key: string;
 
   constructor(op: ExprOp, args: readonly Expr[], value = 0) {
     this.op = op;
     this.args = args;
     this.value = value;
+    this.key = args.length ? `${op}(${args.map((a) => numberOf(a.key)).join(",")})` : `${op[0]}${Object.is(value, -0) ? "-0" : value}`;
   }
 
   add(o: Expr | number): Expr { return isConst(o, 0) ? this : isConst(this, 0) && o instanceof Expr ? o : binary("add", this, o); }
@@ -124,12 +127,13 @@ export class Expr implements Algebra<Expr> {
   imag(): Expr { return unary("imag", this); }
   angle(): Expr { return unary("angle", this); }
   where(cond: Expr, other: Expr | number): Expr { return new Expr("where", [cond, this, lift(other)]); }
+}
 
-  /** A structural name: equal keys mean equal expressions. */
-  get key(): string {
-    return (this.#key ??= this.args.length ? `${this.op}(${this.args.map((a) => a.key).join(",")})` : `${this.op[0]}${Object.is(this.value, -0) ? "-0" : this.value}`);
-  }
-  #key: string | undefined;
+const numbered = new Map<string, number>();
+function numberOf(key: string): number {
+  let n = numbered.get(key);
+  if (n === undefined) numbered.set(key, (n = numbered.size));
+  return n;
 }
 
 /** Operand number `i` of the kernel. */

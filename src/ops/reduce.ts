@@ -291,7 +291,7 @@ export const logsumexp: Op<[dim: Dims | ReduceOptions, keepdim?: boolean | Reduc
   samples: (r) => [[r.normal(3, 4), 1]],
 });
 /** The p-norm of all elements or along `dim` (`"fro"`: 2). @example norm(tensor([3., 4].map((v) => v / 2))) // => 2.5 */
-export const norm: Op<[p?: number | string | { p?: number | string; dim?: Dims; keepdim?: boolean; dtype?: DType }, dim?: Dims | { keepdim?: boolean }, keepdim?: boolean]> = /*@__PURE__*/ composite({
+export const norm: Op<[p?: number | string | { p?: number | string; dim?: Dims; keepdim?: boolean; dtype?: DType }, dim?: Dims | { keepdim?: boolean }, keepdim?: boolean | { keepdim?: boolean }]> = /*@__PURE__*/ composite({
   torch: "norm", params: ["input", "p", "dim", "keepdim", "dtype"],
   forward: (x: Tensor, p: number | string = "fro", dim?: Dims, keepdim = false, dtype?: DType) => {
     if (p === "nuc") throw new ValueError({ op: "norm", message: "the nuclear norm is linalg.matrixNorm(x, \"nuc\")" });

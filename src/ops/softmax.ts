@@ -2,6 +2,7 @@
 import type { Context } from "../autograd/function.ts";
 import { category, type DType, getDefaultDtype } from "../core/dtype.ts";
 import { normDim } from "../core/layout.ts";
+import { isGradEnabled } from "../core/mode.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { to } from "./copy.ts";
 import { composite, type Op, primitive } from "./define.ts";
@@ -37,7 +38,7 @@ const make = (torch: string, log: boolean): Op<SoftmaxArgs> => {
       if (!g) return null;
       const y = ctx.savedTensors[0]!;
       const dim = ctx.args[1];
-      if (!g.requiresGrad && !y.requiresGrad && offers(y, BACKWARD) && y.layout.numel > 0) {
+      if (!isGradEnabled() && offers(y, BACKWARD) && y.layout.numel > 0) {
         const gx = allocate(y.shape, y.dtype, y.storage.device);
         launch(torch, BACKWARD, [gx], [g, y], [dim, log ? 1 : 0]);
         return gx;

@@ -1,4 +1,5 @@
 // Scalar expressions as byte code for the block VM: common subexpressions once, registers reused after their last use.
+import { UnsupportedError } from "../../core/errors.ts";
 import type { Expr } from "../../kernel/expr.ts";
 import type { Lane } from "../../kernel/spec.ts";
 import { CODE, LANE } from "./abi.ts";
@@ -54,6 +55,7 @@ export function defineProgram(host: Host, exprs: readonly Expr[], lane: Lane, in
     return dst;
   };
   const outs = exprs.map(emit);
+  if (consts.length + code.length + outs.length + 8 > host.ring.length) throw new UnsupportedError({ op: "pointwise", message: `a formula of ${code.length / 5} steps is too long`, hint: "Cut it in two" });
   host.begin().push(LANE[lane]).push(inputs).push(params).push(consts.length).push(next - temps).push(outs.length).push(code.length / 5);
   host.pushAll(consts).pushAll(code).pushAll(outs).call("program");
   return host.ring[1]!;

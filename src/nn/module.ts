@@ -1,0 +1,289 @@
+// Module: parameters, buffers and children register by assignment to fields; nothing is intercepted when fields are read.
+import { ArgumentError, FirebrandError, ShapeError, showShape } from "../core/errors.ts";
+import { noGrad } from "../core/mode.ts";
+import { isTensor, Tensor } from "../core/tensor.ts";
+import type { DType } from "../core/dtype.ts";
+import { isDType, isFloating, isComplex } from "../core/dtype.ts";
+import { copy_, to, type ToOptions } from "../ops/copy.ts";
+import "../ops/methods.ts";
+
+const PARAMETER = Symbol.for("firebrand.parameter");
+const MODULE = Symbol.for("firebrand.module");
+
+/** A tensor that a module learns: assigned to a field of a Module, it is one of its parameters. */
+export class Parameter extends Tensor {
+  constructor(data: Tensor, requiresGrad = true) {
+    super(data.storage, data.layout, data.dtype);
+    this.leafRequiresGrad = requiresGrad;
+  }
+}
+Object.defineProperty(Parameter.prototype, PARAMETER, { value: true });
+/** Is `x` a parameter? */
+export const isParameter = (x: unknown): x is Parameter => isTensor(x) && (x as unknown as Record<symbol, unknown>)[PARAMETER] === true;
+/** Is `x` a module? */
+export const isModule = (x: unknown): x is Module => typeof x === "object" && x !== null && (x as Record<symbol, unknown>)[MODULE] === true;
+
+/** Tensors by their PyTorch names. */
+export type StateDict = Record<string, Tensor>;
+/** What `loadStateDict` could not match. */
+export interface KeyReport { readonly missingKeys: string[]; readonly unexpectedKeys: string[] }
+
+type Forward = (...args: never[]) => unknown;
+/** Sees, and may replace, the arguments before `forward`. */
+export type ForwardPreHook = (module: Module, args: unknown[]) => unknown[] | void;
+/** Sees, and may replace, what `forward` gives. */
+export type ForwardHook = (module: Module, args: unknown[], output: unknown) => unknown;
+
+/**
+ * Base class of all neural network modules.
+ * @example
+ * class Net extends nn.Module {
+ *   fc = new nn.Linear(2, 1);
+ *   forward(x) { return this.fc.forward(x).relu(); }
+ * }
+ * Object.keys(new Net().stateDict()) // => ["fc.weight", "fc.bias"]
+ */
+export abstract class Module {
+  /** In training mode? Dropout and batch norm behave differently. */
+  training = true;
+  readonly #buffers = new Map<string, boolean>();
+  readonly #preHooks: ForwardPreHook[] = [];
+  readonly #hooks: ForwardHook[] = [];
+
+  abstract forward(...args: never[]): unknown;
+
+  /** Makes field `name` a buffer: part of the state (unless not persistent), not a parameter. */
+  registerBuffer(name: string, tensor: Tensor | null, persistent = true): void {
+    this.#buffers.set(name, persistent);
+    (this as unknown as Record<string, unknown>)[name] = tensor;
+  }
+  /** Makes field `name` a parameter; the same as assigning it. */
+  registerParameter(name: string, parameter: Parameter | null): void {
+    (this as unknown as Record<string, unknown>)[name] = parameter;
+  }
+  /** Makes field `name` a child; the same as assigning it. */
+  addModule(name: string, module: Module | null): void {
+    (this as unknown as Record<string, unknown>)[name] = module;
+  }
+
+  /** The direct children by field name. */
+  *namedChildren(): IterableIterator<[string, Module]> {
+    for (const [name, value] of Object.entries(this)) if (isModule(value)) yield [name, value];
+  }
+  /** The direct children. */
+  *children(): IterableIterator<Module> {
+    for (const [, m] of this.namedChildren()) yield m;
+  }
+  /** This module and all below it, each once, by dotted path. */
+  *namedModules(prefix = "", seen: Set<Module> = new Set()): IterableIterator<[string, Module]> {
+    if (seen.has(this)) return;
+    seen.add(this);
+    yield [prefix, this];
+    for (const [name, child] of this.namedChildren()) yield* child.namedModules(prefix ? `${prefix}.${name}` : name, seen);
+  }
+  /** This module and all below it. */
+  *modules(): IterableIterator<Module> {
+    for (const [, m] of this.namedModules()) yield m;
+  }
+
+  *#own(kind: "parameters" | "buffers", persistent: boolean): IterableIterator<[string, Tensor]> {
+    const fields = this as unknown as Record<string, unknown>;
+    if (kind === "parameters") {
+      for (const [name, value] of Object.entries(fields)) if (isParameter(value) && !this.#buffers.has(name)) yield [name, value];
+    } else for (const [name, keep] of this.#buffers) if (isTensor(fields[name]) && (keep || !persistent)) yield [name, fields[name] as Tensor];
+  }
+  *#named(kind: "parameters" | "buffers", prefix: string): IterableIterator<[string, Tensor]> {
+    const seen = new Set<Tensor>();
+    for (const [path, m] of this.namedModules(prefix)) {
+      for (const [name, t] of m.#own(kind, false)) {
+        if (seen.has(t)) continue;
+        seen.add(t);
+        yield [path ? `${path}.${name}` : name, t];
+      }
+    }
+  }
+  /** All parameters by dotted path, shared ones once. */
+  namedParameters(prefix = ""): IterableIterator<[string, Tensor]> {
+    return this.#named("parameters", prefix);
+  }
+  /** All parameters. */
+  *parameters(): IterableIterator<Tensor> {
+    for (const [, p] of this.namedParameters()) yield p;
+  }
+  /** All buffers by dotted path. */
+  namedBuffers(prefix = ""): IterableIterator<[string, Tensor]> {
+    return this.#named("buffers", prefix);
+  }
+  /** All buffers. */
+  *buffers(): IterableIterator<Tensor> {
+    for (const [, b] of this.namedBuffers()) yield b;
+  }
+
+  /** @internal The fields that are buffers, empty ones included. */
+  *namedBuffersHere(): IterableIterator<[string, Tensor | null]> {
+    for (const name of this.#buffers.keys()) yield [name, (this as unknown as Record<string, Tensor | null>)[name] ?? null];
+  }
+  /** @internal */
+  isPersistent(name: string): boolean {
+    return this.#buffers.get(name) ?? false;
+  }
+  /** @internal */
+  hasBuffer(name: string): boolean {
+    return this.#buffers.has(name);
+  }
+
+  /** Parameters and persistent buffers under PyTorch's keys; the tensors share the module's memory. */
+  stateDict(prefix = ""): StateDict {
+    const out: StateDict = {};
+    for (const kind of ["parameters", "buffers"] as const) for (const [name, t] of this.#own(kind, true)) out[prefix + name] = t.detach();
+    for (const [name, child] of this.namedChildren()) Object.assign(out, child.stateDict(`${prefix}${name}.`));
+    return out;
+  }
+  /**
+   * Copies tensors into parameters and buffers by key.
+   * @throws ShapeError that lists every tensor of another shape, FirebrandError (strict) every missing and unexpected key; nothing is copied then.
+   */
+  loadStateDict(state: StateDict | Map<string, Tensor>, options: { strict?: boolean } = {}): KeyReport {
+    const given = state instanceof Map ? state : new Map(Object.entries(state));
+    const own = this.stateDict();
+    const missingKeys = Object.keys(own).filter((k) => !given.has(k));
+    const unexpectedKeys = [...given.keys()].filter((k) => !(k in own));
+    const wrong = Object.entries(own).filter(([k, t]) => given.has(k) && showShape(given.get(k)!.shape) !== showShape(t.shape));
+    const lines: string[] = [];
+    if (options.strict !== false && missingKeys.length) lines.push(`missing keys: ${missingKeys.join(", ")}`);
+    if (options.strict !== false && unexpectedKeys.length) lines.push(`unexpected keys: ${unexpectedKeys.join(", ")}`);
+    if (wrong.length) lines.push(`shapes differ: ${wrong.map(([k, t]) => `${k} (given ${showShape(given.get(k)!.shape)}, needed ${showShape(t.shape)})`).join(", ")}`);
+    if (lines.length) {
+      const facts = { op: `${this.constructor.name}.loadStateDict`, message: lines.join("; "), hint: wrong.length ? "Build the module with the sizes of the checkpoint" : "Pass { strict: false } to load what matches", data: { missingKeys, unexpectedKeys } };
+      throw wrong.length ? new ShapeError(facts) : new FirebrandError(facts);
+    }
+    noGrad(() => { for (const [k, t] of Object.entries(own)) if (given.has(k)) copy_(t, given.get(k)!); });
+    return { missingKeys, unexpectedKeys };
+  }
+
+  /** Sets training mode, here and below. */
+  train(mode: boolean | { mode?: boolean } = true): this {
+    const on = typeof mode === "boolean" ? mode : (mode.mode ?? true);
+    for (const m of this.modules()) m.training = on;
+    return this;
+  }
+  /** Sets evaluation mode, here and below. */
+  eval(): this {
+    return this.train(false);
+  }
+  /** Calls `fn` on every module, children first. */
+  apply(fn: (m: Module) => void): this {
+    for (const c of this.children()) c.apply(fn);
+    fn(this);
+    return this;
+  }
+  /** Converts parameters and buffers in place: floating ones to a dtype, all to a device. */
+  to(target: DType | string | ToOptions): this {
+    const o: ToOptions = isDType(target) ? { dtype: target } : typeof target === "string" ? { device: target } : target;
+    for (const m of this.modules()) {
+      for (const kind of ["parameters", "buffers"] as const) {
+        for (const [, t] of m.#own(kind, false)) {
+          const cast = o.dtype && (isFloating(t.dtype) || isComplex(t.dtype)) ? { dtype: o.dtype } : {};
+          const moved = noGrad(() => to(t.detach(), { ...cast, ...(o.device && { device: o.device }) }));
+          replaceData(t, moved);
+          if (t.grad) t.grad = noGrad(() => to(t.grad!.detach(), { ...cast, ...(o.device && { device: o.device }) }));
+        }
+      }
+    }
+    return this;
+  }
+  float(): this { return this.to("float32"); }
+  double(): this { return this.to("float64"); }
+  half(): this { return this.to("float16"); }
+  bfloat16(): this { return this.to("bfloat16"); }
+  cpu(): this { return this.to({ device: "cpu" }); }
+  /** Turns gradients of all parameters on or off. */
+  requiresGrad_(on = true): this {
+    for (const p of this.parameters()) p.requiresGrad_(on);
+    return this;
+  }
+  /** Forgets (or zeroes) all gradients. */
+  zeroGrad(options: { setToNone?: boolean } = {}): void {
+    for (const p of this.parameters()) {
+      if (options.setToNone === false && p.grad) p.grad = p.grad.detach().zero_();
+      else p.grad = null;
+    }
+  }
+
+  // With hooks, the instance gets a `forward` of its own around the class's.
+  #wrap(): void {
+    if (Object.hasOwn(this, "forward")) return;
+    const inner = (Object.getPrototypeOf(this) as Module).forward as Forward;
+    const wrapped = (...args: unknown[]): unknown => {
+      let given = args;
+      for (const h of this.#preHooks) given = h(this, given) ?? given;
+      let out = inner.apply(this, given as never[]);
+      for (const h of this.#hooks) out = h(this, given, out) ?? out;
+      return out;
+    };
+    Object.defineProperty(this, "forward", { value: wrapped, configurable: true, enumerable: false });
+  }
+  /** Runs `hook` before `forward`; returns a function that removes it. */
+  registerForwardPreHook(hook: ForwardPreHook): () => void {
+    this.#wrap();
+    this.#preHooks.push(hook);
+    return () => { const i = this.#preHooks.indexOf(hook); if (i >= 0) this.#preHooks.splice(i, 1); };
+  }
+  /** Runs `hook` after `forward`; returns a function that removes it. */
+  registerForwardHook(hook: ForwardHook): () => void {
+    this.#wrap();
+    this.#hooks.push(hook);
+    return () => { const i = this.#hooks.indexOf(hook); if (i >= 0) this.#hooks.splice(i, 1); };
+  }
+
+  /** What a module says of itself between its parentheses. */
+  extraRepr(): string {
+    return "";
+  }
+  toString(): string {
+    const lines = [...this.namedChildren()].map(([name, m]) => `(${name}): ${m.toString().replaceAll("\n", "\n  ")}`);
+    const extra = this.extraRepr();
+    return lines.length ? `${this.constructor.name}(\n  ${[...(extra ? [extra] : []), ...lines].join("\n  ")}\n)` : `${this.constructor.name}(${extra})`;
+  }
+  /** The child at a dotted path. @throws ArgumentError */
+  getSubmodule(path: string): Module {
+    const found = new Map(this.namedModules()).get(path);
+    if (!found) throw new ArgumentError({ op: "getSubmodule", message: `no module "${path}"` });
+    return found;
+  }
+}
+Object.defineProperty(Module.prototype, MODULE, { value: true });
+Object.defineProperty(Module.prototype, Symbol.for("nodejs.util.inspect.custom"), { value(this: Module) { return this.toString(); } });
+
+/** Gives a tensor other memory, as assigning `.data` does in PyTorch; history and hooks stay. */
+export function replaceData(t: Tensor, from: Tensor): void {
+  Object.assign(t, { storage: from.storage, layout: from.layout, dtype: from.dtype });
+}
+
+/** A deep copy of a module: same structure, parameters of its own. */
+export function cloneModule<M extends Module>(m: M): M {
+  const copy = new Map<Tensor, Tensor>();
+  const tensorOf = (t: Tensor): Tensor => {
+    let c = copy.get(t);
+    if (!c) {
+      const data = noGrad(() => t.detach().clone());
+      c = isParameter(t) ? new Parameter(data, t.leafRequiresGrad) : data;
+      copy.set(t, c);
+    }
+    return c;
+  };
+  const visit = (x: Module): Module => {
+    // Private fields need a real construction: a bare subclass instance made by the base constructor.
+    const out = Reflect.construct(Bare, [], x.constructor as new () => Module) as Module;
+    for (const [name, t] of x.namedBuffersHere()) out.registerBuffer(name, t === null ? null : tensorOf(t), x.isPersistent(name));
+    for (const [name, v] of Object.entries(x)) {
+      if (out.hasBuffer(name)) continue;
+      (out as unknown as Record<string, unknown>)[name] = isModule(v) ? visit(v) : isTensor(v) ? tensorOf(v) : v;
+    }
+    return out;
+  };
+  return visit(m) as M;
+}
+class Bare extends Module {
+  forward(): void {}
+}

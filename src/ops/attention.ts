@@ -1,0 +1,78 @@
+// Scaled dot-product attention. Vaswani et al. 2017.
+import { ShapeError, showShape, ValueError } from "../core/errors.ts";
+import type { Context } from "../autograd/function.ts";
+import { isGradEnabled } from "../core/mode.ts";
+import type { Tensor } from "../core/tensor.ts";
+import { ones } from "./create.ts";
+import { composite, type Fn, primitive } from "./define.ts";
+import { allocate, launch, offers } from "./launch.ts";
+import { softmax } from "./softmax.ts";
+import { dropout } from "./sparse.ts";
+
+/** Options of attention. */
+export interface AttentionOptions { attnMask?: Tensor | null; dropoutP?: number; isCausal?: boolean; scale?: number | null; enableGqa?: boolean }
+
+const FUSED = { kind: "fused", name: "attention" } as const;
+const FUSED_BACKWARD = { kind: "fused", name: "attentionBackward" } as const;
+
+function plain(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | undefined, p: number, causal: boolean, scale: number): Tensor {
+  let scores = q.mul(scale).matmul(k.transpose(-2, -1));
+  if (causal) {
+    const [t, s] = scores.shape.slice(-2) as [number, number];
+    scores = scores.maskedFill(ones(t, s, { dtype: "bool", device: q.device }).tril().logicalNot(), Number.NEGATIVE_INFINITY);
+  }
+  if (mask) scores = mask.dtype === "bool" ? scores.maskedFill(mask.logicalNot(), Number.NEGATIVE_INFINITY) : scores.add(mask);
+  const w = softmax(scores, -1);
+  return (p > 0 ? dropout(w, p, true) : w).matmul(v);
+}
+
+// [B·H, T, D] without a mask, one pass each way, no T x T matrix.
+const fused = /*@__PURE__*/ primitive<(q: Tensor, k: Tensor, v: Tensor, causal: boolean, scale: number) => Tensor, [Tensor, Tensor, Tensor, boolean, number]>({
+  torch: "_attention", params: ["q", "k", "v", "causal", "scale"],
+  forward: (ctx: Context<[Tensor, Tensor, Tensor, boolean, number]>, q, k, v, causal, scale) => {
+    const out = allocate(q.shape, q.dtype, q.storage.device);
+    const lse = allocate(q.shape.slice(0, -1), q.dtype, q.storage.device);
+    launch("attention", FUSED, [out, lse], [q, k, v], [scale, causal ? 1 : 0]);
+    ctx.saveForBackward(q, k, v, out, lse);
+    return out;
+  },
+  backward: (ctx, g) => {
+    if (!g) return null;
+    const [q, k, v, out, lse] = ctx.savedTensors as [Tensor, Tensor, Tensor, Tensor, Tensor];
+    const [, , , causal, scale] = ctx.args;
+    if (isGradEnabled()) {
+      let s = q.mul(scale).matmul(k.transpose(-2, -1));
+      if (causal) s = s.maskedFill(ones(s.shape.slice(-2), { dtype: "bool", device: q.device }).tril().logicalNot(), Number.NEGATIVE_INFINITY);
+      const p = softmax(s, -1);
+      const gp = g.matmul(v.transpose(-2, -1));
+      const gs = p.mul(gp.sub(gp.mul(p).sum(-1, { keepdim: true }))).mul(scale);
+      return [gs.matmul(k), gs.transpose(-2, -1).matmul(q), p.transpose(-2, -1).matmul(g)];
+    }
+    const grads = [q, k, v].map((t) => allocate(t.shape, t.dtype, t.storage.device));
+    launch("attention", FUSED_BACKWARD, grads, [g.contiguous(), q, k, v, out, lse], [scale, causal ? 1 : 0]);
+    return grads;
+  },
+});
+
+/**
+ * `softmax(q kᵀ · scale + mask) v` over [..., T, D], [..., S, D], [..., S, Dv]; scale defaults to 1/√D. A bool mask keeps where
+ * it is true; `isCausal` lets position t see positions up to t.
+ * @throws ShapeError, ValueError
+ */
+export const scaledDotProductAttention: Fn<[query: Tensor, key: Tensor, value: Tensor, options?: AttentionOptions]> = /*@__PURE__*/ composite({
+  torch: "nn.functional.scaled_dot_product_attention", params: ["query", "key", "value", "attnMask", "dropoutP", "isCausal", "scale", "enableGqa"],
+  forward: (q: Tensor, key: Tensor, value: Tensor, mask?: Tensor, p = 0, causal = false, scale?: number, gqa = false) => {
+    if (q.ndim < 2 || q.shape.at(-1) !== key.shape.at(-1) || key.shape.at(-2) !== value.shape.at(-2)) throw new ShapeError({ op: "scaledDotProductAttention", message: `query ${showShape(q.shape)}, key ${showShape(key.shape)}, value ${showShape(value.shape)}`, hint: "[..., T, D], [..., S, D] and [..., S, Dv]" });
+    if (mask && causal) throw new ValueError({ op: "scaledDotProductAttention", message: "both attnMask and isCausal are given", hint: "Put the causal part into the mask" });
+    const groups = gqa && q.ndim > 2 ? q.shape.at(-3)! / key.shape.at(-3)! : 1;
+    const [k, v] = groups === 1 ? [key, value] : [key.repeatInterleave(groups, -3), value.repeatInterleave(groups, -3)];
+    const s = scale ?? 1 / Math.sqrt(q.shape.at(-1)!);
+    const lead = q.shape.slice(0, -2);
+    const equal = [k, v].every((t) => t.shape.length === q.ndim && t.shape.slice(0, -2).every((n, d) => n === lead[d]));
+    if (!mask && p === 0 && equal && v.shape.at(-1) === q.shape.at(-1) && q.layout.numel > 0 && k.layout.numel > 0 && offers(q, FUSED)) {
+      const flat = (t: Tensor): Tensor => t.reshape([-1, t.shape.at(-2)!, t.shape.at(-1)!]).contiguous();
+      return fused(flat(q), flat(k), flat(v), causal, s).reshape(q.shape);
+    }
+    return plain(q, k, v, mask, p, causal, s);
+  },
+});

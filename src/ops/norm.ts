@@ -1,0 +1,171 @@
+// Normalisations of torch.nn.functional.
+import type { Context } from "../autograd/function.ts";
+import { ShapeError, showShape, ValueError } from "../core/errors.ts";
+import { sameShape } from "../core/layout.ts";
+import { isGradEnabled, noGrad } from "../core/mode.ts";
+import type { Tensor } from "../core/tensor.ts";
+import { composite, type Fn, primitive } from "./define.ts";
+import { allocate, launch, offers } from "./launch.ts";
+import type { Dims } from "./shape.ts";
+import { pad } from "./vision.ts";
+
+const NORM = { kind: "fused", name: "norm" } as const;
+const NORM_BACKWARD = { kind: "fused", name: "normBackward" } as const;
+
+// (x - mean) / sqrt(var + eps) over the last dimension, times weight plus bias [n]; rms leaves the mean in.
+const rows = /*@__PURE__*/ primitive<(x: Tensor, weight: Tensor | null, bias: Tensor | null, eps: number, rms: boolean) => Tensor, [Tensor, (Tensor | null)?, (Tensor | null)?, number?, boolean?]>({
+  torch: "_norm_rows", params: ["input", "weight", "bias", "eps", "rms"],
+  forward: (ctx: Context<[Tensor, (Tensor | null)?, (Tensor | null)?, number?, boolean?]>, x, weight, bias, eps = 1e-5, rms = false) => {
+    const n = x.shape.at(-1)!;
+    const count = x.layout.numel / n;
+    const xs = x.contiguous();
+    const y = allocate(x.shape, x.dtype, x.storage.device);
+    const stats = allocate([2, count], x.dtype, x.storage.device);
+    launch("layerNorm", NORM, [y, stats], [xs, ...(weight ? [weight.contiguous()] : []), ...(bias ? [bias.contiguous()] : [])], [n, eps, weight ? 1 : 0, bias ? 1 : 0, rms ? 1 : 0]);
+    ctx.saveForBackward(xs, stats, weight ?? null);
+    ctx.state["bias"] = !!bias;
+    return y;
+  },
+  backward: (ctx, g) => {
+    if (!g) return null;
+    const [x, stats, weight] = ctx.savedTensors as [Tensor, Tensor, Tensor | null];
+    const n = x.shape.at(-1)!;
+    const hasBias = ctx.state["bias"] as boolean;
+    const rms = ctx.args[4] ?? false;
+    if (isGradEnabled()) {
+      // Differentiable again: the same formulas in ops.
+      const gy = weight ? g.mul(weight) : g;
+      const d = -1;
+      const eps = ctx.args[3] ?? 1e-5;
+      const mean = rms ? null : x.mean(d, { keepdim: true });
+      const centered = mean ? x.sub(mean) : x;
+      const rstd = centered.square().mean(d, { keepdim: true }).add(eps).rsqrt();
+      const xhat = centered.mul(rstd);
+      const inner = gy.sub(xhat.mul(gy.mul(xhat).mean(d, { keepdim: true })));
+      const gx = (rms ? inner : inner.sub(gy.mean(d, { keepdim: true }))).mul(rstd);
+      const lead = x.shape.map((_, k) => k).slice(0, -1);
+      const out: (Tensor | null)[] = [gx];
+      if (weight) out.push(g.mul(xhat).sum(lead));
+      if (hasBias) out.push(g.sum(lead));
+      return out;
+    }
+    const gx = allocate(x.shape, x.dtype, x.storage.device);
+    const gw = allocate([2, n], x.dtype, x.storage.device);
+    launch("layerNorm", NORM_BACKWARD, [gx, gw], [g.contiguous(), x, stats, ...(weight ? [weight.contiguous()] : [])], [n, 0, weight ? 1 : 0, hasBias ? 1 : 0, rms ? 1 : 0]);
+    const out: (Tensor | null)[] = [gx];
+    if (weight) out.push(gw.select(0, 0));
+    if (hasBias) out.push(gw.select(0, 1));
+    return out;
+  },
+});
+
+function normalized(op: string, x: Tensor, shape: readonly number[], weight: Tensor | undefined, bias: Tensor | undefined): void {
+  if (shape.length === 0 || !sameShape(x.shape.slice(-shape.length), shape) || x.ndim < shape.length) {
+    throw new ShapeError({ op, message: `normalizedShape ${showShape(shape)} is not the end of input ${showShape(x.shape)}`, hint: "It names the last sizes of the input" });
+  }
+  for (const [name, t] of [["weight", weight], ["bias", bias]] as const) {
+    if (t && !sameShape(t.shape, shape)) throw new ShapeError({ op, message: `${name} ${showShape(t.shape)}, normalizedShape ${showShape(shape)}`, hint: "They must be equal" });
+  }
+}
+const fits = (x: Tensor, ...parts: (Tensor | undefined)[]): boolean => offers(x, NORM) && x.layout.numel > 0 && parts.every((p) => !p || p.dtype === x.dtype);
+
+/** `(x - mean) / sqrt(var + eps) · weight + bias` over the last dimensions. Ba, Kiros & Hinton 2016. @throws ShapeError */
+export const layerNorm: Fn<[input: Tensor, normalizedShape: readonly number[], weight?: Tensor | null, bias?: Tensor | null, eps?: number]> = /*@__PURE__*/ composite({
+  torch: "nn.functional.layer_norm", params: ["input", "normalizedShape", "weight", "bias", "eps"],
+  forward: (x: Tensor, shape: readonly number[], weight?: Tensor, bias?: Tensor, eps = 1e-5) => {
+    normalized("layerNorm", x, shape, weight, bias);
+    const n = shape.reduce((a, b) => a * b, 1);
+    if (fits(x, weight, bias)) return rows(x.reshape([-1, n]), weight?.reshape([n]) ?? null, bias?.reshape([n]) ?? null, eps, false).reshape(x.shape);
+    const dims = shape.map((_, i) => x.ndim - shape.length + i);
+    const c = x.sub(x.mean(dims, { keepdim: true }));
+    const y = c.mul(c.square().mean(dims, { keepdim: true }).add(eps).rsqrt());
+    return affine(y, weight, bias);
+  },
+  samples: (r) => [[r.normal(3, 4), [4], r.normal(4), r.normal(4)]],
+});
+/** `x / sqrt(mean(x²) + eps) · weight` over the last dimensions; eps defaults to the dtype's epsilon. Zhang & Sennrich 2019. */
+export const rmsNorm: Fn<[input: Tensor, normalizedShape: readonly number[], weight?: Tensor | null, eps?: number | null]> = /*@__PURE__*/ composite({
+  torch: "nn.functional.rms_norm", params: ["input", "normalizedShape", "weight", "eps"],
+  forward: (x: Tensor, shape: readonly number[], weight?: Tensor, eps?: number) => {
+    normalized("rmsNorm", x, shape, weight, undefined);
+    const e = eps ?? (x.dtype === "float64" ? Number.EPSILON : x.dtype === "float32" ? 2 ** -23 : x.dtype === "float16" ? 2 ** -10 : 2 ** -7);
+    const n = shape.reduce((a, b) => a * b, 1);
+    if (fits(x, weight)) return rows(x.reshape([-1, n]), weight?.reshape([n]) ?? null, null, e, true).reshape(x.shape);
+    const dims = shape.map((_, i) => x.ndim - shape.length + i);
+    return affine(x.mul(x.square().mean(dims, { keepdim: true }).add(e).rsqrt()), weight, undefined);
+  },
+});
+const affine = (y: Tensor, weight: Tensor | undefined, bias: Tensor | undefined): Tensor => { const z = weight ? y.mul(weight) : y; return bias ? z.add(bias) : z; };
+const perChannel = (t: Tensor, rank: number): Tensor => t.reshape([1, -1, ...new Array<number>(rank - 2).fill(1)]);
+
+/**
+ * Normalises every channel (dimension 1) over batch and space, in training with the batch's statistics (which also move
+ * `runningMean` and `runningVar` by `momentum`), else with the running ones. Ioffe & Szegedy 2015.
+ */
+export const batchNorm: Fn<[input: Tensor, runningMean?: Tensor | null, runningVar?: Tensor | null, weight?: Tensor | null, bias?: Tensor | null, options?: { training?: boolean; momentum?: number; eps?: number }]> = /*@__PURE__*/ composite({
+  torch: "nn.functional.batch_norm", params: ["input", "runningMean", "runningVar", "weight", "bias", "training", "momentum", "eps"],
+  forward: (x: Tensor, runningMean?: Tensor, runningVar?: Tensor, weight?: Tensor, bias?: Tensor, training = false, momentum = 0.1, eps = 1e-5) => {
+    if (x.ndim < 2) throw new ShapeError({ op: "batchNorm", message: `input ${showShape(x.shape)}`, hint: "It needs [N, C, …]" });
+    const c = x.shape[1]!;
+    for (const t of [runningMean, runningVar, weight, bias]) if (t && t.layout.numel !== c) throw new ShapeError({ op: "batchNorm", message: `${t.layout.numel} values for ${c} channels of ${showShape(x.shape)}`, hint: "Check numFeatures" });
+    if (!training && (!runningMean || !runningVar)) throw new ValueError({ op: "batchNorm", message: "no running statistics and not training" });
+    const dims = x.shape.map((_, d) => d).filter((d) => d !== 1);
+    const n = x.layout.numel / c;
+    let scale: Tensor;
+    let centered: Tensor;
+    if (training) {
+      if (n <= 1) throw new ValueError({ op: "batchNorm", message: `one value per channel in training, input ${showShape(x.shape)}`, hint: "Use larger batches, or eval()" });
+      const mean = x.mean(dims, { keepdim: true });
+      centered = x.sub(mean);
+      const variance = centered.square().mean(dims, { keepdim: true });
+      noGrad(() => {
+        runningMean?.mul_(1 - momentum).add_(mean.detach().reshape([c]), { alpha: momentum });
+        runningVar?.mul_(1 - momentum).add_(variance.detach().reshape([c]), { alpha: (momentum * n) / (n - 1) });
+      });
+      scale = variance.add(eps).rsqrt();
+    } else {
+      centered = x.sub(perChannel(runningMean!, x.ndim));
+      scale = perChannel(runningVar!, x.ndim).add(eps).rsqrt();
+    }
+    const k = weight ? scale.mul(perChannel(weight, x.ndim)) : scale;
+    return bias ? centered.mul(k).add(perChannel(bias, x.ndim)) : centered.mul(k);
+  },
+});
+/** Normalises groups of channels of each sample. Wu & He 2018. */
+export const groupNorm: Fn<[input: Tensor, numGroups: number, weight?: Tensor | null, bias?: Tensor | null, eps?: number]> = /*@__PURE__*/ composite({
+  torch: "nn.functional.group_norm", params: ["input", "numGroups", "weight", "bias", "eps"],
+  forward: (x: Tensor, groups: number, weight?: Tensor, bias?: Tensor, eps = 1e-5) => {
+    const c = x.shape[1] ?? 0;
+    if (x.ndim < 2 || c % groups !== 0) throw new ShapeError({ op: "groupNorm", message: `${c} channels of ${showShape(x.shape)} in ${groups} groups`, hint: "The number of channels must be divisible by the groups" });
+    if (x.layout.numel === 0) return x.clone();
+    const flat = x.reshape([x.shape[0]!, groups, -1]);
+    const y = layerNorm(flat, [flat.shape[2]!], null, null, eps).reshape(x.shape);
+    return affine(y, weight && perChannel(weight, x.ndim), bias && perChannel(bias, x.ndim));
+  },
+});
+/** Normalises every channel of each sample over space. Ulyanov et al. 2016. */
+export const instanceNorm: Fn<[input: Tensor, runningMean?: Tensor | null, runningVar?: Tensor | null, weight?: Tensor | null, bias?: Tensor | null, options?: { useInputStats?: boolean; momentum?: number; eps?: number }]> = /*@__PURE__*/ composite({
+  torch: "nn.functional.instance_norm", params: ["input", "runningMean", "runningVar", "weight", "bias", "useInputStats", "momentum", "eps"],
+  forward: (x: Tensor, runningMean?: Tensor, runningVar?: Tensor, weight?: Tensor, bias?: Tensor, useInputStats = true, momentum = 0.1, eps = 1e-5) => {
+    if (!useInputStats) return batchNorm(x, runningMean ?? null, runningVar ?? null, weight ?? null, bias ?? null, { training: false, momentum, eps });
+    const [n, c] = [x.shape[0]!, x.shape[1]!];
+    const rm = runningMean?.repeat([n]);
+    const rv = runningVar?.repeat([n]);
+    const y = batchNorm(x.reshape([1, n * c, ...x.shape.slice(2)]), rm ?? null, rv ?? null, weight?.repeat([n]) ?? null, bias?.repeat([n]) ?? null, { training: true, momentum, eps }).reshape(x.shape);
+    noGrad(() => { if (rm) runningMean!.copy_(rm.reshape([n, c]).mean(0)); if (rv) runningVar!.copy_(rv.reshape([n, c]).mean(0)); });
+    return y;
+  },
+});
+/** `x / max(‖x‖_p, eps)` along `dim`. */
+export const normalize: Fn<[input: Tensor, p?: number | { p?: number; dim?: Dims; eps?: number }, dim?: Dims, eps?: number]> = /*@__PURE__*/ composite({
+  torch: "nn.functional.normalize", params: ["input", "p", "dim", "eps"],
+  forward: (x: Tensor, p = 2, dim: Dims = 1, eps = 1e-12) => x.div(x.norm(p, dim, { keepdim: true }).clamp(eps)),
+});
+/** Divides by a power of the sum of squares of neighbouring channels. Krizhevsky et al. 2012. */
+export const localResponseNorm: Fn<[input: Tensor, size: number, options?: { alpha?: number; beta?: number; k?: number }]> = /*@__PURE__*/ composite({
+  torch: "nn.functional.local_response_norm", params: ["input", "size", "alpha", "beta", "k"],
+  forward: (x: Tensor, size: number, alpha = 1e-4, beta = 0.75, k = 1) => {
+    const padded = pad(x.square(), [...new Array<number>(2 * (x.ndim - 2)).fill(0), Math.floor(size / 2), Math.floor((size - 1) / 2)]);
+    return x.div(padded.unfold(1, size, 1).sum(-1).div(size).mul(alpha).add(k).pow(beta));
+  },
+});
