@@ -44,3 +44,5 @@ export const uint8 = "uint8" as const;
 export const bool = "bool" as const;
 export const complex64 = "complex64" as const;
 export const complex128 = "complex128" as const;
+export * as nn from "./nn/index.ts";
+export * as autograd from "./autograd/index.ts";

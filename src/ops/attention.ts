@@ -3,6 +3,7 @@ import { ShapeError, showShape, ValueError } from "../core/errors.ts";
 import type { Context } from "../autograd/function.ts";
 import { isGradEnabled } from "../core/mode.ts";
 import type { Tensor } from "../core/tensor.ts";
+import { fused } from "../kernel/fused.ts";
 import { ones } from "./create.ts";
 import { composite, type Fn, primitive } from "./define.ts";
 import { allocate, launch, offers } from "./launch.ts";
@@ -11,9 +12,6 @@ import { dropout } from "./sparse.ts";
 
 /** Options of attention. */
 export interface AttentionOptions { attnMask?: Tensor | null; dropoutP?: number; isCausal?: boolean; scale?: number | null; enableGqa?: boolean }
-
-const FUSED = { kind: "fused", name: "attention" } as const;
-const FUSED_BACKWARD = { kind: "fused", name: "attentionBackward" } as const;
 
 function plain(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | undefined, p: number, causal: boolean, scale: number): Tensor {
   let scores = q.mul(scale).matmul(k.transpose(-2, -1));
@@ -26,13 +24,16 @@ function plain(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | undefined, p: num
   return (p > 0 ? dropout(w, p, true) : w).matmul(v);
 }
 
-// [B·H, T, D] without a mask, one pass each way, no T x T matrix.
-const fused = /*@__PURE__*/ primitive<(q: Tensor, k: Tensor, v: Tensor, causal: boolean, scale: number) => Tensor, [Tensor, Tensor, Tensor, boolean, number]>({
+type Args = [Tensor, Tensor, Tensor, boolean, number];
+// [B, H, T, D] without a mask: one pass each way, no T x T matrix.
+const flash = /*@__PURE__*/ primitive<(q: Tensor, k: Tensor, v: Tensor, causal: boolean, scale: number) => Tensor, Args>({
   torch: "_attention", params: ["q", "k", "v", "causal", "scale"],
-  forward: (ctx: Context<[Tensor, Tensor, Tensor, boolean, number]>, q, k, v, causal, scale) => {
-    const out = allocate(q.shape, q.dtype, q.storage.device);
-    const lse = allocate(q.shape.slice(0, -1), q.dtype, q.storage.device);
-    launch("attention", FUSED, [out, lse], [q, k, v], [scale, causal ? 1 : 0]);
+  forward: (ctx: Context<Args>, q, k, v, causal, scale) => {
+    const [b, h, t] = q.shape as [number, number, number];
+    // [B, T, H, D] in memory: what the caller's transpose and reshape want back.
+    const out = allocate([b, t, h, v.shape[3]!], q.dtype, q.storage.device).transpose(1, 2);
+    const lse = allocate([b, h, t], q.dtype, q.storage.device);
+    launch("attention", fused("attention"), [out, lse], [q, k, v], [scale, causal ? 1 : 0, 0]);
     ctx.saveForBackward(q, k, v, out, lse);
     return out;
   },
@@ -48,11 +49,13 @@ const fused = /*@__PURE__*/ primitive<(q: Tensor, k: Tensor, v: Tensor, causal: 
       const gs = p.mul(gp.sub(gp.mul(p).sum(-1, { keepdim: true }))).mul(scale);
       return [gs.matmul(k), gs.transpose(-2, -1).matmul(q), p.transpose(-2, -1).matmul(g)];
     }
-    const grads = [q, k, v].map((t) => allocate(t.shape, t.dtype, t.storage.device));
-    launch("attention", FUSED_BACKWARD, grads, [g.contiguous(), q, k, v, out, lse], [scale, causal ? 1 : 0]);
+    const grads = [q, k, v].map((x) => allocate([x.shape[0]!, x.shape[2]!, x.shape[1]!, x.shape[3]!], x.dtype, x.storage.device).transpose(1, 2));
+    launch("attention", fused("attentionBackward"), grads, [unitRows(g), q, k, v, out, lse], [scale, causal ? 1 : 0, 0]);
     return grads;
   },
 });
+// The kernels want a last dimension without gaps.
+const unitRows = (t: Tensor): Tensor => (t.layout.strides.at(-1) === 1 || t.shape.at(-1) === 1 ? t : t.contiguous());
 
 /**
  * `softmax(q kᵀ · scale + mask) v` over [..., T, D], [..., S, D], [..., S, Dv]; scale defaults to 1/√D. A bool mask keeps where
@@ -69,9 +72,10 @@ export const scaledDotProductAttention: Fn<[query: Tensor, key: Tensor, value: T
     const s = scale ?? 1 / Math.sqrt(q.shape.at(-1)!);
     const lead = q.shape.slice(0, -2);
     const equal = [k, v].every((t) => t.shape.length === q.ndim && t.shape.slice(0, -2).every((n, d) => n === lead[d]));
-    if (!mask && p === 0 && equal && v.shape.at(-1) === q.shape.at(-1) && q.layout.numel > 0 && k.layout.numel > 0 && offers(q, FUSED)) {
-      const flat = (t: Tensor): Tensor => t.reshape([-1, t.shape.at(-2)!, t.shape.at(-1)!]).contiguous();
-      return fused(flat(q), flat(k), flat(v), causal, s).reshape(q.shape);
+    if (!mask && p === 0 && equal && q.layout.numel > 0 && k.layout.numel > 0 && offers(q, fused("attention"))) {
+      const four = (t: Tensor): Tensor => unitRows(t.ndim === 4 ? t : t.reshape([-1, 1, t.shape.at(-2)!, t.shape.at(-1)!]));
+      const y = flash(four(q), four(k), four(v), causal, s);
+      return q.ndim === 4 ? y : y.reshape([...lead, q.shape.at(-2)!, v.shape.at(-1)!]);
     }
     return plain(q, k, v, mask, p, causal, s);
   },

@@ -116,9 +116,11 @@ function finish<O>(kind: OpInfo["kind"], def: Common, differentiable: boolean, r
   const { params, variadic } = def;
   const first = params[0];
   const needsTensor = first === "input";
+  const internal = def.torch.startsWith("_");
   const call = (...args: unknown[]): unknown => {
     if (needsTensor && !isTensor(args[0]) && !(isOptions(args[args.length - 1]) && "input" in (args[args.length - 1] as object))) checkTensor(name, "input", args[0]);
-    return run(bindArgs(name, params, variadic === undefined ? args : gatherNumbers(args, variadic)));
+    // Names with an underscore are the library's own: called in full, and with plain objects that are no options.
+    return run(internal ? args : bindArgs(name, params, variadic === undefined ? args : gatherNumbers(args, variadic)));
   };
   const info: OpInfo = { torch: def.torch, kind, differentiable, ...(def.samples && { samples: def.samples }), ...(def.errors && { errors: def.errors }) };
   const op = Object.assign(call, { op: info, method: needsTensor });

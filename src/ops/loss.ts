@@ -5,6 +5,7 @@ import { ArgumentError, DTypeError, IndexError, ShapeError, showShape, ValueErro
 import { sameShape } from "../core/layout.ts";
 import { isGradEnabled } from "../core/mode.ts";
 import type { Tensor } from "../core/tensor.ts";
+import { fused } from "../kernel/fused.ts";
 import { composite, type Fn, primitive } from "./define.ts";
 import { allocate, launch, offers } from "./launch.ts";
 import { logsigmoid } from "./activation.ts";
@@ -112,8 +113,8 @@ function checkRange(op: string, t: Tensor, classes: number): void {
   if (low < 0 || high >= classes) throw new IndexError({ op, message: `target ${low < 0 ? low : high} is out of range for ${classes} classes`, hint: `Classes run from 0 to ${classes - 1}` });
 }
 
-const XENT = { kind: "fused", name: "crossEntropy" } as const;
-const XENT_BACKWARD = { kind: "fused", name: "crossEntropyBackward" } as const;
+const XENT = /*@__PURE__*/ fused("crossEntropy");
+const XENT_BACKWARD = /*@__PURE__*/ fused("crossEntropyBackward");
 // Row losses of logits [N, C] without weights, one pass over the logits each way.
 const rowEntropy = /*@__PURE__*/ primitive<(x: Tensor, t: Tensor, ignoreIndex: number, smoothing: number) => Tensor, [Tensor, Tensor, number, number]>({
   torch: "_cross_entropy_rows", params: ["input", "target", "ignoreIndex", "smoothing"],
@@ -121,8 +122,8 @@ const rowEntropy = /*@__PURE__*/ primitive<(x: Tensor, t: Tensor, ignoreIndex: n
     const logits = x.contiguous();
     const n = x.shape[0]!;
     const [loss, lse] = [allocate([n], x.dtype, x.storage.device), allocate([n], x.dtype, x.storage.device)];
-    launch("crossEntropy", XENT, [loss, lse], [logits, t], [ignoreIndex, smoothing]);
-    ctx.saveForBackward(logits, t, lse);
+    launch("crossEntropy", XENT, [loss, lse], [logits, t.contiguous()], [ignoreIndex, smoothing]);
+    ctx.saveForBackward(logits, t.contiguous(), lse);
     return loss;
   },
   backward: (ctx, g) => {
@@ -136,7 +137,7 @@ const rowEntropy = /*@__PURE__*/ primitive<(x: Tensor, t: Tensor, ignoreIndex: n
       return [p.sub(hot).mul(g.mul(keep).unsqueeze(1))];
     }
     const gx = allocate(x.shape, x.dtype, x.storage.device);
-    launch("crossEntropy", XENT_BACKWARD, [gx], [g.contiguous(), x, t, lse], [ignoreIndex, smoothing]);
+    launch("crossEntropy", XENT_BACKWARD, [gx], [g, x, t, lse], [ignoreIndex, smoothing]);
     return [gx];
   },
 });

@@ -4,60 +4,55 @@ import { ShapeError, showShape, ValueError } from "../core/errors.ts";
 import { sameShape } from "../core/layout.ts";
 import { isGradEnabled, noGrad } from "../core/mode.ts";
 import type { Tensor } from "../core/tensor.ts";
+import { fused, type FusedName } from "../kernel/fused.ts";
 import { composite, type Fn, primitive } from "./define.ts";
 import { allocate, launch, offers } from "./launch.ts";
 import type { Dims } from "./shape.ts";
 import { pad } from "./vision.ts";
 
-const NORM = { kind: "fused", name: "norm" } as const;
-const NORM_BACKWARD = { kind: "fused", name: "normBackward" } as const;
-
-// (x - mean) / sqrt(var + eps) over the last dimension, times weight plus bias [n]; rms leaves the mean in.
-const rows = /*@__PURE__*/ primitive<(x: Tensor, weight: Tensor | null, bias: Tensor | null, eps: number, rms: boolean) => Tensor, [Tensor, (Tensor | null)?, (Tensor | null)?, number?, boolean?]>({
+type RowArgs = [Tensor, (Tensor | null)?, (Tensor | null)?, number?, boolean?];
+// (x - mean) / sqrt(var + eps) over rows [M, n], times weight plus bias [n]; rms leaves the mean in.
+const rows = /*@__PURE__*/ primitive<(x: Tensor, weight: Tensor | null, bias: Tensor | null, eps: number, rms: boolean) => Tensor, RowArgs>({
   torch: "_norm_rows", params: ["input", "weight", "bias", "eps", "rms"],
-  forward: (ctx: Context<[Tensor, (Tensor | null)?, (Tensor | null)?, number?, boolean?]>, x, weight, bias, eps = 1e-5, rms = false) => {
-    const n = x.shape.at(-1)!;
-    const count = x.layout.numel / n;
-    const xs = x.contiguous();
-    const y = allocate(x.shape, x.dtype, x.storage.device);
-    const stats = allocate([2, count], x.dtype, x.storage.device);
-    launch("layerNorm", NORM, [y, stats], [xs, ...(weight ? [weight.contiguous()] : []), ...(bias ? [bias.contiguous()] : [])], [n, eps, weight ? 1 : 0, bias ? 1 : 0, rms ? 1 : 0]);
-    ctx.saveForBackward(xs, stats, weight ?? null);
+  forward: (ctx: Context<RowArgs>, input, weight, bias, eps = 1e-5, rms = false) => {
+    const x = input.contiguous();
+    const [m, n] = x.shape as [number, number];
+    const stat = (): Tensor => allocate([m], x.dtype, x.storage.device);
+    const [y, mean, rstd] = [allocate(x.shape, x.dtype, x.storage.device), rms ? null : stat(), stat()];
+    const parts = [weight?.contiguous(), bias?.contiguous()].filter((t) => t !== undefined);
+    if (rms) launch("rmsNorm", fused("rmsNorm"), [y, rstd], [x, ...parts], [n, eps, weight ? 1 : 0]);
+    else launch("layerNorm", fused("layerNorm"), [y, mean!, rstd], [x, ...parts], [n, eps, weight ? 1 : 0, bias ? 1 : 0]);
+    ctx.saveForBackward(x, mean, rstd, weight ?? null);
     ctx.state["bias"] = !!bias;
     return y;
   },
   backward: (ctx, g) => {
     if (!g) return null;
-    const [x, stats, weight] = ctx.savedTensors as [Tensor, Tensor, Tensor | null];
-    const n = x.shape.at(-1)!;
+    const [x, mean, rstd, weight] = ctx.savedTensors as [Tensor, Tensor | null, Tensor, Tensor | null];
     const hasBias = ctx.state["bias"] as boolean;
-    const rms = ctx.args[4] ?? false;
-    if (isGradEnabled()) {
-      // Differentiable again: the same formulas in ops.
-      const gy = weight ? g.mul(weight) : g;
-      const d = -1;
-      const eps = ctx.args[3] ?? 1e-5;
-      const mean = rms ? null : x.mean(d, { keepdim: true });
-      const centered = mean ? x.sub(mean) : x;
-      const rstd = centered.square().mean(d, { keepdim: true }).add(eps).rsqrt();
-      const xhat = centered.mul(rstd);
-      const inner = gy.sub(xhat.mul(gy.mul(xhat).mean(d, { keepdim: true })));
-      const gx = (rms ? inner : inner.sub(gy.mean(d, { keepdim: true }))).mul(rstd);
-      const lead = x.shape.map((_, k) => k).slice(0, -1);
-      const out: (Tensor | null)[] = [gx];
-      if (weight) out.push(g.mul(xhat).sum(lead));
-      if (hasBias) out.push(g.sum(lead));
-      return out;
-    }
-    const gx = allocate(x.shape, x.dtype, x.storage.device);
-    const gw = allocate([2, n], x.dtype, x.storage.device);
-    launch("layerNorm", NORM_BACKWARD, [gx, gw], [g.contiguous(), x, stats, ...(weight ? [weight.contiguous()] : [])], [n, 0, weight ? 1 : 0, hasBias ? 1 : 0, rms ? 1 : 0]);
-    const out: (Tensor | null)[] = [gx];
-    if (weight) out.push(gw.select(0, 0));
-    if (hasBias) out.push(gw.select(0, 1));
-    return out;
+    if (isGradEnabled()) return rowsGradient(g, x, weight, hasBias, ctx.args[3] ?? 1e-5, mean === null);
+    const n = x.shape[1]!;
+    const like = (t: Tensor): Tensor => allocate(t.shape, x.dtype, x.storage.device);
+    const gx = like(x);
+    const vector = (): Tensor => allocate([n], x.dtype, x.storage.device);
+    const grads = [...(weight ? [vector()] : []), ...(hasBias ? [vector()] : [])];
+    const ins = [g.contiguous(), x, ...(mean ? [mean] : []), rstd, ...(weight ? [weight.contiguous()] : [])];
+    if (mean === null) launch("rmsNorm", fused("rmsNormBackward"), [gx, ...grads], ins, [n, weight ? 1 : 0]);
+    else launch("layerNorm", fused("layerNormBackward"), [gx, ...grads], ins, [n, weight ? 1 : 0, hasBias ? 1 : 0]);
+    return [gx, ...grads];
   },
 });
+// The same gradient in ops, to be differentiated again.
+function rowsGradient(g: Tensor, x: Tensor, weight: Tensor | null, hasBias: boolean, eps: number, rms: boolean): Tensor[] {
+  const average = (t: Tensor): Tensor => t.mean(-1, { keepdim: true });
+  const gy = weight ? g.mul(weight) : g;
+  const centered = rms ? x : x.sub(average(x));
+  const rstd = average(centered.square()).add(eps).rsqrt();
+  const xhat = centered.mul(rstd);
+  const inner = gy.sub(xhat.mul(average(gy.mul(xhat))));
+  const gx = (rms ? inner : inner.sub(average(gy))).mul(rstd);
+  return [gx, ...(weight ? [g.mul(xhat).sum(0)] : []), ...(hasBias ? [g.sum(0)] : [])];
+}
 
 function normalized(op: string, x: Tensor, shape: readonly number[], weight: Tensor | undefined, bias: Tensor | undefined): void {
   if (shape.length === 0 || !sameShape(x.shape.slice(-shape.length), shape) || x.ndim < shape.length) {
@@ -67,7 +62,7 @@ function normalized(op: string, x: Tensor, shape: readonly number[], weight: Ten
     if (t && !sameShape(t.shape, shape)) throw new ShapeError({ op, message: `${name} ${showShape(t.shape)}, normalizedShape ${showShape(shape)}`, hint: "They must be equal" });
   }
 }
-const fits = (x: Tensor, ...parts: (Tensor | undefined)[]): boolean => offers(x, NORM) && x.layout.numel > 0 && parts.every((p) => !p || p.dtype === x.dtype);
+const fits = (kernel: FusedName, x: Tensor, ...parts: (Tensor | undefined)[]): boolean => offers(x, fused(kernel)) && x.layout.numel > 0 && parts.every((p) => !p || p.dtype === x.dtype);
 
 /** `(x - mean) / sqrt(var + eps) · weight + bias` over the last dimensions. Ba, Kiros & Hinton 2016. @throws ShapeError */
 export const layerNorm: Fn<[input: Tensor, normalizedShape: readonly number[], weight?: Tensor | null, bias?: Tensor | null, eps?: number]> = /*@__PURE__*/ composite({
@@ -75,7 +70,7 @@ export const layerNorm: Fn<[input: Tensor, normalizedShape: readonly number[], w
   forward: (x: Tensor, shape: readonly number[], weight?: Tensor, bias?: Tensor, eps = 1e-5) => {
     normalized("layerNorm", x, shape, weight, bias);
     const n = shape.reduce((a, b) => a * b, 1);
-    if (fits(x, weight, bias)) return rows(x.reshape([-1, n]), weight?.reshape([n]) ?? null, bias?.reshape([n]) ?? null, eps, false).reshape(x.shape);
+    if (fits("layerNorm", x, weight, bias)) return rows(x.reshape([-1, n]), weight?.reshape([n]) ?? null, bias?.reshape([n]) ?? null, eps, false).reshape(x.shape);
     const dims = shape.map((_, i) => x.ndim - shape.length + i);
     const c = x.sub(x.mean(dims, { keepdim: true }));
     const y = c.mul(c.square().mean(dims, { keepdim: true }).add(eps).rsqrt());
@@ -90,7 +85,7 @@ export const rmsNorm: Fn<[input: Tensor, normalizedShape: readonly number[], wei
     normalized("rmsNorm", x, shape, weight, undefined);
     const e = eps ?? (x.dtype === "float64" ? Number.EPSILON : x.dtype === "float32" ? 2 ** -23 : x.dtype === "float16" ? 2 ** -10 : 2 ** -7);
     const n = shape.reduce((a, b) => a * b, 1);
-    if (fits(x, weight)) return rows(x.reshape([-1, n]), weight?.reshape([n]) ?? null, null, e, true).reshape(x.shape);
+    if (fits("rmsNorm", x, weight)) return rows(x.reshape([-1, n]), weight?.reshape([n]) ?? null, null, e, true).reshape(x.shape);
     const dims = shape.map((_, i) => x.ndim - shape.length + i);
     return affine(x.mul(x.square().mean(dims, { keepdim: true }).add(e).rsqrt()), weight, undefined);
   },

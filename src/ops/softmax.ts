@@ -4,6 +4,7 @@ import { category, type DType, getDefaultDtype } from "../core/dtype.ts";
 import { normDim } from "../core/layout.ts";
 import { isGradEnabled } from "../core/mode.ts";
 import type { Tensor } from "../core/tensor.ts";
+import { fused } from "../kernel/fused.ts";
 import { to } from "./copy.ts";
 import { composite, type Op, primitive } from "./define.ts";
 import { allocate, launch, offers } from "./launch.ts";
@@ -13,17 +14,17 @@ import { amax, sum } from "./reduce.ts";
 export interface SoftmaxOptions { dim?: number; dtype?: DType | null }
 type SoftmaxArgs = [dim: number | SoftmaxOptions, options?: SoftmaxOptions];
 
-const FORWARD = { kind: "fused", name: "softmax" } as const;
-const BACKWARD = { kind: "fused", name: "softmaxBackward" } as const;
 
 const make = (torch: string, log: boolean): Op<SoftmaxArgs> => {
+  const FORWARD = fused(log ? "logSoftmax" : "softmax");
+  const BACKWARD = fused(log ? "logSoftmaxBackward" : "softmaxBackward");
   const inner = primitive<(x: Tensor, dim: number) => Tensor, [Tensor, number]>({
     torch: `_${torch}`, params: ["input", "dim"],
     forward: (ctx: Context<[Tensor, number]>, x, dim) => {
       let y: Tensor;
       if (offers(x, FORWARD) && x.layout.numel > 0) {
         y = allocate(x.shape, x.dtype, x.storage.device);
-        launch(torch, FORWARD, [y], [x], [dim, log ? 1 : 0]);
+        launch(torch, FORWARD, [y], [x], [dim]);
       } else if (x.layout.numel === 0) y = x.exp();
       else {
         const shifted = x.sub(amax(x, dim, true));
@@ -40,7 +41,7 @@ const make = (torch: string, log: boolean): Op<SoftmaxArgs> => {
       const dim = ctx.args[1];
       if (!isGradEnabled() && offers(y, BACKWARD) && y.layout.numel > 0) {
         const gx = allocate(y.shape, y.dtype, y.storage.device);
-        launch(torch, BACKWARD, [gx], [g, y], [dim, log ? 1 : 0]);
+        launch(torch, BACKWARD, [gx], [g, y], [dim]);
         return gx;
       }
       return log ? g.sub(y.exp().mul(g.sum(dim, { keepdim: true }))) : y.mul(g.sub(g.mul(y).sum(dim, { keepdim: true })));

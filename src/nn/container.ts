@@ -1,0 +1,98 @@
+// Containers.
+import type { Tensor } from "../core/tensor.ts";
+import { ArgumentError, IndexError } from "../core/errors.ts";
+import { isModule, Module, type Parameter } from "./module.ts";
+
+type TensorModule = Module & { forward(x: Tensor): Tensor };
+
+abstract class ListContainer<M> extends Module {
+  #length = 0;
+  /** How many there are. */
+  get length(): number {
+    return this.#length;
+  }
+  protected put(item: M): void {
+    (this as unknown as Record<string, M>)[String(this.#length++)] = item;
+  }
+  /** Number `i`; negative numbers count from the end. @throws IndexError */
+  at(i: number): M {
+    const k = i < 0 ? i + this.#length : i;
+    const found = (this as unknown as Record<string, M>)[String(k)];
+    if (found === undefined) throw new IndexError({ op: this.constructor.name, message: `index ${i} of ${this.#length} items` });
+    return found;
+  }
+  *[Symbol.iterator](): IterableIterator<M> {
+    for (let i = 0; i < this.#length; i++) yield (this as unknown as Record<string, M>)[String(i)]!;
+  }
+}
+/** Modules one after another. @example new nn.Sequential(new nn.Flatten(), new nn.ReLU()).length // => 2 */
+export class Sequential extends ListContainer<TensorModule> {
+  constructor(...modules: TensorModule[] | [Record<string, TensorModule>]) {
+    super();
+    const first = modules[0];
+    if (modules.length === 1 && first && !isModule(first)) {
+      for (const [name, m] of Object.entries(first as Record<string, TensorModule>)) this.addModule(name, m);
+    } else for (const m of modules as TensorModule[]) this.append(m);
+  }
+  /** Adds a module at the end. */
+  append(m: TensorModule): this {
+    if (!isModule(m)) throw new ArgumentError({ op: "Sequential", message: `${String(m)} is no Module` });
+    this.put(m);
+    return this;
+  }
+  forward(x: Tensor): Tensor {
+    let y = x;
+    for (const m of this.children()) y = (m as TensorModule).forward(y);
+    return y;
+  }
+}
+/** A list of modules. */
+export class ModuleList<M extends Module = Module> extends ListContainer<M> {
+  constructor(modules: Iterable<M> = []) {
+    super();
+    this.extend(modules);
+  }
+  append(m: M): this {
+    this.put(m);
+    return this;
+  }
+  extend(modules: Iterable<M>): this {
+    for (const m of modules) this.append(m);
+    return this;
+  }
+  forward(): never {
+    throw new ArgumentError({ op: "ModuleList", message: "it has no forward", hint: "Call its modules" });
+  }
+}
+/** Modules by name. */
+export class ModuleDict<M extends Module = Module> extends Module {
+  constructor(modules: Record<string, M> = {}) {
+    super();
+    for (const [name, m] of Object.entries(modules)) this.addModule(name, m);
+  }
+  get(name: string): M {
+    const m = (this as unknown as Record<string, unknown>)[name];
+    if (!isModule(m)) throw new ArgumentError({ op: "ModuleDict", message: `no module ${JSON.stringify(name)}` });
+    return m as M;
+  }
+  keys(): string[] {
+    return [...this.namedChildren()].map(([n]) => n);
+  }
+  forward(): never {
+    throw new ArgumentError({ op: "ModuleDict", message: "it has no forward", hint: "Call its modules" });
+  }
+}
+/** A list of parameters. */
+export class ParameterList extends ListContainer<Parameter> {
+  constructor(parameters: Iterable<Parameter> = []) {
+    super();
+    for (const p of parameters) this.append(p);
+  }
+  append(p: Parameter): this {
+    this.put(p);
+    return this;
+  }
+  forward(): never {
+    throw new ArgumentError({ op: "ParameterList", message: "it has no forward" });
+  }
+}

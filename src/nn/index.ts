@@ -1,0 +1,11 @@
+// torch.nn.
+export { Module, Parameter, isParameter, isModule, cloneModule, type StateDict, type KeyReport } from "./module.ts";
+export { Identity, Linear, Flatten, Unflatten, type FactoryOptions } from "./linear.ts";
+export * from "./conv.ts";
+export * from "./norm.ts";
+export * from "./container.ts";
+export * from "./layers.ts";
+export * from "./rnn.ts";
+export * from "./transformer.ts";
+export * as init from "./init.ts";
+export * as functional from "./functional.ts";
