@@ -31,6 +31,12 @@ export * from "./ops/join.ts";
 export * from "./ops/extra.ts";
 export { matmul, mmOp as mm, bmm, mv, dot, outer, addmm, addmv, baddbmm, addbmm, addr, einsum } from "./ops/matmul.ts";
 export { softmax, logSoftmax } from "./ops/softmax.ts";
+// PyTorch's second names.
+export {
+  mul as multiply, sub as subtract, div as divide, abs as absolute, neg as negative, acos as arccos, asin as arcsin, atan as arctan, atan2 as arctan2,
+  acosh as arccosh, asinh as arcsinh, atanh as arctanh, ne as notEqual, lt as less, le as lessEqual, gt as greater, ge as greaterEqual, clamp as clip, trunc as fix,
+} from "./ops/pointwise.ts";
+export { cat as concat, cat as concatenate } from "./ops/join.ts";
 
 export const float32 = "float32" as const;
 export const float64 = "float64" as const;

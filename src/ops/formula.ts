@@ -1,6 +1,6 @@
 // Pointwise ops. A formula is traced once per combination of dtypes into one kernel for the result and one per gradient;
 // the same gradient formula runs on Tensors when the gradient itself is to be differentiable.
-import { edgeOf, checkInplace, needsGraph, rebaseHistory, setHistory } from "../autograd/graph.ts";
+import { checkInplace, edgeOf, needsGraph, nodeOf, rebaseHistory, setHistory } from "../autograd/graph.ts";
 import { Node, SavedTensor } from "../autograd/node.ts";
 import { canCast, category, type DType, dtypeId, getDefaultDtype, isDifferentiable, toReal } from "../core/dtype.ts";
 import { ArgumentError, DTypeError, ShapeError, showShape } from "../core/errors.ts";
@@ -181,7 +181,7 @@ export function pointwise<O, P extends object = Record<never, never>>(def: Point
       throw new DTypeError({ op, message: `the result is ${plan.dtype}, which does not fit into ${self.dtype} (shapes ${tensors.map((t) => showShape(t.shape)).join(", ")})`, hint: "Use the out-of-place form" });
     }
     const recording = plan.grads !== null && needsGraph(tensors);
-    const node = recording ? new PointwiseNode(plan, tensors, params, self) : null;
+    const node = recording ? new PointwiseNode(plan, tensors, params, self, true) : null;
     // Operands that overlap the target elsewhere than element by element must be read before it is written.
     const safe = tensors.map((t, i) => (i > 0 && overlaps(t, self) ? detachedCopy(t) : t));
     execute(plan, self, safe, params);
@@ -264,6 +264,13 @@ export function overlaps(a: Operand, b: Operand): boolean {
   return x !== null && y !== null && x.min <= y.max && y.min <= x.max;
 }
 
+// A copy that stands in the graph where the original stands.
+function historyOf(copy: Tensor, t: Tensor): Tensor {
+  copy.node = nodeOf(t);
+  copy.outputIndex = t.outputIndex;
+  return copy;
+}
+
 function detachedCopy(t: Tensor): Tensor {
   const out = allocateLike(denseLayout(t.layout.shape), t.dtype, t.storage.device);
   launch("clone", { kind: "copy" }, [out], [t]);
@@ -281,7 +288,7 @@ class PointwiseNode extends Node {
   #wantsOutput = false;
   readonly #count: number;
 
-  constructor(plan: Plan, tensors: readonly Tensor[], params: readonly number[], out: Tensor) {
+  constructor(plan: Plan, tensors: readonly Tensor[], params: readonly number[], out: Tensor, inplace = false) {
     super();
     this.name = `${plan.name}Backward`;
     this.#plan = plan;
@@ -300,7 +307,8 @@ class PointwiseNode extends Node {
       for (const r of kernel.reads) {
         if (r === 0) continue;
         if (r === tensors.length + 1) this.#wantsOutput = true;
-        else this.#saved[r - 1] ??= new SavedTensor(tensors[r - 1]!);
+        // What is about to be overwritten is kept as a copy, where a formula reads it.
+        else this.#saved[r - 1] ??= new SavedTensor(inplace && r === 1 ? historyOf(detachedCopy(tensors[0]!), tensors[0]!) : tensors[r - 1]!);
       }
     }
     this.edges = edges;

@@ -19,6 +19,7 @@ const GATHER = { kind: "gather" } as const;
 type Mode = ScatterSpec["mode"];
 
 function checkIndex(op: string, index: Tensor): Tensor {
+  if (index.layout.numel === 0 && index.dtype !== "int64") return rawCopy(index, "int64");
   if (index.dtype !== "int64" && index.dtype !== "int32") throw new DTypeError({ op, message: `the index of shape ${showShape(index.shape)} is ${index.dtype}`, hint: 'Indices are int64: use .to("int64")' });
   return index;
 }
@@ -49,8 +50,8 @@ const asVector = (t: Tensor): Tensor => (t.ndim === 0 ? t.reshape([1]) : t);
 /** Element `index[i…]` along `dim` for every position. @throws IndexError out of range. @example gather(tensor([[1, 2], [3, 4]]), 1, tensor([[1], [0]])) // => [[2], [3]] */
 export const gather: Op<[dim: number, index: Tensor]> = /*@__PURE__*/ primitive({
   torch: "gather", params: ["input", "dim", "index", "sparseGrad"],
-  forward: (ctx: Context<never>, x: Tensor, dim: number, index: Tensor) => {
-    checkIndex("gather", index);
+  forward: (ctx: Context<never>, x: Tensor, dim: number, given: Tensor) => {
+    const index = checkIndex("gather", given);
     const d = fits("gather", x, dim, index);
     ctx.saveForBackward(index);
     Object.assign(ctx.state, { shape: x.shape, d });

@@ -138,7 +138,7 @@ for (const module of [elementwise, activations, shapes, copies, reductions, prod
     if (typeof value !== "function" || !("op" in value)) continue;
     const f = value as unknown as Op<never[]>;
     const name = rename[key] ?? key;
-    if (f.op.torch === "einsum" || /^nn\.functional\./.test(f.op.torch) && module !== softmaxes) continue;
+    if (!f.method || f.op.torch.startsWith("nn.functional.")) continue;
     method(name, f as never);
     if (f.op.inplace) method(`${name}_`, f.op.inplace as never);
   }
@@ -167,6 +167,12 @@ for (const name of ["squeeze", "unsqueeze", "t", "transpose", "swapaxes", "swapd
     Object.assign(x, { layout: v.layout, node: v.node, outputIndex: v.outputIndex });
     return x;
   });
+}
+
+// PyTorch's second names.
+const aliases: Record<string, string> = { multiply: "mul", subtract: "sub", divide: "div", trueDivide: "div", absolute: "abs", negative: "neg", arccos: "acos", arcsin: "asin", arctan: "atan", arctan2: "atan2", arccosh: "acosh", arcsinh: "asinh", arctanh: "atanh", notEqual: "ne", less: "lt", lessEqual: "le", greater: "gt", greaterEqual: "ge", clip: "clamp", fix: "trunc" };
+for (const [name, of] of Object.entries(aliases)) {
+  for (const end of ["", "_"]) Object.defineProperty(proto, name + end, { value: proto[of + end], writable: true, configurable: true });
 }
 
 // ---- host

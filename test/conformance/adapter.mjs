@@ -7,6 +7,7 @@ const runner = process.env.FIREBRAND_CONFORMANCE ?? join(import.meta.dirname, ".
 const { makeAdapter } = await import(pathToFileURL(join(runner, "runner", "adapters", "generic.mjs")).href);
 
 const list = (x) => (Array.isArray(x) ? x : [...x]);
+const places = (i) => (Array.isArray(i) && (i.isTuple || i.some((p) => typeof p !== "number" && typeof p !== "boolean")) ? i : [i]);
 export default makeAdapter(torch, {
   name: "firebrand",
   isTensor: torch.isTensor,
@@ -14,7 +15,9 @@ export default makeAdapter(torch, {
   complex: (re, im) => torch.complexScalar(re, im),
   slice: (a, b, c) => torch.slice(a, b ?? null, c),
   special: {
-    // Python's list of index tensors.
+    // Python reads a list that holds lists, slices or tensors as a tuple of indices.
+    "Tensor.__getitem__": (x, i) => x.index(...places(i)),
+    "Tensor.__setitem__": (x, i, v) => x.setIndex(...places(i), v),
     "index_put": (x, indices, values, o = {}) => torch.indexPut(x, list(indices), values, o),
   },
 });
