@@ -17,6 +17,7 @@ constexpr int MR = 6, NV = 2;
 constexpr int MR = 4, NV = 2;
 #endif
 template <class T> constexpr int NR = NV * Width<T>;
+constexpr int MaxTile = 6;            // panels that share a pass over the weights
 constexpr i64 KC = 384;               // rows of windows packed at a time: a panel of weights stays in L1
 
 
@@ -124,6 +125,24 @@ template <class T> bool gatherFew(const Taps& g, const T* source, Weights<T> w, 
   return !failed;
 }
 
+// Rows [k, k + n) of the windows [channel · tap, pixel] of one panel, packed at `to`.
+template <class T, int C>
+void packWindows(const Taps& g, const Frame& f, const T* base, const T* end, const std::vector<Run>& pieces, i64 k, i64 n, T* to) {
+  i64 c = k / g.count;
+  int t = (int)(k % g.count), count = (int)pieces.size();
+  Run local[C > 0 ? C : 1];
+  for (int i = 0; i < C; i++) local[i] = pieces[i];
+  for (i64 x = 0; x < n; x++, to += NR<T>) {
+    copyPieces<T, C>(base + c * f.plane + f.at[t], end, C > 0 ? local : pieces.data(), count, to);
+    if (++t == g.count) t = 0, c++;
+  }
+}
+template <class T> using Packer = void (*)(const Taps&, const Frame&, const T*, const T*, const std::vector<Run>&, i64, i64, T*);
+template <class T> Packer<T> packer(size_t pieces) {
+  static const Packer<T> by[] = {packWindows<T, 0>, packWindows<T, 1>, packWindows<T, 2>, packWindows<T, 3>, packWindows<T, 4>};
+  return by[pieces <= 4 ? pieces : 0];
+}
+
 }  // namespace
 
 template <class T> bool gather(const Taps& g, const T* source, Weights<T> w, const T* bias, T* result) {
@@ -139,12 +158,13 @@ template <class T> bool gather(const Taps& g, const T* source, Weights<T> w, con
     for (i64 u = a; u < b; u++) {
       i64 m0 = u % panels * MR;
       int rows = (int)std::min<i64>(MR, g.M - m0);
-      for (int i = 0; i < rows; i++) {
-        const T* from = w.p + u / panels * w.group + (m0 + i) * w.row;
-        T* to = packedW + u * K * MR + i;
-        for (i64 c = 0; c < g.C; c++, from += w.channel)
-          for (int t = 0; t < g.count; t++, to += MR) *to = from[g.index[t]];
-      }
+      for (i64 c0 = 0; c0 < g.C; c0 += 8)  // a few channels of all rows: what is written stays in L1
+        for (int i = 0; i < rows; i++)
+          for (i64 c = c0; c < std::min(c0 + 8, g.C); c++) {
+            const T* from = w.p + u / panels * w.group + (m0 + i) * w.row + c * w.channel;
+            T* to = packedW + (u * K + c * g.count) * MR + i;
+            for (int t = 0; t < g.count; t++) to[t * MR] = from[g.index[t]];
+          }
     }
   });
 
@@ -155,50 +175,47 @@ template <class T> bool gather(const Taps& g, const T* source, Weights<T> w, con
     i64 images = std::min(batch, g.N - n0), pixels = images * points, columns = ceilDiv(pixels, nr);
     Frames<T> fr;
     if (!frames(g, f, source, n0, images, fr)) return false;
-    // Tiles of up to six panels; smaller tiles, then parts of the channels, where threads would have nothing to do.
-    i64 tile = std::min<i64>(6, columns);
+    // Tiles of several panels; smaller tiles, then parts of the channels, where threads would have nothing to do.
+    i64 tile = std::min<i64>(MaxTile, columns);
     while (threads > 1 && tile > 2 && g.G * ceilDiv(columns, tile) < 4 * threads) tile--;
     i64 tiles = ceilDiv(columns, tile), parts = 1;
     if (threads > 1) parts = std::clamp<i64>(ceilDiv(2 * threads, g.G * tiles), 1, panels);
     double cost = (double)tile * nr * K * ceilDiv(g.M, parts);
     parallelFor(g.G * tiles * parts, (i64)(1e5 / cost) + 1, [&](i64 u0, i64 u1) {
-      T* packed = scratch<T, 3>(tile * kc * nr + 64);
-      if (!packed) return (void)(failed = true);
-      std::vector<Run> runs(tile * nr);
-      int count[6];
-      T edge[MR * nr];
+      T* packed = scratch<T, 3>(tile * (kc * nr + Width<T>));  // a vector to spare after each panel
+      T* edges = scratch<T, 4>(ceilDiv(panels, parts) * tile * MR * nr);  // panels that the result does not hold as they are
+      if (!packed || !edges) return (void)(failed = true);
+      std::vector<Run> runs(nr), pieces[MaxTile];
       for (i64 u = u0; u < u1; u++) {
         i64 part = u % parts, first = u / parts % tiles * tile, k = u / parts / tiles;
         i64 p0 = panels * part / parts, p1 = panels * (part + 1) / parts;
         int width = (int)std::min(tile, columns - first);
         const T* base = fr.p + k * g.C * f.plane;
         T* out = result + (n0 * g.G + k) * g.M * plane;
-        for (int j = 0; j < width; j++)
-          count[j] = runsOf(g, f, fr.image, (first + j) * nr, std::min((first + j + 1) * nr, pixels), &runs[j * nr]);
+        for (int j = 0; j < width; j++) {
+          pieces[j].clear();
+          cutRuns<T>(runs.data(), runsOf(g, f, fr.image, (first + j) * nr, std::min((first + j + 1) * nr, pixels), runs.data()), pieces[j]);
+        }
         for (i64 k0 = 0; k0 < K; k0 += kc) {
           i64 kn = std::min(kc, K - k0);
-          for (int j = 0; j < width; j++) {
-            T* to = packed + j * nr * kn;
-            i64 c = k0 / g.count;
-            int t = (int)(k0 % g.count);
-            for (i64 x = 0; x < kn; x++, to += nr) {
-              copyRuns(base + c * f.plane + f.at[t], fr.end, &runs[j * nr], count[j], to);
-              if (++t == g.count) t = 0, c++;
-            }
-          }
+          for (i64 x = 0; x < kn; x += 32)  // a few rows at a time, all panels: neighbours in memory
+            for (int j = 0; j < width; j++)
+              packer<T>(pieces[j].size())(g, f, base, fr.end, pieces[j], k0 + x, std::min<i64>(32, kn - x), packed + j * (kn * nr + Width<T>) + x * nr);
           for (i64 m = p0; m < p1; m++) {
             int rows = (int)std::min<i64>(MR, g.M - m * MR);
             const T* a = packedW + ((k * panels + m) * K + k0) * MR;
             const T* b = bias && k0 == 0 ? bias + k * g.M + m * MR : nullptr;
             for (int j = 0; j < width; j++) {
               i64 q0 = (first + j) * nr, q1 = std::min(q0 + nr, pixels), n = q0 / points;
-              const T* win = packed + j * nr * kn;
+              const T* win = packed + j * (kn * nr + Width<T>);
               T* c = out + (n * g.G * g.M + m * MR) * plane;
               if (flat && q1 - q0 == nr && q1 <= (n + 1) * points) {
                 Rows<T, MR>::run(rows, kn, a, win, c + q0 - n * points, plane, k0 > 0, b);
                 continue;
               }
-              Rows<T, MR>::run(rows, kn, a, win, edge, nr, false, b);
+              T* edge = edges + ((m - p0) * width + j) * MR * nr;
+              Rows<T, MR>::run(rows, kn, a, win, edge, nr, k0 > 0, b);
+              if (k0 + kn < K) continue;
               for (i64 q = q0; q < q1;) {  // rows of the grid, or images where the result is flat
                 i64 rest = q % points, i2 = flat ? rest : rest % g.grid[2], line = flat ? points : g.grid[2];
                 i64 len = std::min(line - i2, q1 - q), at = rest;
@@ -210,8 +227,8 @@ template <class T> bool gather(const Taps& g, const T* source, Weights<T> w, con
                 for (int i = 0; i < rows; i++) {
                   T* d = c + (q / points - n) * g.G * g.M * plane + i * plane + at;
                   const T* e = edge + i * nr + (q - q0);
-                  if (k0 > 0)
-                    for (i64 x = 0; x < len; x++) d[x * sp] += e[x];
+                  if (sp == 1)
+                    for (i64 x = 0; x < len; x++) d[x] = e[x];
                   else
                     for (i64 x = 0; x < len; x++) d[x * sp] = e[x];
                 }

@@ -188,19 +188,27 @@ inline int runsOf(const Taps& g, const Frame& f, i64 image, i64 from, i64 to, Ru
   return count;
 }
 
-// Lays runs side by side. Whole vectors are written: what goes too far is overwritten by what comes next, so rows are
-// filled in ascending order and buffers have a vector to spare. Nothing at or after `end` is read.
-template <class T> inline void copyRuns(const T* src, const T* end, const Run* runs, int count, T* to) {
+// Cuts runs into pieces of at most a vector.
+template <class T> inline void cutRuns(const Run* runs, int count, std::vector<Run>& out) {
+  for (int r = 0; r < count; r++)
+    for (int i = 0; i < runs[r].len; i += Width<T>) out.push_back({runs[r].src + i, runs[r].at + i, std::min(runs[r].len - i, Width<T>)});
+}
+
+// Lays pieces side by side. Whole vectors are written: what goes too far is overwritten by what comes next, so rows are
+// filled in ascending order and buffers have a vector to spare. Nothing at or after `end` is read. C pieces, or `count`.
+template <class T, int C = 0> inline void copyPieces(const T* src, const T* end, const Run* p, int count, T* to) {
   constexpr int w = Width<T>;
-  for (int r = 0; r < count; r++) {
-    const T* s = src + runs[r].src;
-    T* d = to + runs[r].at;
-    int len = runs[r].len;
-    if (s + len + w <= end)
-      for (int i = 0; i < len; i += w) store(d + i, load(s + i));
-    else
-      for (int i = 0; i < len; i++) d[i] = s[i];
+  if constexpr (C > 0) count = C;
+  if (src + p[count - 1].src + w <= end) {
+    if constexpr (C > 0) {
+#pragma GCC unroll 4
+      for (int i = 0; i < C; i++) store(to + p[i].at, load(src + p[i].src));
+    } else
+      for (int i = 0; i < count; i++) store(to + p[i].at, load(src + p[i].src));
+    return;
   }
+  for (int r = 0; r < count; r++)
+    for (int i = 0; i < p[r].len; i++) to[p[r].at + i] = src[p[r].src + i];
 }
 
 // Vectors of pixels of one image: where they are read, relative to the frame, and where their results go.

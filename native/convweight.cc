@@ -3,6 +3,8 @@
 // do not depend on the number of threads.
 #include "conv.h"
 
+#include <utility>
+
 namespace fb {
 namespace conv {
 namespace {
@@ -15,17 +17,38 @@ constexpr int DM = 3, DN = 4;
 #else
 constexpr int DM = 3, DN = 4;
 #endif
-constexpr i64 PixelBytes = 4096;  // of each row in a block: DM + DN rows stay in L1
+// The compiler would read an operand from memory once for every product, and loads would be the limit.
+#if defined(__AVX512F__)
+#define FB_IN_REGISTER(v) asm("" : "+v"(v))
+#elif defined(__AVX__)
+#define FB_IN_REGISTER(v) asm("" : "+x"(v))
+#else
+#define FB_IN_REGISTER(v)
+#endif
+constexpr i64 PixelBytes = 2560;  // of each row in a block: DM + DN rows stay in L1
 constexpr i64 RowBlock = 128;     // result channels whose pixels stay in L2
 
-// Sums of the elements of four vectors.
-template <class T> inline void totals(const typename Simd<T>::V* v, T* to) {
-  T lane[4][Width<T>];
-  memcpy(lane, v, sizeof(lane));
-  for (int h = Width<T> / 2; h > 0; h /= 2)
-    for (int j = 0; j < 4; j++)
-      for (int i = 0; i < h; i++) lane[j][i] += lane[j][i + h];
-  for (int j = 0; j < 4; j++) to[j] = lane[j][0];
+// Folds two vectors that hold sums of groups of S lanes into one that holds those of groups of S/2: x's groups come first.
+template <class T, int S, int High> constexpr int lane(int i) {
+  constexpr int w = Width<T>, h = S / 2;
+  int group = i / h, from = group < w / S ? group * S : w + (group - w / S) * S;
+  return from + i % h + High * h;
+}
+template <class T, int S, class V, int... I> inline V fold(V x, V y, std::integer_sequence<int, I...>) {
+#if defined(__clang__) || __GNUC__ >= 12
+  return __builtin_shufflevector(x, y, lane<T, S, 0>(I)...) + __builtin_shufflevector(x, y, lane<T, S, 1>(I)...);
+#else
+  typedef typename Simd<T>::I M;
+  return __builtin_shuffle(x, y, M{lane<T, S, 0>(I)...}) + __builtin_shuffle(x, y, M{lane<T, S, 1>(I)...});
+#endif
+}
+// Lane j is the sum of v[j]'s lanes, for as many vectors as a vector has lanes: neighbours fold until one is left.
+template <class T, int S, class V> inline void foldAll(V* v) {
+  if constexpr (S > 1) {
+#pragma GCC unroll 16
+    for (int i = 0; i < S / 2; i++) v[i] = fold<T, S>(v[2 * i], v[2 * i + 1], std::make_integer_sequence<int, Width<T>>());
+    foldAll<T, S / 2>(v);
+  }
 }
 
 // gw[i·ldw + j] += Σ_k a[i·ld + k] · b[j·ld + k]; K is a multiple of the vector width.
@@ -43,13 +66,22 @@ template <class T> void dots(i64 K, i64 ld, const T* a, const T* b, T* gw, i64 l
 #pragma GCC unroll 8
     for (int j = 0; j < DN; j++) {
       V bv = *(const V*)(b + j * ld + k);
+      FB_IN_REGISTER(bv);
 #pragma GCC unroll 8
       for (int i = 0; i < DM; i++) acc[i][j] += av[i] * bv;
     }
   }
-  T sums[DM * DN];
-  const V* flat = &acc[0][0];
-  for (int q = 0; q < DM * DN; q += 4) totals<T>(flat + q, sums + q);
+  constexpr int w = Width<T>, count = (DM * DN + w - 1) / w * w;
+  V flat[count] = {};  // the accumulators' own addresses must not be taken, or they leave the registers
+#pragma GCC unroll 8
+  for (int i = 0; i < DM; i++)
+#pragma GCC unroll 8
+    for (int j = 0; j < DN; j++) flat[i * DN + j] = acc[i][j];
+  T sums[count];
+  for (int q = 0; q < count; q += w) {
+    foldAll<T, w>(flat + q);
+    store(sums + q, flat[q]);
+  }
   for (int i = 0; i < rows; i++)
     for (int j = 0; j < cols; j++) gw[i * ldw + j] += sums[i * DN + j];
 }
@@ -92,9 +124,8 @@ template <class T> bool correlateFew(const Taps& g, const T* source, const T* re
                 for (int t = 0; t < 4; t++) acc[t] += y * (V)((I)load(p[t] + src) & inside);
               }
             }
-            T sums[4];
-            totals<T>(acc, sums);
-            for (int t = 0; t < 4 && t0 + t < g.count; t++) gw[(k * g.M + m) * g.count + t0 + t] += sums[t];
+            for (int t = 0; t < 4 && t0 + t < g.count; t++)
+              for (int i = 0; i < w; i++) gw[(k * g.M + m) * g.count + t0 + t] += acc[t][i];
           }
         }
       }
@@ -111,14 +142,15 @@ template <class T> bool correlate(const Taps& g, const T* source, const T* resul
   const i64 columns = g.C * g.count, plane = g.resultPlane(), points = g.points(), batch = imagesAtOnce<T>(g, f);
   const i64 size = g.G * g.M * columns, block = PixelBytes / (i64)sizeof(T);
   const i64 mBlocks = ceilDiv(g.M, RowBlock), tiles = ceilDiv(columns, DN);
-  // Work is cut by rows, then columns, and where that gives few pieces by pixels; those are summed up at the end.
-  const i64 nParts = std::clamp<i64>(32 / (g.G * mBlocks), 1, ceilDiv(tiles, 4));
   for (i64 n0 = 0; n0 < g.N; n0 += batch) {
     const i64 images = std::min(batch, g.N - n0), pixels = images * points, spans = ceilDiv(pixels, block);
     Frames<T> fr;
     if (!frames(g, f, source, n0, images, fr)) return false;
     const T* gy = result + n0 * g.G * g.M * plane;
-    const i64 kParts = size > 65536 ? 1 : std::clamp<i64>(16 / (g.G * mBlocks * nParts), 1, spans);
+    // Small gradients are cut by pixels, with sums of their own that are added up at the end; large ones by columns, where
+    // every part packs the pixels anew.
+    const i64 kParts = size > 65536 ? 1 : std::clamp<i64>(16 / g.G, 1, spans);
+    const i64 nParts = std::clamp<i64>(8 / (g.G * mBlocks * kParts), 1, ceilDiv(tiles, 4));
     T* sums = gw;
     if (kParts > 1) {
       sums = scratch<T, 5>(kParts * size);
@@ -128,10 +160,10 @@ template <class T> bool correlate(const Taps& g, const T* source, const T* resul
     bool failed = false;
     parallelFor(g.G * mBlocks * nParts * kParts, 1, [&](i64 u0, i64 u1) {
       const i64 wide = ceilDiv(std::min(g.M, RowBlock), DM) * DM;
-      T* a = scratch<T, 3>((wide + DN + 1) * block);
+      T* a = scratch<T, 3>((wide + DN + 1) * (block + w));
       if (!a) return (void)(failed = true);
-      T* b = a + wide * block;
-      std::vector<Run> runs(block);
+      T* b = a + wide * (block + w);
+      std::vector<Run> runs(block), pieces;
       for (i64 u = u0; u < u1; u++) {
         i64 kp = u % kParts, np = u / kParts % nParts, mb = u / kParts / nParts % mBlocks, k = u / kParts / nParts / mBlocks;
         i64 m0 = mb * RowBlock, m1 = std::min(m0 + RowBlock, g.M);
@@ -139,8 +171,10 @@ template <class T> bool correlate(const Taps& g, const T* source, const T* resul
         T* to = sums + kp * size + k * g.M * columns;
         for (i64 span = spans * kp / kParts; span < spans * (kp + 1) / kParts; span++) {
           i64 q0 = pixels * span / spans, q1 = pixels * (span + 1) / spans;
-          i64 len = q1 - q0, ld = ceilDiv(len, w) * w;
-          int count = runsOf(g, f, fr.image, q0, q1, runs.data());
+          // An odd number of vectors a row, so that rows do not all fall into the same cache sets.
+          i64 len = q1 - q0, ld = (ceilDiv(len, w) | 1) * w;
+          pieces.clear();
+          cutRuns<T>(runs.data(), runsOf(g, f, fr.image, q0, q1, runs.data()), pieces);
           for (i64 m = m0; m < m0 + ceilDiv(m1 - m0, DM) * DM; m++) {
             T* row = a + (m - m0) * ld;
             for (i64 q = q0; q < q1;) {
@@ -156,7 +190,7 @@ template <class T> bool correlate(const Taps& g, const T* source, const T* resul
             for (int j = 0; j < DN; j++) {
               T* row = b + j * ld;
               i64 column = tile * DN + std::min(j, cols - 1), c = column / g.count;
-              copyRuns(fr.p + (k * g.C + c) * f.plane + f.at[column % g.count], fr.end, runs.data(), count, row);
+              copyPieces(fr.p + (k * g.C + c) * f.plane + f.at[column % g.count], fr.end, pieces.data(), (int)pieces.size(), row);
               for (i64 i = len; i < ld; i++) row[i] = T(0);
             }
             for (i64 m = m0; m < m1; m += DM)
