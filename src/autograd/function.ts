@@ -72,7 +72,8 @@ class FunctionNode extends Node {
   apply(grads: (Tensor | null)[]): (Tensor | null | undefined)[] {
     const full = grads.length < this.#outputs ? [...grads, ...new Array<null>(this.#outputs - grads.length).fill(null)] : grads;
     const out = this.#backward(this.#ctx, ...full);
-    const list = Array.isArray(out) ? out : [out];
+    const list = Array.isArray(out) ? [...out] : [out];
+    while (list.length > this.edges.length && !list.at(-1)) list.pop();
     if (list.length > this.edges.length) {
       throw new AutogradError({ op: this.name, message: `backward gave ${list.length} gradients for ${this.edges.length} tensor arguments`, hint: "Return one per tensor argument, null where there is none" });
     }

@@ -47,12 +47,16 @@
 // sgd                                   ins [g]        outs [p, buffer?], in place; the buffer is there when momentum is not 0
 //     params [lr, momentum, dampening, weightDecay, nesterov, maximize, first]; first: the buffer has no value yet.
 //     g = ±g + wd p; buffer = first ? g : momentum buffer + (1 - dampening) g; g = nesterov ? g + momentum buffer : buffer; p -= lr g.
+//
+// gelu                                  ins [x]        outs [y]   params [tanh]: x Φ(x), or the tanh approximation with tanh = 1
+// geluBackward                          ins [gy, x]    outs [gx]  same params
 import type { FusedSpec } from "./spec.ts";
 
 const NAMES = [
   "softmax", "logSoftmax", "softmaxBackward", "logSoftmaxBackward",
   "layerNorm", "layerNormBackward", "rmsNorm", "rmsNormBackward", "groupNorm", "groupNormBackward", "batchNorm", "batchNormBackward",
   "crossEntropy", "crossEntropyBackward", "attention", "attentionBackward", "adam", "sgd",
+  "gelu", "geluBackward",
 ] as const;
 
 /** The names of fused kernels; their contracts stand at the top of `kernel/fused.ts`. */

@@ -84,15 +84,15 @@ const kaimingStd = (t: Tensor, o: KaimingOptions): number => calculateGain(o.non
 /** Uniform with variance gain² / fan. He et al. 2015. */
 export function kaimingUniform_(t: Tensor, a: number | KaimingOptions = 0, mode: "fan_in" | "fan_out" = "fan_in", nonlinearity: Nonlinearity = "leaky_relu"): Tensor {
   if (t.layout.numel === 0) return t;
-  const o = typeof a === "number" ? { a, mode, nonlinearity } : a;
+  const o: KaimingOptions = typeof a === "number" ? { a, mode, nonlinearity } : a;
   const bound = Math.sqrt(3) * kaimingStd(t, o);
-  return uniform_(t, -bound, bound, o);
+  return uniform_(t, -bound, bound, { generator: o.generator ?? null });
 }
 /** Normal with variance gain² / fan. He et al. 2015. */
 export function kaimingNormal_(t: Tensor, a: number | KaimingOptions = 0, mode: "fan_in" | "fan_out" = "fan_in", nonlinearity: Nonlinearity = "leaky_relu"): Tensor {
   if (t.layout.numel === 0) return t;
-  const o = typeof a === "number" ? { a, mode, nonlinearity } : a;
-  return normal_(t, 0, kaimingStd(t, o), o);
+  const o: KaimingOptions = typeof a === "number" ? { a, mode, nonlinearity } : a;
+  return normal_(t, 0, kaimingStd(t, o), { generator: o.generator ?? null });
 }
 /** Normal values, with a fraction of each column set to zero. */
 export const sparse_ = (t: Tensor, sparsity: number, std = 0.01, o: Options = {}): Tensor => noGrad(() => {

@@ -2,7 +2,10 @@
 import { ValueError } from "../core/errors.ts";
 import { normDim } from "../core/layout.ts";
 import type { Tensor } from "../core/tensor.ts";
-import { composite, type Fn, type PointwiseOp } from "./define.ts";
+import { isGradEnabled } from "../core/mode.ts";
+import { fused } from "../kernel/fused.ts";
+import { composite, type Fn, type PointwiseOp, primitive } from "./define.ts";
+import { allocate, launch, offers } from "./launch.ts";
 import { pointwise } from "./formula.ts";
 
 /** Options of activations. */
@@ -13,9 +16,8 @@ export type Activation = PointwiseOp<[options?: InplaceOption]>;
 const SQRT_2 = Math.SQRT2;
 const GELU_C = Math.sqrt(2 / Math.PI);
 
-/** `x · Φ(x)`, exact or (`approximate: "tanh"`) by tanh. Hendrycks & Gimpel 2016. @example gelu(tensor([0.5])) // => [0.3457] */
-export const gelu: PointwiseOp<[options?: { approximate?: "none" | "tanh" }]> = /*@__PURE__*/ pointwise({
-  torch: "nn.functional.gelu", defaults: { approximate: "none" },
+const geluFormula: PointwiseOp<[options?: { approximate?: "none" | "tanh" }]> = /*@__PURE__*/ pointwise({
+  torch: "_gelu", defaults: { approximate: "none" },
   forward: ([x], o) => o.approximate === "tanh"
     ? x!.mul(0.5).mul(x!.mul(x!).mul(x!).mul(0.044715).add(x!).mul(GELU_C).tanh().add(1))
     : x!.mul(0.5).mul(x!.div(SQRT_2).erf().add(1)),
@@ -28,6 +30,30 @@ export const gelu: PointwiseOp<[options?: { approximate?: "none" | "tanh" }]> = 
     return [g.mul(x!.div(SQRT_2).erf().add(1).mul(0.5).add(x!.mul(x!.mul(x!).mul(-0.5).exp()).mul(1 / Math.sqrt(2 * Math.PI))))];
   },
   check: (_x, o) => { if (o.approximate !== "none" && o.approximate !== "tanh") throw new ValueError({ op: "gelu", message: `approximate is ${JSON.stringify(o.approximate)}`, hint: 'Use "none" or "tanh"' }); },
+});
+const geluFused = /*@__PURE__*/ primitive<(x: Tensor, tanh: number) => Tensor, [Tensor, number]>({
+  torch: "_gelu_fused", params: ["input", "tanh"],
+  forward: (ctx, input, tanh) => {
+    const x = input.contiguous();
+    ctx.saveForBackward(x);
+    const y = allocate(x.shape, x.dtype, x.storage.device);
+    launch("gelu", fused("gelu"), [y], [x], [tanh]);
+    return y;
+  },
+  backward: (ctx, g) => {
+    if (!g) return null;
+    const x = ctx.savedTensors[0]!;
+    if (isGradEnabled()) return geluFormula.op.formula!.grad!(g as never, [x] as never, x as never, { approximate: ctx.args[1] ? "tanh" : "none" } as never)[0] as unknown as Tensor;
+    const gx = allocate(x.shape, x.dtype, x.storage.device);
+    launch("gelu", fused("geluBackward"), [gx], [g.contiguous(), x], [ctx.args[1]]);
+    return gx;
+  },
+});
+/** `x · Φ(x)`, exact or (`approximate: "tanh"`) by tanh. Hendrycks & Gimpel 2016. @example gelu(tensor([0.5])) // => [0.3457] */
+export const gelu: Fn<[input: Tensor, options?: { approximate?: "none" | "tanh" }]> = /*@__PURE__*/ composite({
+  torch: "nn.functional.gelu", params: ["input", "approximate"],
+  forward: (x: Tensor, approximate: "none" | "tanh" = "none") =>
+    (approximate === "none" || approximate === "tanh") && x.layout.numel > 0 && offers(x, fused("gelu")) ? geluFused(x, approximate === "tanh" ? 1 : 0) : geluFormula(x, { approximate }),
   samples: (r) => [[r.normal(3, 4)], [r.normal(3, 4), { approximate: "tanh" }], [r.of(-50, 0, 50)]],
 });
 /** `x · sigmoid(x)`. @example silu(tensor([0.5])) // => [0.3112] */

@@ -16,6 +16,8 @@ export interface OpInfo {
   readonly kind: "pointwise" | "view" | "composite" | "primitive";
   /** Is there an in-place twin, and how is it called? Filled by pointwise. */
   readonly inplace?: (self: Tensor, ...args: unknown[]) => Tensor;
+  /** The formulas of a pointwise op, for those that fuse or export it. */
+  readonly formula?: { readonly grad?: (g: never, x: never, y: never, o: never) => unknown[] };
   /** Does backward reach its inputs? */
   readonly differentiable: boolean;
   /** Argument lists for the generated tests, made from a seeded source (see testing/samples.ts). */

@@ -194,7 +194,7 @@ export function pointwise<O, P extends object = Record<never, never>>(def: Point
   };
 
   const info: OpInfo = {
-    torch: def.torch, kind: "pointwise", inplace: inplace as (self: Tensor, ...args: unknown[]) => Tensor, differentiable: def.grad !== undefined,
+    torch: def.torch, kind: "pointwise", inplace: inplace as (self: Tensor, ...args: unknown[]) => Tensor, formula: def as never, differentiable: def.grad !== undefined,
     ...(def.samples && { samples: def.samples }), ...(def.errors && { errors: def.errors }),
   };
   const op = Object.assign(call, { op: info, method: true });

@@ -5,7 +5,7 @@ import type { Lane } from "../../kernel/spec.ts";
 const OPS = [
   "program", "pointwise", "copy", "reduce", "argReduce", "scan", "matmul", "gather", "scatter", "sort", "topk",
   "conv", "pool", "random", "softmax", "softmaxBackward", "norm", "normBackward", "crossEntropy", "crossEntropyBackward",
-  "attention", "attentionBackward", "adam", "sgd", "threads",
+  "attention", "attentionBackward", "adam", "sgd", "gelu", "threads",
 ] as const;
 /** The kernels of the native library. */
 export type NativeOp = (typeof OPS)[number];

@@ -7,6 +7,7 @@ import type { Backend } from "../../kernel/backend.ts";
 import type { KernelSpec, Operand } from "../../kernel/spec.ts";
 import { copy } from "./copy.ts";
 import { gather, scatter } from "./gather.ts";
+import { hasFused, runFused } from "./fused.ts";
 import type { Host } from "./host.ts";
 import { argReduce, scan, sort } from "./lines.ts";
 import { matmul } from "./matmul.ts";
@@ -23,9 +24,10 @@ export class Drivers {
     this.host = host;
   }
 
-  has(spec: KernelSpec, _dtype: DType): boolean {
+  has(spec: KernelSpec, dtype: DType): boolean {
     switch (spec.kind) {
-      case "conv": case "pool": case "fused": return false;
+      case "fused": return hasFused(spec.name, dtype);
+      case "conv": case "pool": return false;
       default: return true;
     }
   }
@@ -42,6 +44,7 @@ export class Drivers {
       case "argReduce": return argReduce(host, spec, outs, ins[0]!);
       case "scan": return scan(host, spec, outs, ins[0]!);
       case "sort": case "topk": return sort(host, spec, outs, ins[0]!);
+      case "fused": return runFused(host, spec.name, outs, ins, params);
       default: throw new UnsupportedError({ op: spec.kind, message: "the CPU backend has no such kernel" });
     }
   }
