@@ -52,3 +52,4 @@ export const complex64 = "complex64" as const;
 export const complex128 = "complex128" as const;
 export * as nn from "./nn/index.ts";
 export * as autograd from "./autograd/index.ts";
+export * as optim from "./optim/index.ts";

@@ -9,3 +9,4 @@ export * from "./rnn.ts";
 export * from "./transformer.ts";
 export * as init from "./init.ts";
 export * as functional from "./functional.ts";
+export * as utils from "./utils.ts";
