@@ -65,38 +65,46 @@ template <class T> struct Rows<T, 0> {
   static void run(int, i64, const T*, const T*, T*, i64, bool, const T*) {}
 };
 
-// Few result channels a group: R rows of weights against four vectors of pixels at a time.
+// Few result channels a group: R rows of weights against several vectors of pixels at a time.
 template <class T, int R>
 void direct(const Taps& g, const Frame& f, const std::vector<Chunk>& chunks, const T* frame, const T* w, i64 row, i64 channel, const T* bias, T* out) {
   typedef typename Simd<T>::V V;
+  constexpr int C = R == 1 ? 8 : 4;
   i64 plane = g.resultPlane(), sp = g.spread[2];
-  for (size_t q = 0; q < chunks.size(); q += 4) {
-    V acc[R][4];
-    const T* p[4];
-    for (int v = 0; v < 4; v++) p[v] = frame + chunks[std::min(q + v, chunks.size() - 1)].src;
+  for (size_t q = 0; q < chunks.size(); q += C) {
+    V acc[R][C];
+    const T* p[C];
+    for (int v = 0; v < C; v++) p[v] = frame + chunks[std::min(q + v, chunks.size() - 1)].src;
+#pragma GCC unroll 4
     for (int r = 0; r < R; r++)
-      for (int v = 0; v < 4; v++) acc[r][v] = (bias ? bias[r] : T(0)) - V{};
+#pragma GCC unroll 8
+      for (int v = 0; v < C; v++) acc[r][v] = (bias ? bias[r] : T(0)) - V{};
     for (i64 c = 0; c < g.C; c++)
       for (int t = 0; t < g.count; t++) {
         i64 o = c * f.plane + f.at[t];
         const T* k = w + c * channel + g.index[t];
-        V x[4];
-#pragma GCC unroll 4
-        for (int v = 0; v < 4; v++) x[v] = load(p[v] + o);
+        V x[C];
+#pragma GCC unroll 8
+        for (int v = 0; v < C; v++) x[v] = load(p[v] + o);
 #pragma GCC unroll 4
         for (int r = 0; r < R; r++) {
           V a = k[r * row] - V{};
-#pragma GCC unroll 4
-          for (int v = 0; v < 4; v++) acc[r][v] += a * x[v];
+#pragma GCC unroll 8
+          for (int v = 0; v < C; v++) acc[r][v] += a * x[v];
         }
       }
-    for (int v = 0; v < 4 && q + v < chunks.size(); v++) {
+    T sums[R][C][Width<T>];  // indexing the accumulators themselves would keep them out of registers
+#pragma GCC unroll 4
+    for (int r = 0; r < R; r++)
+#pragma GCC unroll 8
+      for (int v = 0; v < C; v++) store(sums[r][v], acc[r][v]);
+    for (int v = 0; v < C && q + v < chunks.size(); v++) {
       const Chunk& k = chunks[q + v];
       for (int r = 0; r < R; r++) {
         T* o = out + r * plane + k.out;
-        if (k.len == Width<T> && sp == 1) store(o, acc[r][v]);
+        if (k.len == Width<T> && sp == 1) store(o, load(sums[r][v]));
         else
-          for (int x = 0; x < k.len; x++) o[x * sp] = acc[r][v][x];
+          for (int x = 0; x < k.len; x++) o[x * sp] = sums[r][v][x];
       }
     }
   }
@@ -139,8 +147,9 @@ void packWindows(const Taps& g, const Frame& f, const T* base, const T* end, con
 }
 template <class T> using Packer = void (*)(const Taps&, const Frame&, const T*, const T*, const std::vector<Run>&, i64, i64, T*);
 template <class T> Packer<T> packer(size_t pieces) {
-  static const Packer<T> by[] = {packWindows<T, 0>, packWindows<T, 1>, packWindows<T, 2>, packWindows<T, 3>, packWindows<T, 4>};
-  return by[pieces <= 4 ? pieces : 0];
+  static const Packer<T> by[] = {packWindows<T, 0>, packWindows<T, 1>, packWindows<T, 2>, packWindows<T, 3>, packWindows<T, 4>,
+                                 packWindows<T, 5>, packWindows<T, 6>, packWindows<T, 7>, packWindows<T, 8>};
+  return by[pieces <= 8 ? pieces : 0];
 }
 
 }  // namespace
@@ -151,20 +160,19 @@ template <class T> bool gather(const Taps& g, const T* source, Weights<T> w, con
   const Frame f(g, true);
   const i64 K = g.C * g.count, panels = ceilDiv(g.M, MR), plane = g.resultPlane(), points = g.points();
   const bool flat = g.flat();
+  // Panels of equal heights: a low one would leave the multipliers waiting.
+  auto rowAt = [&](i64 panel) { return g.M * panel / panels; };
 
   T* packedW = scratch<T, 2>(g.G * panels * K * MR + 64);
   if (!packedW) return false;
   parallelFor(g.G * panels, 32768 / (K * MR + 1) + 1, [&](i64 a, i64 b) {
     for (i64 u = a; u < b; u++) {
-      i64 m0 = u % panels * MR;
-      int rows = (int)std::min<i64>(MR, g.M - m0);
-      for (i64 c0 = 0; c0 < g.C; c0 += 8)  // a few channels of all rows: what is written stays in L1
-        for (int i = 0; i < rows; i++)
-          for (i64 c = c0; c < std::min(c0 + 8, g.C); c++) {
-            const T* from = w.p + u / panels * w.group + (m0 + i) * w.row + c * w.channel;
-            T* to = packedW + (u * K + c * g.count) * MR + i;
-            for (int t = 0; t < g.count; t++) to[t * MR] = from[g.index[t]];
-          }
+      i64 m0 = rowAt(u % panels), rows = rowAt(u % panels + 1) - m0;
+      const T* from = w.p + u / panels * w.group + m0 * w.row;
+      T* to = packedW + u * K * MR;
+      for (i64 c = 0; c < g.C; c++)
+        for (int t = 0; t < g.count; t++, to += MR)
+          for (i64 i = 0; i < rows; i++) to[i] = from[i * w.row + c * w.channel + g.index[t]];
     }
   });
 
@@ -202,13 +210,14 @@ template <class T> bool gather(const Taps& g, const T* source, Weights<T> w, con
             for (int j = 0; j < width; j++)
               packer<T>(pieces[j].size())(g, f, base, fr.end, pieces[j], k0 + x, std::min<i64>(32, kn - x), packed + j * (kn * nr + Width<T>) + x * nr);
           for (i64 m = p0; m < p1; m++) {
-            int rows = (int)std::min<i64>(MR, g.M - m * MR);
+            i64 m0 = rowAt(m);
+            int rows = (int)(rowAt(m + 1) - m0);
             const T* a = packedW + ((k * panels + m) * K + k0) * MR;
-            const T* b = bias && k0 == 0 ? bias + k * g.M + m * MR : nullptr;
+            const T* b = bias && k0 == 0 ? bias + k * g.M + m0 : nullptr;
             for (int j = 0; j < width; j++) {
               i64 q0 = (first + j) * nr, q1 = std::min(q0 + nr, pixels), n = q0 / points;
               const T* win = packed + j * (kn * nr + Width<T>);
-              T* c = out + (n * g.G * g.M + m * MR) * plane;
+              T* c = out + (n * g.G * g.M + m0) * plane;
               if (flat && q1 - q0 == nr && q1 <= (n + 1) * points) {
                 Rows<T, MR>::run(rows, kn, a, win, c + q0 - n * points, plane, k0 > 0, b);
                 continue;

@@ -51,6 +51,16 @@ template <class T, int Which> T* scratch(size_t n) {
   return (T*)b.p;
 }
 
+// Short rows: whole vectors, the last one back to back with the end.
+template <class T> inline void copyRow(const T* from, T* to, i64 n) {
+  constexpr i64 w = Width<T>;
+  i64 i = 0;
+  for (; i + w <= n; i += w) store(to + i, load(from + i));
+  if (i < n && n >= w) store(to + n - w, load(from + n - w));
+  else
+    for (; i < n; i++) to[i] = from[i];
+}
+
 // result[n, m, base + i·spread] pairs with source[n, c, i·step + delta[t]] for every i in `grid`, channel c and tap t.
 struct Taps {
   i64 N, G, C, M;                   // images, groups, source and result channels of a group
@@ -147,7 +157,7 @@ struct Frame {
           if (j1 < j0) j1 = j0;
           const T* s = from + (y * g.source[1] + x) * w + o;
           for (i64 j = 0; j < j0; j++) row[j] = T(0);
-          if (step == 1 && j1 > j0) memcpy(row + j0, s + j0, (j1 - j0) * sizeof(T));
+          if (step == 1) copyRow(s + j0, row + j0, j1 - j0);
           else if (step == 2)
             for (i64 j = j0; j < j1; j++) row[j] = s[2 * j];
           else
@@ -201,7 +211,7 @@ template <class T, int C = 0> inline void copyPieces(const T* src, const T* end,
   if constexpr (C > 0) count = C;
   if (src + p[count - 1].src + w <= end) {
     if constexpr (C > 0) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
       for (int i = 0; i < C; i++) store(to + p[i].at, load(src + p[i].src));
     } else
       for (int i = 0; i < count; i++) store(to + p[i].at, load(src + p[i].src));

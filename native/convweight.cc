@@ -86,11 +86,11 @@ template <class T> void dots(i64 K, i64 ld, const T* a, const T* b, T* gw, i64 l
     for (int j = 0; j < cols; j++) gw[i * ldw + j] += sums[i * DN + j];
 }
 
-// One channel in, few out (depthwise): up to four taps at a time run over the pixels of a plane.
+// One channel in, few out (depthwise): a group of taps at a time runs over the pixels of a plane.
 template <class T> bool correlateFew(const Taps& g, const T* source, const T* result, T* gw) {
   typedef typename Simd<T>::V V;
   typedef typename Simd<T>::I I;
-  constexpr int w = Width<T>;
+  constexpr int w = Width<T>, Group = 5;
   const Frame f(g, false);
   const auto chunks = chunksOf(g, f, w);
   const i64 plane = g.resultPlane();
@@ -107,25 +107,30 @@ template <class T> bool correlateFew(const Taps& g, const T* source, const T* re
         for (i64 m = 0; m < g.M; m++) {
           const T* gy = result + ((n * g.G + k) * g.M + m) * plane;
           for (size_t q = 0; q < chunks.size(); q++)
-            for (int i = 0; i < w; i++) rows[q * w + i] = i < chunks[q].len ? gy[chunks[q].out + i] : T(0);
-          for (int t0 = 0; t0 < g.count; t0 += 4) {
-            V acc[4] = {};
-            const T* p[4];
-            for (int t = 0; t < 4; t++) p[t] = frame + f.at[std::min(t0 + t, g.count - 1)];
+            if (chunks[q].len == w) store(rows + q * w, load(gy + chunks[q].out));
+            else
+              for (int i = 0; i < w; i++) rows[q * w + i] = i < chunks[q].len ? gy[chunks[q].out + i] : T(0);
+          for (int t0 = 0; t0 < g.count; t0 += Group) {
+            V acc[Group] = {};
+            const T* p[Group];
+            for (int t = 0; t < Group; t++) p[t] = frame + f.at[std::min(t0 + t, g.count - 1)];
             for (size_t q = 0; q < chunks.size(); q++) {
               V y = *(const V*)(rows + q * w);
               i64 src = chunks[q].src;
               if (chunks[q].len == w) {
-#pragma GCC unroll 4
-                for (int t = 0; t < 4; t++) acc[t] += y * load(p[t] + src);
+#pragma GCC unroll 8
+                for (int t = 0; t < Group; t++) acc[t] += y * load(p[t] + src);
               } else {  // beyond the row lie other values, perhaps infinite
                 I inside = lanes < (I{} + chunks[q].len);
-#pragma GCC unroll 4
-                for (int t = 0; t < 4; t++) acc[t] += y * (V)((I)load(p[t] + src) & inside);
+#pragma GCC unroll 8
+                for (int t = 0; t < Group; t++) acc[t] += y * (V)((I)load(p[t] + src) & inside);
               }
             }
-            for (int t = 0; t < 4 && t0 + t < g.count; t++)
-              for (int i = 0; i < w; i++) gw[(k * g.M + m) * g.count + t0 + t] += acc[t][i];
+            T sums[Group][w];
+#pragma GCC unroll 8
+            for (int t = 0; t < Group; t++) store(sums[t], acc[t]);
+            for (int t = 0; t < Group && t0 + t < g.count; t++)
+              for (int i = 0; i < w; i++) gw[(k * g.M + m) * g.count + t0 + t] += sums[t][i];
           }
         }
       }
@@ -179,7 +184,7 @@ template <class T> bool correlate(const Taps& g, const T* source, const T* resul
             T* row = a + (m - m0) * ld;
             for (i64 q = q0; q < q1;) {
               i64 n = q / points, at = q % points, run = std::min(points - at, q1 - q);
-              if (m < m1) memcpy(row + q - q0, gy + ((n * g.G + k) * g.M + m) * plane + at, run * sizeof(T));
+              if (m < m1) copyRow(gy + ((n * g.G + k) * g.M + m) * plane + at, row + q - q0, run);
               else memset((void*)(row + q - q0), 0, run * sizeof(T));
               q += run;
             }
