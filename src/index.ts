@@ -53,3 +53,4 @@ export const complex128 = "complex128" as const;
 export * as nn from "./nn/index.ts";
 export * as autograd from "./autograd/index.ts";
 export * as optim from "./optim/index.ts";
+export * as io from "./io/index.ts";
