@@ -1,10 +1,10 @@
 // The CPU backend: native memory and one driver per kernel kind. The WASM backend uses the same drivers over its own host.
 import { availableParallelism } from "node:os";
-import type { DType } from "../../core/dtype.ts";
+import { type DType, isComplex, isFloating } from "../../core/dtype.ts";
 import type { Storage } from "../../core/storage.ts";
-import { UnsupportedError } from "../../core/errors.ts";
 import type { Backend } from "../../kernel/backend.ts";
 import type { KernelSpec, Operand } from "../../kernel/spec.ts";
+import { conv } from "./conv.ts";
 import { copy } from "./copy.ts";
 import { gather, scatter } from "./gather.ts";
 import { hasFused, runFused } from "./fused.ts";
@@ -14,6 +14,7 @@ import { matmul } from "./matmul.ts";
 import { NativeMemory, type NativeStorage } from "./memory.ts";
 import { type Addon, NativeHost } from "./native.ts";
 import { pointwise, type Programs } from "./pointwise.ts";
+import { pool } from "./pool.ts";
 import { reduce } from "./reduce.ts";
 
 /** Dispatches specs to the drivers of one host. */
@@ -27,7 +28,8 @@ export class Drivers {
   has(spec: KernelSpec, dtype: DType): boolean {
     switch (spec.kind) {
       case "fused": return hasFused(spec.name, dtype);
-      case "conv": case "pool": return false;
+      case "conv": return isFloating(dtype);
+      case "pool": return spec.op === "max" ? !isComplex(dtype) : isFloating(dtype);
       default: return true;
     }
   }
@@ -43,9 +45,10 @@ export class Drivers {
       case "scatter": return scatter(host, spec, outs[0]!, ins, params);
       case "argReduce": return argReduce(host, spec, outs, ins[0]!);
       case "scan": return scan(host, spec, outs, ins[0]!);
+      case "conv": return conv(host, spec, outs[0]!, ins);
+      case "pool": return pool(host, spec, outs, ins[0]!);
       case "sort": case "topk": return sort(host, spec, outs, ins[0]!);
       case "fused": return runFused(host, spec.name, outs, ins, params);
-      default: throw new UnsupportedError({ op: spec.kind, message: "the CPU backend has no such kernel" });
     }
   }
 }

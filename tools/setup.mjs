@@ -1,0 +1,58 @@
+// Brings a clone to the point where it runs: dependencies, TypeScript build, native kernels. Does only what is missing, with
+// nothing but Node's own modules, because it also runs before anything is installed.
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+const stamp = join(root, "build", ".setup.json");
+
+function run(command, args, what) {
+  const out = spawnSync(command, args, { cwd: root, stdio: ["ignore", 2, 2], shell: process.platform === "win32" });
+  if (out.status !== 0) {
+    console.error(`firebrand: ${what} failed (${command} ${args.join(" ")})`);
+    process.exit(out.status ?? 1);
+  }
+}
+
+/** Newest change among files of a kind: names and times, so that a deleted file counts too. */
+function fingerprint(folders, pattern) {
+  const hash = createHash("sha256");
+  const walk = (dir) => {
+    for (const e of readdirSync(dir, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))) {
+      const path = join(dir, e.name);
+      if (e.isDirectory()) walk(path);
+      else if (pattern.test(e.name)) hash.update(`${path}:${statSync(path).mtimeMs}\n`);
+    }
+  };
+  for (const f of folders) if (existsSync(join(root, f))) walk(join(root, f));
+  return hash.digest("hex");
+}
+
+export async function setup() {
+  const lock = createHash("sha256").update(readFileSync(join(root, "package-lock.json"))).digest("hex");
+  let known = {};
+  try {
+    known = JSON.parse(readFileSync(stamp, "utf8"));
+  } catch {
+    // first time
+  }
+  if (!existsSync(join(root, "node_modules", "typescript")) || (known.lock && known.lock !== lock)) {
+    console.error("firebrand: installing dependencies…");
+    run("npm", ["ci", "--no-audit", "--no-fund"], "npm ci");
+  }
+  const sources = fingerprint(["src", "test", "examples", "bench", "tools"], /\.ts$/);
+  if (known.sources !== sources || !existsSync(join(root, "build", "src", "index.js"))) {
+    console.error("firebrand: compiling TypeScript…");
+    run(process.execPath, [join(root, "node_modules", "typescript", "lib", "tsc.js"), "-p", root], "the TypeScript build");
+  }
+  if (!process.env.FIREBRAND_ADDON) {
+    const { buildNative } = await import("./build-native.mjs");
+    const native = await buildNative({ onStart: () => console.error("firebrand: compiling the native kernels, once…") });
+    if (native.reason) console.error(`firebrand: no native kernels: ${native.reason}`);
+  }
+  mkdirSync(dirname(stamp), { recursive: true });
+  writeFileSync(stamp, JSON.stringify({ lock, sources }));
+}
