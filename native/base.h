@@ -94,6 +94,10 @@ inline i64 toInt(double x) { return x >= -9223372036854775808.0 && x < 922337203
 inline i64 toInt(float x) { return toInt((double)x); }
 inline i64 toInt(i64 x) { return x; }
 
+// To 32 bits: out of range and NaN give the smallest number, as x86 converts.
+template <class T> inline int32_t toInt32(T x) { return x >= T(-2147483648.0) && x < T(2147483648.0) ? (int32_t)x : INT32_MIN; }
+inline int32_t toInt32(i64 x) { return (int32_t)x; }
+
 template <class T> struct Widen { typedef T type; };
 
 // Calls f with a value of the C++ type that stores this dtype (16-bit floats come as tags).
@@ -122,7 +126,7 @@ template <class T> inline void store1(void* base, int dtype, i64 i, T v) {
     case U8: ((uint8_t*)base)[i] = (uint8_t)toInt(v); break;
     case I8: ((int8_t*)base)[i] = (int8_t)toInt(v); break;
     case I16: ((int16_t*)base)[i] = (int16_t)toInt(v); break;
-    case I32: ((int32_t*)base)[i] = (int32_t)toInt(v); break;
+    case I32: ((int32_t*)base)[i] = toInt32(v); break;
     case I64: ((i64*)base)[i] = toInt(v); break;
     case F16: ((uint16_t*)base)[i] = toF16(v); break;
     case BF16: ((uint16_t*)base)[i] = f32ToBf16((float)v); break;

@@ -92,7 +92,7 @@ template <class T> inline void storeRun(const T* src, char* p, int dtype, i64 at
     case U8: convertOut((uint8_t*)p + at, src, stride, n, [](T x) { return (uint8_t)toInt(x); }); break;
     case I8: convertOut((int8_t*)p + at, src, stride, n, [](T x) { return (int8_t)toInt(x); }); break;
     case I16: convertOut((int16_t*)p + at, src, stride, n, [](T x) { return (int16_t)toInt(x); }); break;
-    case I32: convertOut((int32_t*)p + at, src, stride, n, [](T x) { return (int32_t)toInt(x); }); break;
+    case I32: convertOut((int32_t*)p + at, src, stride, n, [](T x) { return toInt32(x); }); break;
     case I64: convertOut((i64*)p + at, src, stride, n, [](T x) { return toInt(x); }); break;
     case F16: convertOut((uint16_t*)p + at, src, stride, n, [](T x) { return toF16((float)x); }); break;
     case BF16: convertOut((uint16_t*)p + at, src, stride, n, [](T x) { return f32ToBf16((float)x); }); break;

@@ -29,6 +29,9 @@ export { varianceOp as var } from "./ops/reduce.ts";
 export * from "./ops/index.ts";
 export * from "./ops/join.ts";
 export * from "./ops/extra.ts";
+export { conv1d, conv2d, conv3d, convTranspose1d, convTranspose2d, convTranspose3d } from "./ops/conv.ts";
+export { layerNorm, groupNorm, rmsNorm, batchNorm, instanceNorm } from "./ops/norm.ts";
+export { outer as ger } from "./ops/matmul.ts";
 export { matmul, mmOp as mm, bmm, mv, dot, outer, addmm, addmv, baddbmm, addbmm, addr, einsum } from "./ops/matmul.ts";
 export { softmax, logSoftmax } from "./ops/softmax.ts";
 // PyTorch's second names.

@@ -1,5 +1,5 @@
 // Modules that hold options and call one functional: activations, pooling, dropout, losses, shuffles. A row each.
-import type { Tensor } from "../core/tensor.ts";
+import { isTensor, type Tensor } from "../core/tensor.ts";
 import { bindArgs } from "../ops/define.ts";
 import * as F from "./functional.ts";
 import { Module } from "./module.ts";
@@ -11,6 +11,9 @@ export abstract class FunctionModule extends Module {
   constructor(options: Options) {
     super();
     this.options = options;
+    // Weights of classes are part of the state.
+    if (isTensor(options["weight"])) this.registerBuffer("weight", options["weight"]);
+    if (isTensor(options["posWeight"])) this.registerBuffer("pos_weight", options["posWeight"]);
   }
   override extraRepr(): string {
     return Object.entries(this.options).filter(([, v]) => v !== undefined).map(([k, v]) => `${k}=${String(v)}`).join(", ");

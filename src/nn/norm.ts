@@ -22,8 +22,8 @@ export class LayerNorm extends Module {
   constructor(normalizedShape: Shape, options?: FactoryOptions & { eps?: number; elementwiseAffine?: boolean; bias?: boolean });
   constructor(...args: unknown[]) {
     super();
-    const o = bind<{ shape: Shape; eps?: number; elementwiseAffine?: boolean; bias?: boolean; device?: string; dtype?: DType }>("LayerNorm", ["shape", "eps", "elementwiseAffine", "bias", "device", "dtype"], args);
-    this.normalizedShape = [o.shape].flat() as number[];
+    const o = bind<{ normalizedShape: Shape; eps?: number; elementwiseAffine?: boolean; bias?: boolean; device?: string; dtype?: DType }>("LayerNorm", ["normalizedShape", "eps", "elementwiseAffine", "bias", "device", "dtype"], args);
+    this.normalizedShape = [o.normalizedShape].flat() as number[];
     this.eps = o.eps ?? 1e-5;
     const make = (on: boolean): Parameter | null => (on ? parameter(this.normalizedShape, { device: o.device ?? null, dtype: o.dtype ?? null }) : null);
     this.weight = make(o.elementwiseAffine !== false);
@@ -46,8 +46,8 @@ export class RMSNorm extends Module {
   constructor(normalizedShape: Shape, options?: FactoryOptions & { eps?: number | null; elementwiseAffine?: boolean });
   constructor(...args: unknown[]) {
     super();
-    const o = bind<{ shape: Shape; eps?: number; elementwiseAffine?: boolean; device?: string; dtype?: DType }>("RMSNorm", ["shape", "eps", "elementwiseAffine", "device", "dtype"], args);
-    this.normalizedShape = [o.shape].flat() as number[];
+    const o = bind<{ normalizedShape: Shape; eps?: number; elementwiseAffine?: boolean; device?: string; dtype?: DType }>("RMSNorm", ["normalizedShape", "eps", "elementwiseAffine", "device", "dtype"], args);
+    this.normalizedShape = [o.normalizedShape].flat() as number[];
     this.eps = o.eps ?? null;
     this.weight = o.elementwiseAffine === false ? null : parameter(this.normalizedShape, { device: o.device ?? null, dtype: o.dtype ?? null });
     if (this.weight) ones_(this.weight);
@@ -65,11 +65,11 @@ export class GroupNorm extends Module {
   constructor(numGroups: number, numChannels: number, options?: FactoryOptions & { eps?: number; affine?: boolean });
   constructor(...args: unknown[]) {
     super();
-    const o = bind<{ groups: number; channels: number; eps?: number; affine?: boolean; device?: string; dtype?: DType }>("GroupNorm", ["groups", "channels", "eps", "affine", "device", "dtype"], args);
-    if (o.channels % o.groups) throw new ShapeError({ op: "GroupNorm", message: `${o.channels} channels in ${o.groups} groups`, hint: "The channels must be divisible by the groups" });
-    this.numGroups = o.groups;
+    const o = bind<{ numGroups: number; numChannels: number; eps?: number; affine?: boolean; device?: string; dtype?: DType }>("GroupNorm", ["numGroups", "numChannels", "eps", "affine", "device", "dtype"], args);
+    if (o.numChannels % o.numGroups) throw new ShapeError({ op: "GroupNorm", message: `${o.numChannels} channels in ${o.numGroups} groups`, hint: "The channels must be divisible by the groups" });
+    this.numGroups = o.numGroups;
     this.eps = o.eps ?? 1e-5;
-    const make = (): Parameter | null => (o.affine === false ? null : parameter([o.channels], { device: o.device ?? null, dtype: o.dtype ?? null }));
+    const make = (): Parameter | null => (o.affine === false ? null : parameter([o.numChannels], { device: o.device ?? null, dtype: o.dtype ?? null }));
     this.weight = make();
     this.bias = make();
     if (this.weight) { ones_(this.weight); zeros_(this.bias!); }
@@ -181,13 +181,13 @@ export class Embedding extends Module {
   constructor(numEmbeddings: number, embeddingDim: number, options?: FactoryOptions & { paddingIdx?: number | null; maxNorm?: number | null; normType?: number; scaleGradByFreq?: boolean; sparse?: boolean });
   constructor(...args: unknown[]) {
     super();
-    const o = bind<{ n: number; d: number; paddingIdx?: number; maxNorm?: number; normType?: number; _weight?: Tensor; device?: string; dtype?: DType }>("Embedding", ["n", "d", "paddingIdx", "maxNorm", "normType", "scaleGradByFreq", "sparse", "_weight", "device", "dtype"], args);
-    this.numEmbeddings = o.n;
-    this.embeddingDim = o.d;
-    this.paddingIdx = o.paddingIdx === undefined ? null : o.paddingIdx < 0 ? o.paddingIdx + o.n : o.paddingIdx;
+    const o = bind<{ numEmbeddings: number; embeddingDim: number; paddingIdx?: number; maxNorm?: number; normType?: number; _weight?: Tensor; device?: string; dtype?: DType }>("Embedding", ["numEmbeddings", "embeddingDim", "paddingIdx", "maxNorm", "normType", "scaleGradByFreq", "sparse", "_weight", "device", "dtype"], args);
+    this.numEmbeddings = o.numEmbeddings;
+    this.embeddingDim = o.embeddingDim;
+    this.paddingIdx = o.paddingIdx === undefined ? null : o.paddingIdx < 0 ? o.paddingIdx + o.numEmbeddings : o.paddingIdx;
     this.maxNorm = o.maxNorm ?? null;
     this.normType = o.normType ?? 2;
-    this.weight = o._weight ? new Parameter(o._weight) : parameter([o.n, o.d], { device: o.device ?? null, dtype: o.dtype ?? null });
+    this.weight = o._weight ? new Parameter(o._weight) : parameter([o.numEmbeddings, o.embeddingDim], { device: o.device ?? null, dtype: o.dtype ?? null });
     if (o._weight) return;
     normal_(this.weight);
     if (this.paddingIdx !== null) noGrad(() => this.weight.detach().select(0, this.paddingIdx!).zero_());

@@ -239,8 +239,8 @@ export class TransformerEncoder extends Module {
   constructor(encoderLayer: TransformerEncoderLayer, numLayers: number, options?: { norm?: LayerNorm | null; enableNestedTensor?: boolean; maskCheck?: boolean });
   constructor(...args: unknown[]) {
     super();
-    const o = bind<{ layer: TransformerEncoderLayer; n: number; norm?: LayerNorm }>("TransformerEncoder", ["layer", "n", "norm", "enableNestedTensor", "maskCheck"], args);
-    this.layers = new ModuleList(Array.from({ length: o.n }, () => cloneModule(o.layer)));
+    const o = bind<{ encoderLayer: TransformerEncoderLayer; numLayers: number; norm?: LayerNorm }>("TransformerEncoder", ["encoderLayer", "numLayers", "norm", "enableNestedTensor", "maskCheck"], args);
+    this.layers = new ModuleList(Array.from({ length: o.numLayers }, () => cloneModule(o.encoderLayer)));
     this.norm = o.norm ?? null;
   }
   forward(src: Tensor, ...args: unknown[]): Tensor {
@@ -257,8 +257,8 @@ export class TransformerDecoder extends Module {
   constructor(decoderLayer: TransformerDecoderLayer, numLayers: number, norm?: LayerNorm | null | { norm?: LayerNorm | null });
   constructor(...args: unknown[]) {
     super();
-    const o = bind<{ layer: TransformerDecoderLayer; n: number; norm?: LayerNorm }>("TransformerDecoder", ["layer", "n", "norm"], args);
-    this.layers = new ModuleList(Array.from({ length: o.n }, () => cloneModule(o.layer)));
+    const o = bind<{ decoderLayer: TransformerDecoderLayer; numLayers: number; norm?: LayerNorm }>("TransformerDecoder", ["decoderLayer", "numLayers", "norm"], args);
+    this.layers = new ModuleList(Array.from({ length: o.numLayers }, () => cloneModule(o.decoderLayer)));
     this.norm = o.norm ?? null;
   }
   forward(tgt: Tensor, memory: Tensor, ...args: unknown[]): Tensor {

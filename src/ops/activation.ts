@@ -96,7 +96,8 @@ export const softplus: PointwiseOp<[beta?: number | { beta?: number; threshold?:
 /** `x` limited to [minVal, maxVal]. @example hardtanh(tensor([-2.5, 0.5])) // => [-1, 0.5] */
 export const hardtanh: PointwiseOp<[minVal?: number | { minVal?: number; maxVal?: number; inplace?: boolean }, maxVal?: number]> = /*@__PURE__*/ pointwise({
   torch: "nn.functional.hardtanh", inplaceOption: true, defaults: { minVal: -1, maxVal: 1 },
-  forward: ([x], o) => x!.maximum(o.minVal).minimum(o.maxVal), grad: (g, [x], _y, o) => [g.mul(x!.gt(o.minVal).logicalAnd(x!.lt(o.maxVal)))],
+  forward: ([x], o) => x!.maximum(o.minVal).minimum(o.maxVal), grad: (g, [x], _y, o) => [g.where(x!.le(o.minVal).logicalOr(x!.ge(o.maxVal)).logicalNot(), 0)],
+  check: (_x, o) => { if (o.minVal > o.maxVal) throw new ValueError({ op: "hardtanh", message: `minVal ${o.minVal} is above maxVal ${o.maxVal}` }); },
   samples: (r) => [[r.normal(3, 4)]],
 });
 /** `min(max(0, x), 6)`. @example relu6(tensor([7.5])) // => [6] */

@@ -1,6 +1,7 @@
 // Convolutions over one, two or three spatial dimensions. Each of the three passes (forward, input gradient, weight
 // gradient) is a kernel, and the gradient of each is made of the other two: so any order of derivative exists.
 import type { Context } from "../autograd/function.ts";
+import { isFloating } from "../core/dtype.ts";
 import { DTypeError, ShapeError, showShape, ValueError } from "../core/errors.ts";
 import type { Tensor } from "../core/tensor.ts";
 import type { ConvSpec } from "../kernel/spec.ts";
@@ -202,6 +203,7 @@ const avgPool = (nd: number): MaxPool => composite({
   torch: `nn.functional.avg_pool${nd}d`, params: ["input", "kernelSize", "stride", "padding", "ceilMode", "countIncludePad", "divisorOverride"],
   forward: (input: Tensor, kernel: Sizes, stride?: Sizes, padding?: Sizes, ceilMode = false, countIncludePad = true, divisorOverride?: number) => {
     if (divisorOverride === 0) throw new ValueError({ op: `avgPool${nd}d`, message: "divisorOverride is 0" });
+    if (!isFloating(input.dtype)) return avgPool(nd)(input.double(), kernel, { stride: stride ?? null, padding: padding ?? 0, ceilMode, countIncludePad, divisorOverride: divisorOverride ?? null }).to(input.dtype);
     return batchedPool(`avgPool${nd}d`, input, nd, (x) => { const { w, out } = windowOf(`avgPool${nd}d`, x, nd, kernel, { stride: stride ?? null, padding: padding ?? 0, ceilMode, countIncludePad, divisorOverride: divisorOverride ?? null }); return avgKernel(x, w, out); }, (r) => r.squeeze(0));
   },
 });
@@ -218,6 +220,7 @@ const adaptive = (nd: number, op: "max" | "avg"): Adaptive => composite({
   forward: (input: Tensor, size: number | readonly (number | null)[], returnIndices = false) => {
     const name = `adaptive${op === "max" ? "Max" : "Avg"}Pool${nd}d`;
     const shape = (x: Tensor): number[] => Array.from({ length: nd }, (_, i) => (typeof size === "number" ? size : (size[size.length === 1 ? 0 : i] ?? x.shape[i + 2]!)));
+    if ([size].flat().some((n) => n !== null && !(Number.isInteger(n) && n >= 0))) throw new ValueError({ op: name, message: `output size ${String(size)}`, hint: "Sizes are integers >= 0, or null for the input's" });
     const w: Window = { kernel: [], stride: new Array<number>(nd).fill(1), padding: [], dilation: [], countIncludePad: true, divisor: null, adaptive: true };
     if (op === "avg") return batchedPool(name, input, nd, (x) => avgKernel(x, w, shape(x)), (r) => r.squeeze(0));
     const both = batchedPool(name, input, nd, (x) => maxKernel(x, w, shape(x)), (r) => r.map((t) => t.squeeze(0)));

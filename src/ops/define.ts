@@ -83,7 +83,7 @@ export function bindArgs(op: string, names: readonly string[], args: readonly un
     }
   }
   if (bound.length > names.length) throw new ArgumentError({ op, message: `${bound.length} arguments given, it takes ${names.length}: ${names.join(", ")}` });
-  for (let i = 0; i < bound.length; i++) if (bound[i] === null) bound[i] = undefined;
+  for (let i = 0; i < bound.length; i++) bound[i] ??= undefined; // null and holes alike
   return bound;
 }
 

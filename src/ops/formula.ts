@@ -76,6 +76,12 @@ export function pointwise<O, P extends object = Record<never, never>>(def: Point
   const defaults = (def.defaults ?? {}) as Record<string, unknown>;
   const plans = new Map<string | number, Plan>();
 
+  // An option's value; booleans count as numbers where a number is expected.
+  const optionOf = (i: number, bound: readonly unknown[]): unknown => {
+    const v = bound[arity + i];
+    const usual = defaults[optionNames[i]!];
+    return v === undefined ? usual : typeof v === "boolean" && (typeof usual === "number" || usual === null) ? Number(v) : v;
+  };
   // Splits a call into tensors, scalar parameters and options, and finds its plan.
   const prepare = (args: readonly unknown[], tensors: Tensor[], params: number[]): Plan => {
     let bound = args;
@@ -96,7 +102,7 @@ export function pointwise<O, P extends object = Record<never, never>>(def: Point
     if (tensors.length === 0) throw new ArgumentError({ op: name, message: "no operand is a Tensor", hint: "Wrap one with tensor(…)" });
     let text = "";
     for (let i = 0; i < optionNames.length; i++) {
-      const v = bound[arity + i] === undefined ? defaults[optionNames[i]!] : bound[arity + i];
+      const v = optionOf(i, bound);
       if (typeof v === "number") params.push(v);
       else text += `|${typeof v}${String(v)}`;
     }
@@ -113,7 +119,7 @@ export function pointwise<O, P extends object = Record<never, never>>(def: Point
     const options: Record<string, unknown> = {};
     const traced: Record<string, unknown> = {};
     optionNames.forEach((n, i) => {
-      const v = bound[arity + i] === undefined ? defaults[n] : bound[arity + i];
+      const v = optionOf(i, bound);
       if (typeof v !== "number" && typeof v !== typeof defaults[n] && defaults[n] !== null && v !== undefined && typeof defaults[n] === "number") {
         throw new ArgumentError({ op: name, message: `${n} must be a number, got ${String(v)}` });
       }

@@ -173,9 +173,9 @@ export const indexFill: Op<[dim: number, index: Tensor, value: TensorLike]> = /*
   torch: "index_fill", params: ["input", "dim", "index", "value"],
   forward: (x: Tensor, dim: number, index: Tensor, value: TensorLike) => {
     const d = normDim(dim, x.ndim, "indexFill");
-    const shape = x.ndim === 0 ? [] : x.shape.with(d, index.layout.numel);
     if (isTensor(value) && value.ndim > 0) throw new ArgumentError({ op: "indexFill", message: `the value has shape ${showShape(value.shape)}`, hint: "It must be a number or a 0-d tensor" });
-    return indexInto(x, dim, index, isTensor(value) ? to(value, x.dtype).expand(shape).contiguous() : rawFull(shape, value, x.dtype, x.device), "set");
+    const hit = indexInto(zeros([x.shape[d] ?? 1], { dtype: "bool", device: x.device }), 0, index.reshape([-1]), rawFull([index.layout.numel], true, "bool", x.device), "set");
+    return x.maskedFill(hit.reshape(x.shape.map((_, k) => (k === d ? -1 : 1))), isTensor(value) ? to(value, x.dtype) : value);
   },
 });
 
@@ -351,6 +351,7 @@ export function overwrite(x: Tensor, result: Tensor): Tensor {
 export const nonzero: Op<[options?: { asTuple?: boolean }], Tensor> = /*@__PURE__*/ composite({
   torch: "nonzero", params: ["input", "asTuple"], differentiable: false,
   forward: (x: Tensor, asTuple = false) => {
+    if (asTuple && x.ndim === 0) return nonzeroParts(x.reshape([1]));
     const parts = nonzeroParts(x);
     if (asTuple) return parts;
     const n = parts[0]?.layout.numel ?? (x.ndim === 0 && x.itemSync() ? 1 : 0);

@@ -1,6 +1,6 @@
 // Matrix products. All come down to one batched kernel over three-dimensional operands.
 import type { Context } from "../autograd/function.ts";
-import { isComplex } from "../core/dtype.ts";
+import { category, isComplex } from "../core/dtype.ts";
 import { ArgumentError, DTypeError, ShapeError, showShape } from "../core/errors.ts";
 import { broadcastShapes, layoutOf, type Layout } from "../core/layout.ts";
 import { Tensor } from "../core/tensor.ts";
@@ -130,11 +130,13 @@ export interface AddmmOptions { beta?: number; alpha?: number }
 const added = (torch: string, names: readonly string[], multiply: (a: Tensor, b: Tensor) => Tensor): Op<[a: Tensor, b: Tensor, options?: AddmmOptions]> =>
   composite({
     torch, params: ["input", ...names, "beta", "alpha"],
-    forward: (input: Tensor, a: Tensor, b: Tensor, beta = 1, alpha = 1) => {
+    forward: (input: Tensor, a: Tensor, b: Tensor, givenBeta = 1, givenAlpha = 1) => {
+      // Integers are scaled by integers.
+      const [beta, alpha] = category(input.dtype) < 2 ? [Math.trunc(givenBeta), Math.trunc(givenAlpha)] : [givenBeta, givenAlpha];
       const p = multiply(a, b);
       const scaled = alpha === 1 ? p : p.mul(alpha);
       // beta 0 ignores the input altogether, NaN included.
-      return beta === 0 ? scaled.add(input.detach().mul(0).nanToNum().sum().mul(0)).expand(broadcastShapes(torch, p.shape, input.shape)) : (beta === 1 ? input : input.mul(beta)).add(scaled);
+      return beta === 0 ? scaled.expand(broadcastShapes(torch, p.shape, input.shape)) : (beta === 1 ? input : input.mul(beta)).add(scaled);
     },
   });
 /** `beta · input + alpha · mat1 @ mat2`. @example addmm(tensor([1]), tensor([[1, 2]]), tensor([[3], [4]])) // => [[12]] */

@@ -146,7 +146,7 @@ export const atan: Unary = /*@__PURE__*/ pointwise({ torch: "atan", promote: "fl
 /** The angle of the point (other, input). @example atan2(tensor([1]), tensor([1])) // => [0.7854] */
 export const atan2: Binary = /*@__PURE__*/ pointwise({
   torch: "atan2", operands: ["other"], promote: "float", forward: ([a, b]) => a!.atan2(b!), check: notComplex("atan2"),
-  grad: (g, [a, b]) => { const s = g.div(a!.mul(a!).add(b!.mul(b!))); return [s.mul(b!).where(s.isnan().logicalNot(), 0), s.neg().mul(a!).where(s.isnan().logicalNot(), 0)]; },
+  grad: (g, [a, b]) => { const s = g.div(a!.mul(a!).add(b!.mul(b!))); return [s.mul(b!), s.neg().mul(a!)]; },
   samples: (r) => [[r.positive(3, 4), r.normal(3, 4)]],
 });
 /** Hyperbolic sine. @example sinh(tensor([0])) // => [0] */
@@ -171,8 +171,10 @@ export const floor: Unary = /*@__PURE__*/ pointwise({ torch: "floor", forward: (
 export const ceil: Unary = /*@__PURE__*/ pointwise({ torch: "ceil", forward: ([x]) => x!.ceil(), grad: zero, check: notComplex("ceil") });
 /** To the nearest integer, halves to even; to `decimals` places. @example round(tensor([0.5, 1.5])) // => [0, 2] */
 export const round: PointwiseOp<[opts?: { decimals?: number }]> = /*@__PURE__*/ pointwise({
-  torch: "round", defaults: { decimals: null as number | null },
-  forward: ([x], o) => (o.decimals === null ? x!.round() : x!.mul(x!.mul(0).add(10).pow(o.decimals)).round().div(x!.mul(0).add(10).pow(o.decimals))), grad: zero, check: notComplex("round"),
+  torch: "round", defaults: { decimals: 0 },
+  // The power of ten as an expression: the same kernel for every number of places.
+  forward: ([x], o) => { const ten = (o.decimals as typeof x)!.abs().mul(Math.log2(10)).exp2().round(); const places = (o.decimals as typeof x)!; return x!.round().where(places.eq(0), x!.mul(ten).round().div(ten).where(places.gt(0), x!.div(ten).round().mul(ten))); },
+  grad: zero, check: notComplex("round"),
 });
 /** Towards zero. @example trunc(tensor([1.7, -1.7])) // => [1, -1] */
 export const trunc: Unary = /*@__PURE__*/ pointwise({ torch: "trunc", forward: ([x]) => x!.trunc(), grad: zero, check: notComplex("trunc") });
@@ -209,13 +211,13 @@ export const logit: PointwiseOp<[eps?: number | { eps?: number }]> = /*@__PURE__
 /** The larger of two; NaN wins. @example maximum(tensor([1, 5]), tensor([3, 2])) // => [3, 5] */
 export const maximum: Binary = /*@__PURE__*/ pointwise({
   torch: "maximum", operands: ["other"], forward: ([a, b]) => a!.maximum(b!), check: notComplex("maximum"),
-  grad: (g, [a, b]) => [g.mul(a!.gt(b!).add(a!.eq(b!).mul(0.5))), g.mul(b!.gt(a!).add(a!.eq(b!).mul(0.5)))],
+  grad: (g, [a, b]) => { const even = g.mul(0.5).where(a!.eq(b!), g); return [even.where(a!.lt(b!).logicalNot(), 0), even.where(a!.gt(b!).logicalNot(), 0)]; },
   samples: (r) => [[r.normal(3, 4), r.normal(4)]],
 });
 /** The smaller of two; NaN wins. @example minimum(tensor([1, 5]), tensor([3, 2])) // => [1, 2] */
 export const minimum: Binary = /*@__PURE__*/ pointwise({
   torch: "minimum", operands: ["other"], forward: ([a, b]) => a!.minimum(b!), check: notComplex("minimum"),
-  grad: (g, [a, b]) => [g.mul(a!.lt(b!).add(a!.eq(b!).mul(0.5))), g.mul(b!.lt(a!).add(a!.eq(b!).mul(0.5)))],
+  grad: (g, [a, b]) => { const even = g.mul(0.5).where(a!.eq(b!), g); return [even.where(a!.gt(b!).logicalNot(), 0), even.where(a!.lt(b!).logicalNot(), 0)]; },
   samples: (r) => [[r.normal(3, 4), r.normal(4)]],
 });
 /** The larger of two; a number wins over NaN. @example fmax(tensor([NaN, 5]), tensor([3, 2])) // => [3, 5] */
