@@ -57,3 +57,4 @@ export * as nn from "./nn/index.ts";
 export * as autograd from "./autograd/index.ts";
 export * as optim from "./optim/index.ts";
 export * as io from "./io/index.ts";
+export * as testing from "./testing/index.ts";

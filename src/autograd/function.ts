@@ -67,7 +67,7 @@ class FunctionNode extends Node {
     if (this.#saved === null) {
       throw new AutogradError({ op: "backward", message: `the graph of ${this.name} was freed by an earlier backward`, hint: "Pass { retainGraph: true } to the first backward" });
     }
-    return this.#saved.map((s) => s && s.unpack(this));
+    return this.#saved.map((s) => s?.unpack(this) ?? null);
   }
   apply(grads: (Tensor | null)[]): (Tensor | null | undefined)[] {
     const full = grads.length < this.#outputs ? [...grads, ...new Array<null>(this.#outputs - grads.length).fill(null)] : grads;

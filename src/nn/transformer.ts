@@ -123,7 +123,7 @@ export class MultiheadAttention extends Module {
     }
     y = this.out_proj.forward(y.transpose(1, 2).reshape([n, t, e]));
     if (weights && o.averageAttnWeights !== false) weights = weights.mean(1);
-    if (single) return [y.squeeze(0), weights && weights.squeeze(0)];
+    if (single) return [y.squeeze(0), weights?.squeeze(0) ?? null];
     return [this.batchFirst ? y : y.transpose(0, 1), weights];
   }
 }

@@ -9,7 +9,7 @@ import { isTensor, Tensor } from "../core/tensor.ts";
 import { checkTensor, composite, type Op, primitive } from "./define.ts";
 import { checkWritable, overlaps, provideFit } from "./formula.ts";
 import { allocate, launch, padded, stretched } from "./launch.ts";
-import { type Scalar, type TensorLike } from "./promote.ts";
+import type { Scalar, TensorLike } from "./promote.ts";
 import { scalarBytes, scalarTensor } from "./scalar.ts";
 import { specId } from "../kernel/spec.ts";
 import { input as operand } from "../kernel/expr.ts";

@@ -2,7 +2,7 @@
 import { isComplex } from "../core/dtype.ts";
 import { ArgumentError, ShapeError, showShape } from "../core/errors.ts";
 import { normDim } from "../core/layout.ts";
-import { isTensor, Tensor } from "../core/tensor.ts";
+import { isTensor, type Tensor } from "../core/tensor.ts";
 import { zeros } from "./create.ts";
 import { composite, type Fn, type Op, type PointwiseOp } from "./define.ts";
 import { pointwise } from "./formula.ts";

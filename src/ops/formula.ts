@@ -6,7 +6,7 @@ import { canCast, category, type DType, dtypeId, getDefaultDtype, isDifferentiab
 import { ArgumentError, DTypeError, ShapeError, showShape } from "../core/errors.ts";
 import { broadcastShapes, denseLayout, extent, type Layout, sameShape } from "../core/layout.ts";
 import { isGradEnabled } from "../core/mode.ts";
-import { isTensor, Tensor } from "../core/tensor.ts";
+import { isTensor, type Tensor } from "../core/tensor.ts";
 import { type Algebra, Expr, input, inputsOf, param, substitute } from "../kernel/expr.ts";
 import { laneOf, type Operand, type PointwiseSpec, type ReduceSpec, specId } from "../kernel/spec.ts";
 import { bindArgs, checkTensor, type ErrorSamples, isOptions, jsName, type OpInfo, registry, type Samples } from "./define.ts";

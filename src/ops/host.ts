@@ -1,7 +1,7 @@
 // Values on the host: reading tensors back, printing them.
 import { bf16ToNumber, type DType, f16ToNumber, isComplex, itemSize, rawArray, type TypedArray } from "../core/dtype.ts";
 import { ShapeError, showShape, ValueError } from "../core/errors.ts";
-import { Tensor } from "../core/tensor.ts";
+import type { Tensor } from "../core/tensor.ts";
 import { rawCopy } from "./copy.ts";
 
 /** Nested arrays of numbers and booleans; complex numbers are `{ re, im }`. */

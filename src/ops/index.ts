@@ -4,7 +4,7 @@ import { checkInplace, needsGraph, rebaseHistory } from "../autograd/graph.ts";
 import { category, type DType } from "../core/dtype.ts";
 import { ArgumentError, DTypeError, IndexError, ShapeError, showShape } from "../core/errors.ts";
 import { broadcastShapes, layoutOf, normDim, sameShape } from "../core/layout.ts";
-import { isTensor, Tensor } from "../core/tensor.ts";
+import { isTensor, type Tensor } from "../core/tensor.ts";
 import type { ScatterSpec } from "../kernel/spec.ts";
 import { clone, copy_, rawCopy, rawFull, to } from "./copy.ts";
 import { tensor, zeros } from "./create.ts";

@@ -2,7 +2,7 @@
 import { promoteTypes, type DType } from "../core/dtype.ts";
 import { ArgumentError, ShapeError, showShape, ValueError } from "../core/errors.ts";
 import { normDim, sliceLayout } from "../core/layout.ts";
-import { isTensor, Tensor } from "../core/tensor.ts";
+import { isTensor, type Tensor } from "../core/tensor.ts";
 import { to } from "./copy.ts";
 import { arange, tensor } from "./create.ts";
 import { composite, type Fn, type Op, primitive } from "./define.ts";

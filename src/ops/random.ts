@@ -4,7 +4,7 @@ import { type DType, getDefaultDtype, isFloating, itemSize, numberToBf16, number
 import { ArgumentError, DTypeError, ShapeError, ValueError } from "../core/errors.ts";
 import { numelOf } from "../core/layout.ts";
 import { defaultGenerator, fillBernoulli, fillBernoulliEach, fillExponential, fillNormal, fillRandint, fillUniform, type Generator, permutation } from "../core/rng.ts";
-import { isTensor, Tensor } from "../core/tensor.ts";
+import { isTensor, type Tensor } from "../core/tensor.ts";
 import { checkInplace } from "../autograd/graph.ts";
 import { copy_ } from "./copy.ts";
 import { creation, leaf, sizesAnd, type SizeArgs, type TensorOptions } from "./create.ts";

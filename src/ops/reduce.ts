@@ -3,7 +3,7 @@ import { category, type DType, getDefaultDtype, isComplex, isFloating, toReal } 
 import { DTypeError, IndexError, ShapeError, showShape, ValueError } from "../core/errors.ts";
 import { denseLayout, normDim, viewLayout } from "../core/layout.ts";
 import type { Context } from "../autograd/function.ts";
-import { Tensor } from "../core/tensor.ts";
+import type { Tensor } from "../core/tensor.ts";
 import { type Expr, input, param } from "../kernel/expr.ts";
 import { laneOf, type ReduceOp, type ReduceSpec, specId } from "../kernel/spec.ts";
 import { to } from "./copy.ts";

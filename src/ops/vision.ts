@@ -21,7 +21,7 @@ export const pad: Fn<[input: Tensor, pad: readonly number[], options?: { mode?: 
     let inner = x;
     sides.forEach(([a, b], d) => { if (a < 0 || b < 0) inner = inner.narrow(d, Math.max(0, -a), x.shape[d]! - Math.max(0, -a) - Math.max(0, -b)); });
     if (mode === "constant") {
-      let out = rawFull(shape, value, x.dtype, x.device);
+      const out = rawFull(shape, value, x.dtype, x.device);
       let at = out;
       sides.forEach(([a], d) => { at = at.narrow(d, Math.max(0, a), inner.shape[d]!); });
       at.copy_(inner);

@@ -59,7 +59,7 @@ export abstract class Optimizer<O extends { lr?: number } = { lr?: number }> {
       if (v !== undefined && v !== null && !((v as number) >= 0)) throw new ValueError({ op: this.constructor.name, message: `${name} is ${String(v)}`, hint: "It must be >= 0" });
     }
     const betas = values["betas"] as number[] | undefined;
-    if (betas && betas.some((b) => !(b >= 0 && b < 1))) throw new ValueError({ op: this.constructor.name, message: `betas are ${showShape(betas)}`, hint: "They lie in [0, 1)" });
+    if (betas?.some((b) => !(b >= 0 && b < 1))) throw new ValueError({ op: this.constructor.name, message: `betas are ${showShape(betas)}`, hint: "They lie in [0, 1)" });
   }
 
   /** One update of a parameter with its gradient, unrecorded. */

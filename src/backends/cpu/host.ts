@@ -1,5 +1,5 @@
 // How drivers reach the kernels: the argument ring and one call. A host is the native addon or the WASM build.
-import { FirebrandError, IndexError, OutOfMemoryError, UnsupportedError, ValueError } from "../../core/errors.ts";
+import { type FirebrandError, IndexError, OutOfMemoryError, UnsupportedError, ValueError } from "../../core/errors.ts";
 import type { Storage } from "../../core/storage.ts";
 import { itemSize } from "../../core/dtype.ts";
 import type { Operand } from "../../kernel/spec.ts";
