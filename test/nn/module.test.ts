@@ -1,0 +1,80 @@
+// Modules: registration, state, hooks, conversion, and the whole on a small training problem.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as torch from "../../src/index.ts";
+
+const { nn, optim } = torch;
+class Net extends nn.Module {
+  readonly body: InstanceType<typeof nn.Sequential>;
+  readonly norm: InstanceType<typeof nn.BatchNorm1d>;
+  readonly scale: InstanceType<typeof nn.Parameter>;
+  constructor() {
+    super();
+    this.body = new nn.Sequential(new nn.Linear(2, 16), new nn.ReLU(), new nn.Linear(16, 1));
+    this.norm = new nn.BatchNorm1d(2);
+    this.scale = new nn.Parameter(torch.ones(1));
+  }
+  forward(x: torch.Tensor): torch.Tensor {
+    return this.body.forward(this.norm.forward(x)).mul(this.scale);
+  }
+}
+
+test("assignment registers, names and order are PyTorch's", () => {
+  const net = new Net();
+  assert.deepEqual([...net.namedParameters()].map(([n]) => n), ["scale", "body.0.weight", "body.0.bias", "body.2.weight", "body.2.bias", "norm.weight", "norm.bias"]);
+  assert.deepEqual(Object.keys(net.stateDict()).slice(-5), ["norm.weight", "norm.bias", "norm.running_mean", "norm.running_var", "norm.num_batches_tracked"]);
+  assert.equal(net.eval().norm.training, false);
+});
+test("loadStateDict reports everything at once and copies nothing on failure", () => {
+  const net = new Net();
+  const state = net.stateDict();
+  const before = net.scale.detach().clone();
+  const wrong: Record<string, torch.Tensor> = { ...state, extra: torch.ones(1), scale: torch.zeros(1) };
+  delete wrong["norm.bias"];
+  assert.throws(() => net.loadStateDict(wrong), /missing keys: norm.bias; unexpected keys: extra/);
+  assert.throws(() => net.loadStateDict({ ...state, scale: torch.zeros(3), "body.0.bias": torch.zeros(2) }), /body.0.bias \(given \[2\], needed \[16\]\).*|scale \(given \[3\], needed \[1\]\)/);
+  assert.ok(torch.equal(net.scale, before));
+  assert.deepEqual(net.loadStateDict(wrong, { strict: false }), { missingKeys: ["norm.bias"], unexpectedKeys: ["extra"] });
+  assert.equal(net.scale.itemSync(), 0);
+});
+test("hooks, conversion, copies", () => {
+  const net = new Net();
+  const remove = net.registerForwardHook((_m, _a, out) => (out as torch.Tensor).mul(0));
+  assert.equal(net.forward(torch.randn(4, 2)).abs().sum().itemSync(), 0);
+  remove();
+  assert.notEqual(net.forward(torch.randn(4, 2)).abs().sum().itemSync(), 0);
+  assert.equal(net.double().scale.dtype, "float64");
+  assert.equal(net.norm.num_batches_tracked!.dtype, "int64");
+});
+for (const make of [(p: Iterable<torch.Tensor>) => new optim.AdamW(p, { lr: 0.02 }), (p: Iterable<torch.Tensor>) => new optim.SGD(p, { lr: 0.1, momentum: 0.9, nesterov: true })]) {
+  test(`learns xor with ${make([torch.ones(1).requiresGrad_()]).constructor.name}, resumes exactly`, () => {
+    torch.manualSeed(1);
+    const net = new Net();
+    const optimizer = make(net.parameters());
+    const x = torch.tensor([[0, 0], [0, 1], [1, 0], [1, 1]], { dtype: "float32" });
+    const y = torch.tensor([[0], [1], [1], [0]], { dtype: "float32" });
+    const step = (n: typeof net, o: typeof optimizer): number => {
+      o.zeroGrad();
+      const loss = nn.functional.mseLoss(n.forward(x), y);
+      loss.backward();
+      nn.utils.clipGradNorm_(n.parameters(), 1);
+      o.step();
+      return loss.itemSync();
+    };
+    for (let i = 0; i < 100; i++) step(net, optimizer);
+    const twin = new Net();
+    twin.loadStateDict(net.stateDict());
+    const other = make(twin.parameters());
+    other.loadStateDict(optimizer.stateDict());
+    let last = 1;
+    for (let i = 0; i < 200; i++) assert.equal(step(twin, other), (last = step(net, optimizer)));
+    assert.ok(last < 0.01, `loss ${last}`);
+  });
+}
+test("bad hyper-parameters and inputs", () => {
+  assert.throws(() => new optim.AdamW([torch.ones(1).requiresGrad_()], { lr: -1 }), { name: "ValueError" });
+  assert.throws(() => new optim.SGD([], { lr: 1 }), { name: "ArgumentError" });
+  assert.throws(() => new nn.Linear(3, 2).forward(torch.ones(2, 4)), /input \[2, 4\] has 4 features, weight \[2, 3\] takes 3/);
+  assert.throws(() => nn.functional.crossEntropy(torch.randn(2, 3), torch.tensor([0, 3])), { name: "IndexError" });
+  assert.throws(() => nn.functional.embedding(torch.tensor([5]), torch.randn(3, 2)), { name: "IndexError" });
+});
