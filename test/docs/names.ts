@@ -1,0 +1,14 @@
+// The names that documentation examples may use without saying where they come from: everything the package exports.
+import * as autograd from "../../src/autograd/index.ts";
+import * as mode from "../../src/core/mode.ts";
+import * as torch from "../../src/index.ts";
+import * as io from "../../src/io/index.ts";
+import * as kernel from "../../src/kernel/fused.ts";
+import * as functional from "../../src/nn/functional.ts";
+import * as init from "../../src/nn/init.ts";
+import * as nn from "../../src/nn/index.ts";
+import * as optim from "../../src/optim/index.ts";
+import * as testing from "../../src/testing/index.ts";
+
+/** Name to value; the main entry wins where two have the same name. */
+export const names: Readonly<Record<string, unknown>> = { ...kernel, ...init, ...nn, ...functional, ...optim, ...io, ...testing, ...autograd, ...mode, ...torch };
