@@ -43,54 +43,54 @@ export abstract class Node implements GraphNode {
 
 /** A tensor as a node keeps it: the memory, not the object, and the version at which it was saved. */
 export class SavedTensor {
-  #memory: Retained | null;
-  readonly #layout: Layout;
-  readonly #dtype: DType;
-  readonly #version: number;
-  readonly #isScalar: boolean;
+  private memory: Retained | null;
+  private readonly layout: Layout;
+  private readonly dtype: DType;
+  private readonly version: number;
+  private readonly isScalar: boolean;
   // The tensor's own place in the graph, for createGraph. An output's node is its saver: given back at unpack, no cycle.
-  readonly #node: GraphNode | null;
-  readonly #index: number;
-  readonly #leaf: Tensor | null;
-  readonly #isOutput: boolean;
+  private readonly node: GraphNode | null;
+  private readonly index: number;
+  private readonly leaf: Tensor | null;
+  private readonly isOutput: boolean;
 
   constructor(t: Tensor, isOutput = false) {
-    this.#memory = t.storage.retain();
-    this.#layout = t.layout;
-    this.#dtype = t.dtype;
-    this.#version = t.storage.version.value;
-    this.#isScalar = t.isScalar;
-    this.#isOutput = isOutput;
-    this.#node = isOutput ? null : t.node;
-    this.#index = t.outputIndex;
-    this.#leaf = t.leafRequiresGrad ? t : null;
+    this.memory = t.storage.retain();
+    this.layout = t.layout;
+    this.dtype = t.dtype;
+    this.version = t.storage.version.value;
+    this.isScalar = t.isScalar;
+    this.isOutput = isOutput;
+    this.node = isOutput ? null : t.node;
+    this.index = t.outputIndex;
+    this.leaf = t.leafRequiresGrad ? t : null;
   }
 
   /** @throws AutogradError after release, or when the memory was written since. */
   unpack(owner: Node): Tensor {
-    if (this.#memory === null) {
+    if (this.memory === null) {
       throw new AutogradError({ op: "backward", message: `the graph of ${owner.name} was freed by an earlier backward`, hint: "Pass { retainGraph: true } to the first backward" });
     }
-    const storage = this.#memory.restore();
-    if (storage.version.value !== this.#version) {
+    const storage = this.memory.restore();
+    if (storage.version.value !== this.version) {
       throw new AutogradError({
         op: "backward",
-        message: `${owner.name} needs a ${this.#dtype} tensor of shape ${showShape(this.#layout.shape)} at version ${this.#version}, but an in-place operation moved it to version ${storage.version.value}` +
+        message: `${owner.name} needs a ${this.dtype} tensor of shape ${showShape(this.layout.shape)} at version ${this.version}, but an in-place operation moved it to version ${storage.version.value}` +
           (owner.stack ? `\n${owner.name} was called here:\n${owner.stack}\n` : ""),
         hint: owner.stack ? "Write out of place, or clone first" : "Write out of place, or clone first; detectAnomaly(() => …) shows where the operation was called",
-        data: { shape: this.#layout.shape, saved: this.#version, found: storage.version.value },
+        data: { shape: this.layout.shape, saved: this.version, found: storage.version.value },
       });
     }
-    if (this.#leaf) return this.#leaf;
-    const t = new Tensor(storage, this.#layout, this.#dtype);
-    t.node = this.#isOutput ? owner : this.#node;
-    t.outputIndex = this.#index;
-    t.isScalar = this.#isScalar;
+    if (this.leaf) return this.leaf;
+    const t = new Tensor(storage, this.layout, this.dtype);
+    t.node = this.isOutput ? owner : this.node;
+    t.outputIndex = this.index;
+    t.isScalar = this.isScalar;
     return t;
   }
 
   release(): void {
-    this.#memory?.release();
-    this.#memory = null;
+    this.memory?.release();
+    this.memory = null;
   }
 }

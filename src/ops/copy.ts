@@ -134,7 +134,7 @@ export function rawFull(shape: readonly number[], value: Scalar, dtype: DType, d
   const out = allocate(shape, dtype, getDevice(device));
   if (out.layout.numel === 0) return out;
   const bytes = scalarBytes(value, dtype);
-  if (bytes.every((b) => b === bytes[0]) || out.layout.numel > 1) {
+  if (out.layout.numel > 1) {
     const point = new Tensor(out.storage.device.alloc(bytes.length), denseLayout([]), dtype);
     point.storage.device.write(point.storage, 0, bytes);
     launch("full", COPY, [out], [stretched(point, shape, "full")]);

@@ -62,6 +62,8 @@ interface Plan {
   /** For each operand: index among the tensors, or -1 - parameter index, or null when absent. */
   readonly slots: readonly (number | null)[];
   readonly options: Record<string, unknown>;
+  /** Of the tensor operands. */
+  readonly dtypes: readonly DType[];
   grads: (GradKernel | null)[] | null;
 }
 
@@ -136,14 +138,14 @@ export function pointwise<O, P extends object = Record<never, never>>(def: Point
     const lane = laneOf(common);
     const expr = forLane(def.forward(xs, traced as FormulaOptions<P, Expr>), lane);
     const spec: PointwiseSpec = { kind: "pointwise", id: specId(), exprs: [expr], lane };
-    const plan: Plan = { name, def: def as unknown as PointwiseDef<never>, spec, common, dtype, slots, options, grads: null };
+    const plan: Plan = { name, def: def as unknown as PointwiseDef<never>, spec, common, dtype, slots, options, dtypes: tensors.map((t) => t.dtype), grads: null };
     if (def.grad && isDifferentiable(dtype)) {
       const g = input(0);
       const up = slots.map((s) => (s === null ? undefined : s >= 0 ? input(s + 1) : param(-1 - s))) as Expr[];
       const formulas = def.grad(g, up, input(tensors.length + 1), traced as FormulaOptions<P, Expr>);
-      plan.grads = tensors.map((_, i) => {
+      plan.grads = tensors.map((t, i) => {
         const e = formulas[slots.indexOf(i)];
-        if (!e) return null;
+        if (!e || !isDifferentiable(t.dtype)) return null;
         const real = forLane(e, lane);
         const reads = inputsOf([real]);
         const compact = substitute(real, (l) => (l.op === "input" ? input(reads.indexOf(l.value)) : l));
@@ -154,7 +156,18 @@ export function pointwise<O, P extends object = Record<never, never>>(def: Point
     return plan;
   };
 
+  // The last plan, for calls of plain tensors of the same kind as before: most calls of a program's life.
+  const usual = Object.values(defaults).filter((v) => typeof v === "number");
+  let cached: Plan | null = null;
+  let kind0: DType | null = null;
+  let kind1: DType | null = null;
+  let floats: DType | null = null;
+  const quick = (a: unknown, b: unknown): boolean =>
+    cached !== null && isTensor(a) && a.dtype === kind0 && !a.isScalar && a.layout.shape.length > 0 && floats === getDefaultDtype() &&
+    (arity === 1 || (isTensor(b) && b.dtype === kind1 && !b.isScalar && b.layout.shape.length > 0));
+
   const call = (...args: unknown[]): Tensor => {
+    if (args.length === arity && arity <= 2 && quick(args[0], args[1])) return finishCall(cached!, args as Tensor[], usual);
     if (def.inplaceOption) {
       const last = args[args.length - 1];
       if (isOptions(last) && "inplace" in last) {
@@ -166,6 +179,13 @@ export function pointwise<O, P extends object = Record<never, never>>(def: Point
     const tensors: Tensor[] = [];
     const params: number[] = [];
     const plan = prepare(args, tensors, params);
+    if (args.length === arity && arity <= 2 && tensors.length === arity) {
+      const plain = tensors.every((t) => !t.isScalar && t.layout.shape.length > 0);
+      if (plain) [cached, kind0, kind1, floats] = [plan, tensors[0]!.dtype, tensors[1]?.dtype ?? null, getDefaultDtype()];
+    }
+    return finishCall(plan, tensors, params);
+  };
+  const finishCall = (plan: Plan, tensors: readonly Tensor[], params: readonly number[]): Tensor => {
     const first = tensors[0]!;
     const layout = outLayout(name, tensors);
     const out = allocateLike(layout, plan.dtype, first.storage.device);
@@ -179,8 +199,12 @@ export function pointwise<O, P extends object = Record<never, never>>(def: Point
     checkTensor(op, "input", self);
     checkInplace(op, self);
     const tensors: Tensor[] = [];
-    const params: number[] = [];
-    const plan = prepare([self, ...args], tensors, params);
+    let params: number[] = [];
+    let plan: Plan;
+    if (args.length === arity - 1 && arity <= 2 && quick(self, args[0])) {
+      tensors.push(self, ...(args as Tensor[]));
+      [plan, params] = [cached!, usual];
+    } else plan = prepare([self, ...args], tensors, params);
     const shape = outLayout(op, tensors).shape;
     checkWritable(op, self, shape);
     if (!canCast(plan.dtype, self.dtype)) {
@@ -286,86 +310,88 @@ function detachedCopy(t: Tensor): Tensor {
 
 /** `g` of some shape as the gradient of something of `shape`: summed over what was broadcast, with `expr` applied on the way. */
 class PointwiseNode extends Node {
-  readonly name: string;
-  readonly #plan: Plan;
-  readonly #params: readonly number[];
-  readonly #inputs: readonly { readonly shape: readonly number[]; readonly dtype: DType }[];
-  readonly #saved: (SavedTensor | null)[];
-  #wantsOutput = false;
-  readonly #count: number;
+  private readonly plan: Plan;
+  private readonly params: readonly number[];
+  private readonly shapes: (readonly number[])[];
+  // By operand, the output last; null when nothing is saved.
+  private saved: (SavedTensor | null)[] | null = null;
+  private wantsOutput = false;
 
   constructor(plan: Plan, tensors: readonly Tensor[], params: readonly number[], out: Tensor, inplace = false) {
     super();
-    this.name = `${plan.name}Backward`;
-    this.#plan = plan;
-    this.#params = params;
-    this.#count = tensors.length;
-    this.#saved = new Array<SavedTensor | null>(tensors.length + 1).fill(null);
+    this.plan = plan;
+    this.params = params;
     const edges: ReturnType<typeof edgeOf>[] = [];
-    const inputs: { shape: readonly number[]; dtype: DType }[] = [];
+    const shapes: (readonly number[])[] = [];
     for (let i = 0; i < tensors.length; i++) {
       const t = tensors[i]!;
-      const kernel = plan.grads![i]!;
-      const edge = kernel === null || !isDifferentiable(t.dtype) ? null : edgeOf(t);
+      const kernel = plan.grads![i];
+      const edge = kernel ? edgeOf(t) : null;
       edges.push(edge);
-      inputs.push({ shape: t.layout.shape, dtype: t.dtype });
+      shapes.push(t.layout.shape);
       if (!edge) continue;
-      for (const r of kernel.reads) {
+      const reads = kernel!.reads;
+      for (let q = 0; q < reads.length; q++) {
+        const r = reads[q]!;
         if (r === 0) continue;
-        if (r === tensors.length + 1) this.#wantsOutput = true;
+        if (r === tensors.length + 1) this.wantsOutput = true;
         // What is about to be overwritten is kept as a copy, where a formula reads it.
-        else this.#saved[r - 1] ??= new SavedTensor(inplace && r === 1 ? historyOf(detachedCopy(tensors[0]!), tensors[0]!) : tensors[r - 1]!);
+        else (this.saved ??= new Array<SavedTensor | null>(tensors.length + 1).fill(null))[r - 1] ??= new SavedTensor(inplace && r === 1 ? historyOf(detachedCopy(tensors[0]!), tensors[0]!) : tensors[r - 1]!);
       }
     }
     this.edges = edges;
-    this.#inputs = inputs;
-    if (this.#wantsOutput && out.storage !== tensors[0]!.storage) this.saveOutput(out);
+    this.shapes = shapes;
+    if (this.wantsOutput && out.storage !== tensors[0]!.storage) this.saveOutput(out);
+  }
+
+  get name(): string {
+    return `${this.plan.name}Backward`;
   }
 
   /** In-place ops save their output only once it is written. */
   saveOutput(out: Tensor): void {
-    if (this.#wantsOutput) this.#saved[this.#count] ??= new SavedTensor(out, out.viewOf === null || out.node === this);
+    if (this.wantsOutput) (this.saved ??= new Array<SavedTensor | null>(this.shapes.length + 1).fill(null))[this.shapes.length] ??= new SavedTensor(out, out.viewOf === null || out.node === this);
   }
 
   #unpack(r: number, g: Tensor): Tensor {
-    return r === 0 ? g : this.#saved[r - 1]!.unpack(this);
+    return r === 0 ? g : this.saved![r - 1]!.unpack(this);
   }
 
   apply(grads: (Tensor | null)[]): (Tensor | null)[] {
     const g = grads[0];
     if (!g) return [];
     if (isGradEnabled()) return this.#applyOnTensors(g);
-    const { grads: kernels } = this.#plan;
+    const kernels = this.plan.grads;
     return this.edges.map((edge, i) => {
       if (!edge) return null;
       const kernel = kernels![i]!;
-      const like = this.#inputs[i]!;
+      const like = { shape: this.shapes[i]!, dtype: this.plan.dtypes[i]! };
       const ins = kernel.reads.map((r) => this.#unpack(r, g));
-      return gradientOf(this.name, kernel, ins, like, g.layout.shape, this.#params, this.#plan.spec.lane);
+      return gradientOf(this.name, kernel, ins, like, g.layout.shape, this.params, this.plan.spec.lane);
     });
   }
 
   #applyOnTensors(g: Tensor): (Tensor | null)[] {
-    const { def, slots, options } = this.#plan;
+    const { def, slots, options } = this.plan;
     let p = -1;
     const operands = slots.map((s) => {
       if (s === null) return undefined;
-      if (s < 0) return scalarTensor(this.#params[-1 - s]!, g);
-      return this.#saved[s] ? this.#saved[s]!.unpack(this) : g; // a tensor that no formula reads
+      if (s < 0) return scalarTensor(this.params[-1 - s]!, g);
+      return this.saved?.[s] ? this.saved[s]!.unpack(this) : g; // a tensor that no formula reads
     }) as Tensor[];
     p = slots.filter((s) => s !== null && s < 0).length;
     const o: Record<string, unknown> = {};
-    for (const [k, v] of Object.entries(options)) o[k] = typeof v === "number" ? scalarTensor(this.#params[p++]!, g) : v;
-    const y = this.#saved[this.#count] ? this.#saved[this.#count]!.unpack(this) : g;
+    for (const [k, v] of Object.entries(options)) o[k] = typeof v === "number" ? scalarTensor(this.params[p++]!, g) : v;
+    const y = this.saved?.[this.shapes.length] ? this.saved[this.shapes.length]!.unpack(this) : g;
     const formulas = def.grad!(g as never, operands as never, y as never, o as never) as (Tensor | null)[];
     return this.edges.map((edge, i) => {
       const f = formulas[slots.indexOf(i)];
-      return edge && f ? fitTo(f, this.#inputs[i]!.shape, this.#inputs[i]!.dtype) : null;
+      return edge && f ? fitTo(f, this.shapes[i]!, this.plan.dtypes[i]!) : null;
     });
   }
 
   override release(): void {
-    for (const s of this.#saved) s?.release();
+    if (this.saved) for (const s of this.saved) s?.release();
   }
 }
 

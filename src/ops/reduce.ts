@@ -33,11 +33,15 @@ const kept = (shape: readonly number[], dims: readonly number[]): number[] => sh
 const gone = (shape: readonly number[], dims: readonly number[]): number[] => shape.filter((_, d) => !dims.includes(d));
 
 const specs = new Map<string, ReduceSpec>();
+function specOf(op: ReduceOp, dtype: DType, pre: Expr | undefined, post: Expr | undefined): ReduceSpec {
+  const key = pre || post ? `${op}|${laneOf(dtype)}|${pre?.key ?? ""}|${post?.key ?? ""}` : op + dtype;
+  let spec = specs.get(key);
+  if (!spec) specs.set(key, (spec = { kind: "reduce", id: specId(), op, pre: pre ?? input(0), post: post ?? null, lane: laneOf(dtype) }));
+  return spec;
+}
 /** Runs a reduction kernel; the result has `dtype` and size-1 dimensions where `dims` were, unless squeezed. */
 export function rawReduce(op: ReduceOp, x: Tensor, dims: readonly number[], keepdim: boolean, dtype: DType, lane: DType = dtype, pre?: Expr, post?: Expr, params: number[] = [], more: Tensor[] = []): Tensor {
-  const key = `${op}|${laneOf(lane)}|${pre?.key ?? ""}|${post?.key ?? ""}`;
-  let spec = specs.get(key);
-  if (!spec) specs.set(key, (spec = { kind: "reduce", id: specId(), op, pre: pre ?? input(0), post: post ?? null, lane: laneOf(lane) }));
+  const spec = specOf(op, lane, pre, post);
   const wide = kept(x.shape, dims);
   const out = allocate(keepdim ? wide : gone(x.shape, dims), dtype, x.storage.device);
   launch(op, spec, [window(out, denseLayout(wide))], [x, ...more], params);

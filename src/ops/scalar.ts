@@ -7,8 +7,15 @@ import { ComplexScalar, type Scalar, scalarDtype } from "./promote.ts";
 
 const POINT = denseLayout([]);
 
-/** One element of `dtype` as raw bytes. */
+const common = new Map<DType, Uint8Array[]>();
+/** One element of `dtype` as raw bytes; do not write to them. */
 export function scalarBytes(x: Scalar, dtype: DType): Uint8Array {
+  if (x !== 0 && x !== 1) return encode(x, dtype);
+  let known = common.get(dtype);
+  if (!known) common.set(dtype, (known = [encode(0, dtype), encode(1, dtype)]));
+  return known[x]!;
+}
+function encode(x: Scalar, dtype: DType): Uint8Array {
   const raw = rawArray(dtype, new ArrayBuffer(itemSize(dtype)));
   const re = x instanceof ComplexScalar ? x.re : Number(x);
   if (dtype === "int64") raw[0] = typeof x === "bigint" ? x : BigInt(Number.isFinite(re) ? Math.trunc(re) : 0);

@@ -1,25 +1,39 @@
 // How drivers reach the kernels: the argument ring and one call. A host is the native addon or the WASM build.
 import { type FirebrandError, IndexError, OutOfMemoryError, UnsupportedError, ValueError } from "../../core/errors.ts";
 import type { Storage } from "../../core/storage.ts";
-import { itemSize } from "../../core/dtype.ts";
+import { dtypeId, itemSize } from "../../core/dtype.ts";
 import type { Operand } from "../../kernel/spec.ts";
 import { OP, type NativeOp } from "./abi.ts";
 
 /**
  * Arguments go to `ring` from position 1 on; `call` runs the kernel and throws what it reports.
- * Lifetimes: outputs exist before addresses are read, and operands stay reachable in `held` until the call is over,
- * because the collector may free an object after its last use in JavaScript. This is the only place that reads addresses.
+ * Lifetimes: outputs exist before addresses are read, and operands stay reachable (`hold`) until the call is over, because
+ * the collector may free an object after its last use in JavaScript. This is the only place that reads addresses.
  */
 export abstract class Host {
   abstract readonly ring: Float64Array;
   /** Where the next argument goes. */
   protected at = 1;
-  protected readonly held: Storage[] = [];
+  // What the running kernel works on.
+  #outs: readonly Operand[] | null = null;
+  #ins: readonly Operand[] | null = null;
 
   /** The address of a storage's first byte. */
   protected abstract address(storage: Storage, write: boolean): number;
   protected abstract invoke(): void;
 
+  /** Keeps operands reachable until `letGo`. */
+  hold(outs: readonly Operand[], ins: readonly Operand[]): void {
+    this.#outs = outs;
+    this.#ins = ins;
+  }
+  letGo(): void {
+    this.#outs = this.#ins = null;
+  }
+  /** @internal */
+  get holding(): boolean {
+    return this.#outs !== null && this.#ins !== null;
+  }
   begin(): this {
     this.at = 1;
     return this;
@@ -38,15 +52,20 @@ export abstract class Host {
   }
   /** The address of an operand's first element. */
   pushAddress(o: Operand, write = false): this {
-    this.held.push(o.storage);
     return this.push(this.address(o.storage, write) + o.layout.offset * itemSize(o.dtype));
+  }
+  /** Writes a dense operand (address, dtype, stride 1) at a place of the ring; returns the next place. */
+  putDense(at: number, o: Operand, write: boolean): number {
+    this.ring[at] = this.address(o.storage, write) + o.layout.offset * itemSize(o.dtype);
+    this.ring[at + 1] = dtypeId(o.dtype);
+    this.ring[at + 2] = 1;
+    return at + 3;
   }
 
   call(op: NativeOp): void {
     const ring = this.ring;
     ring[0] = OP[op];
     this.invoke();
-    this.held.length = 0;
     if (ring[0] !== 0) throw this.error(op, ring[0]!);
   }
 

@@ -35,6 +35,12 @@ export class Drivers {
   }
 
   run(spec: KernelSpec, outs: readonly Operand[], ins: readonly Operand[], params: readonly number[]): void {
+    this.host.hold(outs, ins);
+    this.#dispatch(spec, outs, ins, params);
+    this.host.letGo();
+  }
+
+  #dispatch(spec: KernelSpec, outs: readonly Operand[], ins: readonly Operand[], params: readonly number[]): void {
     const host = this.host;
     switch (spec.kind) {
       case "pointwise": return pointwise(host, this.#programs, spec, outs, ins, params);

@@ -20,12 +20,18 @@ export function pointwise(host: Host, programs: Programs, spec: PointwiseSpec, o
   let dense = true;
   for (let i = 0; dense && i < outs.length; i++) dense = outs[i]!.layout.contiguous;
   for (let i = 0; dense && i < ins.length; i++) dense = ins[i]!.layout.contiguous;
-  host.begin().push(id).pushAll(params);
   if (dense) {
-    host.push(1).push(numel);
-    for (let i = 0; i < outs.length; i++) host.pushAddress(outs[i]!, true).push(dtypeId(outs[i]!.dtype)).push(1);
-    for (let i = 0; i < ins.length; i++) host.pushAddress(ins[i]!).push(dtypeId(ins[i]!.dtype)).push(1);
+    // The commonest call of all: written straight into the ring.
+    const ring = host.ring;
+    let at = 1;
+    ring[at++] = id;
+    for (let i = 0; i < params.length; i++) ring[at++] = params[i]!;
+    ring[at++] = 1;
+    ring[at++] = numel;
+    for (let i = 0; i < outs.length; i++) at = host.putDense(at, outs[i]!, true);
+    for (let i = 0; i < ins.length; i++) at = host.putDense(at, ins[i]!, false);
   } else {
+    host.begin().push(id).pushAll(params);
     const all = [...outs, ...ins];
     const plan = collapse(outs[0]!.layout.shape, all.map((o) => o.layout.strides), true);
     host.pushShape(plan.shape);

@@ -17,6 +17,14 @@ export function reduce(host: Host, programs: Programs, spec: ReduceSpec, out: Op
     if (spec.post) programs.set(-spec.id, defineProgram(host, [spec.post], spec.lane, 1, params.length));
   }
   const post = spec.post ? programs.get(-spec.id)! : -1;
+  if (out.layout.numel === 1 && ins.every((o) => o.layout.contiguous)) {
+    // Everything into one number.
+    host.begin().push(pre).push(post).push(OPS[spec.op]).push(0).push(params.length).pushAll(params).push(0).push(1).push(ins[0]!.layout.numel);
+    host.pushAddress(out, true).push(dtypeId(out.dtype));
+    for (const o of ins) host.pushAddress(o).push(dtypeId(o.dtype)).push(1);
+    host.call("reduce");
+    return;
+  }
   const shape = ins[0]?.layout.shape ?? [];
   const rank = shape.length;
   const kept: number[] = [];
