@@ -58,3 +58,4 @@ export * as autograd from "./autograd/index.ts";
 export * as optim from "./optim/index.ts";
 export * as io from "./io/index.ts";
 export * as testing from "./testing/index.ts";
+export * as data from "./data/index.ts";

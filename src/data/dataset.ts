@@ -1,0 +1,82 @@
+// Data sets: things with a length and items by number, or things that can be iterated.
+import { ArgumentError, IndexError, ShapeError, ValueError } from "../core/errors.ts";
+import type { Generator } from "../core/rng.ts";
+import { dataSync } from "../ops/host.ts";
+import { randperm } from "../ops/random.ts";
+import type { Tensor } from "../core/tensor.ts";
+
+/** Items by number. `get` may be asynchronous; then the loader is iterated with `for await`. */
+export interface Dataset<T> {
+  readonly length: number;
+  get(index: number): T | Promise<T>;
+}
+/** Items in an order of their own. */
+export interface IterableDataset<T> {
+  [Symbol.iterator]?(): Iterator<T>;
+  [Symbol.asyncIterator]?(): AsyncIterator<T>;
+}
+
+/** Rows of tensors that have the same first size. @throws ShapeError @example new data.TensorDataset(tensor([[1], [2]]), tensor([3, 4])).length // => 2 */
+export class TensorDataset<T extends readonly Tensor[]> implements Dataset<Tensor[]> {
+  readonly tensors: T;
+  constructor(...tensors: T) {
+    if (tensors.length === 0) throw new ArgumentError({ op: "TensorDataset", message: "no tensors given" });
+    if (tensors.some((t) => t.ndim === 0 || t.shape[0] !== tensors[0]!.shape[0])) throw new ShapeError({ op: "TensorDataset", message: `shapes ${tensors.map((t) => `[${t.shape.join(", ")}]`).join(", ")}`, hint: "All need the same first size" });
+    this.tensors = tensors;
+  }
+  get length(): number {
+    return this.tensors[0]!.shape[0]!;
+  }
+  get(i: number): Tensor[] {
+    return this.tensors.map((t) => t.select(0, i));
+  }
+}
+/** Some items of another data set. */
+export class Subset<T> implements Dataset<T> {
+  readonly dataset: Dataset<T>;
+  readonly indices: readonly number[];
+  constructor(dataset: Dataset<T>, indices: readonly number[]) {
+    this.dataset = dataset;
+    this.indices = indices;
+  }
+  get length(): number {
+    return this.indices.length;
+  }
+  get(i: number): T | Promise<T> {
+    const at = this.indices[i];
+    if (at === undefined) throw new IndexError({ op: "Subset", message: `item ${i} of ${this.length}` });
+    return this.dataset.get(at);
+  }
+}
+/** Data sets one after another. */
+export class ConcatDataset<T> implements Dataset<T> {
+  readonly datasets: readonly Dataset<T>[];
+  constructor(datasets: readonly Dataset<T>[]) {
+    this.datasets = datasets;
+  }
+  get length(): number {
+    return this.datasets.reduce((n, d) => n + d.length, 0);
+  }
+  get(i: number): T | Promise<T> {
+    let at = i < 0 ? i + this.length : i;
+    for (const d of this.datasets) {
+      if (at < d.length && at >= 0) return d.get(at);
+      at -= d.length;
+    }
+    throw new IndexError({ op: "ConcatDataset", message: `item ${i} of ${this.length}` });
+  }
+}
+/** Cuts a data set at random into parts of these lengths (or shares that add up to 1); the same seed cuts as PyTorch does. @throws ValueError */
+export function randomSplit<T>(dataset: Dataset<T>, lengths: readonly number[], options: { generator?: Generator } = {}): Subset<T>[] {
+  let sizes = [...lengths];
+  const total = lengths.reduce((a, b) => a + b, 0);
+  if (Math.abs(total - 1) < 1e-9 && lengths.every((l) => l <= 1 && l >= 0)) {
+    sizes = lengths.map((f) => Math.floor(dataset.length * f));
+    const rest = dataset.length - sizes.reduce((a, b) => a + b, 0);
+    for (let i = 0; i < rest; i++) sizes[i % sizes.length]!++;
+  }
+  if (sizes.reduce((a, b) => a + b, 0) !== dataset.length) throw new ValueError({ op: "randomSplit", message: `lengths ${sizes.join(" + ")} are not ${dataset.length}`, hint: "They must add up to the length, or to 1" });
+  const order = [...dataSync(randperm(dataset.length, options))].map(Number);
+  let at = 0;
+  return sizes.map((n) => new Subset(dataset, order.slice(at, (at += n))));
+}
