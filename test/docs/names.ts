@@ -1,6 +1,7 @@
 // The names that documentation examples may use without saying where they come from: everything the package exports.
 import * as autograd from "../../src/autograd/index.ts";
 import * as mode from "../../src/core/mode.ts";
+import * as data from "../../src/data/index.ts";
 import * as torch from "../../src/index.ts";
 import * as io from "../../src/io/index.ts";
 import * as kernel from "../../src/kernel/fused.ts";
@@ -11,4 +12,4 @@ import * as optim from "../../src/optim/index.ts";
 import * as testing from "../../src/testing/index.ts";
 
 /** Name to value; the main entry wins where two have the same name. */
-export const names: Readonly<Record<string, unknown>> = { ...kernel, ...init, ...nn, ...functional, ...optim, ...io, ...testing, ...autograd, ...mode, ...torch };
+export const names: Readonly<Record<string, unknown>> = { ...kernel, ...init, ...nn, ...functional, ...optim, ...data, ...io, ...testing, ...autograd, ...mode, ...torch };
