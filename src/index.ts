@@ -1,8 +1,8 @@
 // The front door: `import * as torch from "firebrand"`.
-import { registerDevice } from "./core/device.ts";
+import { getDevice, registerDevice } from "./core/device.ts";
 import { CpuBackend } from "./backends/cpu/index.ts";
 import { loadAddon } from "./backends/cpu/native.ts";
-import { UnsupportedError } from "./core/errors.ts";
+import { UnsupportedError, ValueError } from "./core/errors.ts";
 import "./ops/methods.ts";
 
 registerDevice("cpu", () => {
@@ -59,3 +59,11 @@ export * as optim from "./optim/index.ts";
 export * as io from "./io/index.ts";
 export * as testing from "./testing/index.ts";
 export * as data from "./data/index.ts";
+
+/** How many threads the CPU kernels use. */
+export const getNumThreads = (): number => (getDevice("cpu") as CpuBackend).numThreads;
+/** Sets how many threads the CPU kernels use. @throws ValueError when `n` is no positive integer. */
+export function setNumThreads(n: number): void {
+  if (!Number.isInteger(n) || n < 1) throw new ValueError({ op: "setNumThreads", message: `${n} threads`, hint: "It must be a positive integer" });
+  (getDevice("cpu") as CpuBackend).setNumThreads(n);
+}
