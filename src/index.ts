@@ -41,6 +41,7 @@ export {
 } from "./ops/pointwise.ts";
 export { cat as concat, cat as concatenate } from "./ops/join.ts";
 
+/** The dtypes, by name: `zeros(2, { dtype: torch.int64 })` is the same as `{ dtype: "int64" }`. */
 export const float32 = "float32" as const;
 export const float64 = "float64" as const;
 export const float16 = "float16" as const;

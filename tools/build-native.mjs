@@ -2,7 +2,7 @@
 // no download. The result is cached under a hash of sources, compiler and processor; prints its path, or why there is none.
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, utimesSync } from "node:fs";
 import { createRequire } from "node:module";
 import { cpus } from "node:os";
 import { dirname, join } from "node:path";
@@ -41,7 +41,11 @@ export async function buildNative({ extra = [], onStart = () => {} } = {}) {
   hash.update([c.cxx, c.version, ...FLAGS, ...extra, process.arch, process.platform, cpus()[0]?.model ?? ""].join("\n"));
   const out = join(root, "build", "native");
   const path = join(out, `firebrand-${hash.digest("hex").slice(0, 16)}.node`);
-  if (existsSync(path)) return { path };
+  if (existsSync(path)) {
+    // The loader takes the newest build: let that be the one of the present sources.
+    utimesSync(path, new Date(), new Date());
+    return { path };
+  }
   onStart();
   let headers;
   try {

@@ -17,12 +17,12 @@ for (const file of files(src)) {
   const from = relative(src, file);
   const folder = from.includes("/") ? from.split("/")[0] : "";
   const edges = [];
-  for (const m of readFileSync(file, "utf8").matchAll(/^\s*(?:import|export)\s+(type\s+)?[^;"']*?from\s+"(\.[^"]+)"|^import\s+"(\.[^"]+)"/gm)) {
-    const target = relative(src, join(dirname(file), m[2] ?? m[3]));
+  for (const m of readFileSync(file, "utf8").matchAll(/^\s*(?:import|export)\s+(type\s+)?[^;"']*?from\s+"(\.[^"]+)"|^import\s+"(\.[^"]+)"|\bimport\("(\.[^"]+)"\)/gm)) {
+    const target = relative(src, join(dirname(file), m[2] ?? m[3] ?? m[4]));
     const to = target.includes("/") ? target.split("/")[0] : "";
     if (folder !== "" && to !== folder && !(MAY[folder] ?? []).includes(to)) problems.push(`src/${from}: ${folder}/ may not import from ${to === "" ? "the root" : `${to}/`} (${target})`);
     if (folder === "backends" && to === "backends" && target.split("/")[1] !== from.split("/")[1] && !["cpu"].includes(target.split("/")[1])) problems.push(`src/${from}: one backend may not import another (${target})`);
-    if (!m[1]) edges.push(target);
+    if (!m[1] && !m[4]) edges.push(target);
   }
   graph.set(from, edges);
 }

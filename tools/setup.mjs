@@ -1,7 +1,7 @@
 // Brings a clone to the point where it runs: dependencies, TypeScript build, native kernels. Does only what is missing, with
 // nothing but Node's own modules, because it also runs before anything is installed.
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -31,6 +31,16 @@ function fingerprint(folders, pattern) {
   return hash.digest("hex");
 }
 
+/** Removes outputs whose source is gone, so that a deleted test does not run on. */
+function prune(dir) {
+  if (!existsSync(join(root, "build", dir))) return;
+  for (const e of readdirSync(join(root, "build", dir), { withFileTypes: true })) {
+    const path = join(dir, e.name);
+    if (e.isDirectory()) prune(path);
+    else if (/\.js$|\.d\.ts$/.test(e.name) && !existsSync(join(root, path.replace(/(\.d)?\.[jt]s$/, ".ts")))) rmSync(join(root, "build", path));
+  }
+}
+
 export async function setup() {
   const lock = createHash("sha256").update(readFileSync(join(root, "package-lock.json"))).digest("hex");
   let known = {};
@@ -45,6 +55,7 @@ export async function setup() {
   }
   const sources = fingerprint(["src", "test", "examples", "bench", "tools"], /\.ts$/);
   if (known.sources !== sources || !existsSync(join(root, "build", "src", "index.js"))) {
+    for (const dir of ["src", "test", "examples", "bench", "tools"]) prune(dir);
     console.error("firebrand: compiling TypeScript…");
     run(process.execPath, [join(root, "node_modules", "typescript", "lib", "tsc.js"), "-p", root], "the TypeScript build");
   }

@@ -56,9 +56,9 @@ function roots(op: string, outputs: readonly Tensor[], seeds: readonly (Tensor |
  * Adds the gradients of `tensors` to the `grad` of every leaf that they depend on.
  * @throws AutogradError when an output needs no gradient, is not a scalar and has none given, or its graph was freed.
  * @example
- * const w = tensor([1, 2, 3], { requiresGrad: true });
+ * const w = tensor([1.5, 2, 3], { requiresGrad: true });
  * backward(w.mul(w).sum());
- * w.grad // => [2, 4, 6]
+ * w.grad // => [3, 4, 6]
  */
 export function backward(tensors: Tensor | readonly Tensor[], gradTensors?: Tensor | readonly (Tensor | null)[] | null, options: BackwardOptions = {}): void {
   const outs = list(tensors as Tensor);
@@ -81,9 +81,9 @@ export function backward(tensors: Tensor | readonly Tensor[], gradTensors?: Tens
  * The gradients of `outputs` with respect to `inputs`, accumulated nowhere.
  * @throws AutogradError when an input does not require grad, or is not used and `allowUnused` is not set.
  * @example
- * const x = tensor(3, { requiresGrad: true });
+ * const x = tensor(1.5, { requiresGrad: true });
  * const [g] = grad(x.pow(3), x, { createGraph: true });
- * grad(g, x)[0] // => 18
+ * grad(g, x)[0] // => 9
  */
 export function grad(outputs: Tensor | readonly Tensor[], inputs: Tensor | readonly Tensor[], options: GradOptions = {}): Tensor[] {
   const outs = list(outputs as Tensor);

@@ -118,9 +118,9 @@ export function applyFunction<A extends unknown[], R extends Tensor | Tensor[]>(
  *   static forward(ctx, x) { ctx.saveForBackward(x); return x.pow(3); }
  *   static backward(ctx, g) { const [x] = ctx.savedTensors; return g.mul(x.square()).mul(3); }
  * }
- * const x = tensor(2, { requiresGrad: true });
+ * const x = tensor(0.5, { requiresGrad: true });
  * Cube.apply(x).backward();
- * x.grad // => 12
+ * x.grad // => 0.75
  */
 export abstract class Function {
   /** Runs the function and records it. */

@@ -276,14 +276,14 @@ export const lerp: PointwiseOp<[end: TensorLike, weight: TensorLike]> = /*@__PUR
   check: refuse("lerp", (d) => category(d) < 2 && d !== "int64", "needs floating operands", "Cast first"),
   samples: (r) => [[r.normal(3), r.normal(3), 0.3], [r.normal(3), r.normal(3), r.positive(3)]],
 });
-/** `input + value · tensor1 · tensor2`. @example addcmul(tensor([1]), tensor([2]), tensor([3]), { value: 0.5 }) // => [4] */
+/** `input + value · tensor1 · tensor2`. @example addcmul(tensor([1.5]), tensor([2]), tensor([3]), { value: 0.5 }) // => [4.5] */
 export const addcmul: PointwiseOp<[tensor1: TensorLike, tensor2: TensorLike, opts?: { value?: number }]> = /*@__PURE__*/ pointwise({
   torch: "addcmul", operands: ["tensor1", "tensor2"], defaults: { value: 1 },
   forward: ([x, a, b], o) => x!.add(a!.mul(b!).mul(o.value)),
   grad: (g, [, a, b], _y, o) => [g, g.mul(b!.conj()).mul(o.value), g.mul(a!.conj()).mul(o.value)],
   samples: (r) => [[r.normal(3), r.normal(3), r.normal(3), { value: 2 }]],
 });
-/** `input + value · tensor1 / tensor2`. @example addcdiv(tensor([1]), tensor([6]), tensor([3]), { value: 0.5 }) // => [2] */
+/** `input + value · tensor1 / tensor2`. @example addcdiv(tensor([1.5]), tensor([4.5]), tensor([3]), { value: 0.5 }) // => [2.25] */
 export const addcdiv: PointwiseOp<[tensor1: TensorLike, tensor2: TensorLike, opts?: { value?: number }]> = /*@__PURE__*/ pointwise({
   torch: "addcdiv", operands: ["tensor1", "tensor2"], defaults: { value: 1 },
   forward: ([x, a, b], o) => x!.add(a!.div(b!).mul(o.value)),

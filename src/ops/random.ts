@@ -70,7 +70,7 @@ export const randint: ((low: number, highOrSize: number | readonly number[], siz
 /** Integers in [low, high), shaped like `input`. */
 export const randintLike: ((input: Tensor, low: number, high?: number | RandomOptions, options?: RandomOptions) => Tensor) & { op: OpInfo } = /*@__PURE__*/ creation("randint_like", (x: Tensor, low: number, high?: number | RandomOptions, options: RandomOptions = {}) =>
   typeof high === "number" ? randint(low, high, x.shape, { dtype: x.dtype, device: x.device, ...options }) : randint(0, low, x.shape, { dtype: x.dtype, device: x.device, ...high }));
-/** A random order of 0 … n-1. @example (manualSeed(0), randperm(4)) // => [2, 0, 1, 3] */
+/** A random order of 0 … n-1. @example (manualSeed(0), randperm(4)) // => [0, 1, 3, 2] */
 export const randperm: ((n: number, options?: RandomOptions) => Tensor) & { op: OpInfo } = /*@__PURE__*/ creation("randperm", (...args: unknown[]) => {
   const [n, generator, dtype = "int64", device = getDefaultDevice()] = bindArgs("randperm", ["n", "generator", "dtype", "device", "requiresGrad", "pinMemory", "layout"], args) as [number, Generator?, DType?, string?];
   if (!Number.isInteger(n) || n < 0) throw new ValueError({ op: "randperm", message: `n is ${n}`, hint: "It must be an integer >= 0" });

@@ -280,7 +280,7 @@ const stdOf = (v: Tensor): Tensor => v.sqrt().where(v.ne(0), v);
 export const varMean: Op<VarArgs, [Tensor, Tensor]> = /*@__PURE__*/ composite({ torch: "var_mean", params: VAR, forward: (x: Tensor, ...a: [Dims?, boolean?, boolean?, number?]) => { const [d, c, k] = varArgs("varMean", x, ...a); return [variance(x, d, c, k), meanOf(x, d, k)]; } });
 /** Standard deviation and mean. */
 export const stdMean: Op<VarArgs, [Tensor, Tensor]> = /*@__PURE__*/ composite({ torch: "std_mean", params: VAR, forward: (x: Tensor, ...a: [Dims?, boolean?, boolean?, number?]) => { const [d, c, k] = varArgs("stdMean", x, ...a); return [stdOf(variance(x, d, c, k)), meanOf(x, d, k)]; } });
-/** `log Σ e^x` without overflow. @example logsumexp(tensor([0., 0].map((v) => v + 1000.5)), 0) // => 1001.1931 */
+/** `log Σ e^x` without overflow. @example logsumexp(tensor([0., 0].map((v) => v + 1000.5)), 0) // => 1001.1932 */
 export const logsumexp: Op<[dim: Dims | ReduceOptions, keepdim?: boolean | ReduceOptions]> = /*@__PURE__*/ composite({
   torch: "logsumexp", params: ["input", "dim", "keepdim"],
   forward: (x: Tensor, dim?: Dims, keepdim = false) => {

@@ -8,16 +8,6 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import * as torch from "../../src/index.ts";
 import { names } from "./names.ts";
 
-// Files whose examples are known to be wrong, with the reason. Remove a line when its file is put right.
-const PENDING: Readonly<Record<string, string>> = {
-  "src/autograd/backward.ts": "the examples ask integer tensors for gradients",
-  "src/autograd/function.ts": "the example asks an integer tensor for gradients",
-  "src/ops/pointwise.ts": "addcmul and addcdiv: the examples use integers with a fractional value",
-  "src/ops/random.ts": "randperm(4) after seed 0 is [0, 1, 3, 2] in PyTorch 2.15",
-  "src/ops/reduce.ts": "logsumexp: the last decimal",
-  docstrings: "the dtype constants of src/index.ts have none",
-};
-
 /** One `@example`: where it is and its lines. */
 interface Example { readonly at: string; readonly lines: readonly string[] }
 /** Compares a value with what the documentation says. */
@@ -78,7 +68,7 @@ for (const path of sources(join(root, "src")).sort()) {
   const text = readFileSync(path, "utf8");
   const found = examples(file, text);
   if (found.length === 0) continue;
-  test(`examples of ${file}`, { todo: PENDING[file] ?? false }, async () => {
+  test(`examples of ${file}`, async () => {
     const wrong: string[] = [];
     const check: Check = (at, got, want) => {
       const [a, b] = [plain(got), plain(want)];
@@ -99,7 +89,7 @@ for (const path of sources(join(root, "src")).sort()) {
 }
 
 // Overloads share the docstring of the first, and a run of one-line constants that of its head.
-test("every exported symbol has a docstring", { todo: PENDING["docstrings"] ?? false }, () => {
+test("every exported symbol has a docstring", () => {
   const bare: string[] = [];
   for (const path of sources(join(root, "src"))) {
     const lines = readFileSync(path, "utf8").split("\n");
