@@ -2,13 +2,18 @@
 import { getDevice, registerDevice } from "./core/device.ts";
 import { CpuBackend } from "./backends/cpu/index.ts";
 import { loadAddon } from "./backends/cpu/native.ts";
-import { UnsupportedError, ValueError } from "./core/errors.ts";
+import { makeMeta } from "./backends/meta/index.ts";
+import { makeReference } from "./backends/reference/index.ts";
+import { ValueError } from "./core/errors.ts";
 import "./ops/methods.ts";
 
+registerDevice("reference", () => makeReference());
+registerDevice("meta", makeMeta);
 registerDevice("cpu", () => {
   const loaded = loadAddon();
   if ("addon" in loaded) return new CpuBackend(loaded.addon);
-  throw new UnsupportedError({ message: `no CPU kernels: ${loaded.reason}`, hint: "Install g++ or clang++" });
+  console.error(`firebrand: no native kernels (${loaded.reason}); the slow reference backend computes instead. Install g++ or clang++`);
+  return makeReference("cpu");
 });
 
 export * from "./core/errors.ts";
@@ -62,9 +67,10 @@ export * as testing from "./testing/index.ts";
 export * as data from "./data/index.ts";
 
 /** How many threads the CPU kernels use. */
-export const getNumThreads = (): number => (getDevice("cpu") as CpuBackend).numThreads;
+export const getNumThreads = (): number => { const d = getDevice("cpu"); return d instanceof CpuBackend ? d.numThreads : 1; };
 /** Sets how many threads the CPU kernels use. @throws ValueError when `n` is no positive integer. */
 export function setNumThreads(n: number): void {
   if (!Number.isInteger(n) || n < 1) throw new ValueError({ op: "setNumThreads", message: `${n} threads`, hint: "It must be a positive integer" });
-  (getDevice("cpu") as CpuBackend).setNumThreads(n);
+  const d = getDevice("cpu");
+  if (d instanceof CpuBackend) d.setNumThreads(n);
 }

@@ -49,6 +49,15 @@ for (const entry of registry as unknown as AnyOp[]) {
         assert.equal(op.inplace(x, ...args.slice(1)), x);
         same(x, out[0]!, `${op.torch}_`);
       }
+      // Every other device gives the same: the reference backend values, the meta backend shapes.
+      for (const device of ["reference", "meta"]) {
+        const moved = args.map((a) => (torch.isTensor(a) ? a.to({ device }) : a));
+        tensors(entry(...moved)).forEach((o, i) => {
+          assert.equal(o.device, device);
+          if (device === "meta") assert.deepEqual([[...o.shape], o.dtype], [[...out[i]!.shape], out[i]!.dtype], `${op.torch} on meta`);
+          else same(o.to({ device: "cpu" }), out[i]!, `${op.torch} on ${device}`);
+        });
+      }
       if (!op.differentiable || !smooth || inputs.length === 0) return;
       const leaves = inputs.map((t) => t.detach().clone().requiresGrad_());
       const f = (...xs: Tensor[]): Tensor[] => tensors(entry(...withInputs(args, xs)));

@@ -1,0 +1,78 @@
+// Plain buffers, and elements of any dtype as one of three kinds of value: number, bigint (integers and bool) or [re, im].
+import { bf16ToNumber, type DType, f16ToNumber, isComplex, isFloating, numberToBf16, numberToF16, rawArray, type TypedArray } from "../../core/dtype.ts";
+import type { Device } from "../../core/device.ts";
+import { Storage } from "../../core/storage.ts";
+import type { Lane, Operand } from "../../kernel/spec.ts";
+
+/** A complex number. */
+export type Complex = readonly [re: number, im: number];
+/** A number of some lane. */
+export type Value = number | bigint | Complex;
+
+/** Memory that the collector owns. */
+export class BufferStorage extends Storage {
+  readonly buffer: ArrayBuffer;
+  constructor(device: Device, nbytes: number) {
+    super(device, nbytes);
+    this.buffer = new ArrayBuffer((nbytes + 15) & ~15);
+  }
+  get block(): unknown {
+    return this.buffer;
+  }
+}
+
+/** An operand's elements, by position on the storage. */
+export interface Elements {
+  load(at: number): Value;
+  store(at: number, v: Value): void;
+}
+
+const toNumber = (v: Value): number => (typeof v === "number" ? v : typeof v === "bigint" ? Number(v) : v[0]);
+const toBigInt = (v: Value): bigint => {
+  if (typeof v === "bigint") return v;
+  const x = Math.trunc(toNumber(v));
+  return Number.isFinite(x) && Math.abs(x) < 2 ** 63 ? BigInt(x) : -(2n ** 63n);
+};
+const isTrue = (v: Value): boolean => (typeof v === "number" ? v !== 0 : typeof v === "bigint" ? v !== 0n : v[0] !== 0 || v[1] !== 0);
+
+/** Converts a value to a lane. */
+export function toLane(v: Value, lane: Lane): Value {
+  if (lane === "i64") return toBigInt(v);
+  if (lane === "c64" || lane === "c128") return typeof v === "object" ? v : [toNumber(v), 0];
+  return toNumber(v);
+}
+
+/** Reads and writes an operand in its own dtype: bool from truth, integers wrap, 16-bit floats round to even. */
+export function elements(o: Operand): Elements {
+  const raw: TypedArray = rawArray(o.dtype, (o.storage as BufferStorage).buffer);
+  const d: DType = o.dtype;
+  if (isComplex(d)) {
+    return {
+      load: (at) => [raw[2 * at] as number, raw[2 * at + 1] as number],
+      store: (at, v) => { const c = toLane(v, "c128") as Complex; raw[2 * at] = c[0]; raw[2 * at + 1] = c[1]; },
+    };
+  }
+  if (d === "float16") return { load: (at) => f16ToNumber(raw[at] as number), store: (at, v) => { raw[at] = numberToF16(toNumber(v)); } };
+  if (d === "bfloat16") return { load: (at) => bf16ToNumber(raw[at] as number), store: (at, v) => { raw[at] = numberToBf16(toNumber(v)); } };
+  if (isFloating(d)) return { load: (at) => raw[at] as number, store: (at, v) => { raw[at] = toNumber(v); } };
+  if (d === "bool") return { load: (at) => (raw[at] ? 1n : 0n), store: (at, v) => { raw[at] = isTrue(v) ? 1 : 0; } };
+  if (d === "int64") return { load: (at) => raw[at] as bigint, store: (at, v) => { raw[at] = BigInt.asIntN(64, toBigInt(v)); } };
+  return { load: (at) => BigInt(raw[at] as number), store: (at, v) => { raw[at] = Number(BigInt.asIntN(32, toBigInt(v))); } };
+}
+
+/** Calls `f` with the storage positions of all operands for every index of `shape`, in row-major order. */
+export function walk(shape: readonly number[], operands: readonly Operand[], f: (at: number[], flat: number) => void): void {
+  const index = shape.map(() => 0);
+  const at = operands.map((o) => o.layout.offset);
+  const count = shape.reduce((a, b) => a * b, 1);
+  for (let flat = 0; flat < count; flat++) {
+    f(at, flat);
+    for (let d = shape.length - 1; d >= 0; d--) {
+      index[d]!++;
+      for (let k = 0; k < at.length; k++) at[k]! += operands[k]!.layout.strides[d]!;
+      if (index[d]! < shape[d]!) break;
+      for (let k = 0; k < at.length; k++) at[k]! -= operands[k]!.layout.strides[d]! * shape[d]!;
+      index[d] = 0;
+    }
+  }
+}
