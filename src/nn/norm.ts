@@ -177,23 +177,25 @@ export class Embedding extends Module {
   readonly paddingIdx: number | null;
   readonly maxNorm: number | null;
   readonly normType: number;
+  readonly scaleGradByFreq: boolean;
   weight: Parameter;
   constructor(numEmbeddings: number, embeddingDim: number, options?: FactoryOptions & { paddingIdx?: number | null; maxNorm?: number | null; normType?: number; scaleGradByFreq?: boolean; sparse?: boolean });
   constructor(...args: unknown[]) {
     super();
-    const o = bind<{ numEmbeddings: number; embeddingDim: number; paddingIdx?: number; maxNorm?: number; normType?: number; _weight?: Tensor; device?: string; dtype?: DType }>("Embedding", ["numEmbeddings", "embeddingDim", "paddingIdx", "maxNorm", "normType", "scaleGradByFreq", "sparse", "_weight", "device", "dtype"], args);
+    const o = bind<{ numEmbeddings: number; embeddingDim: number; paddingIdx?: number; maxNorm?: number; normType?: number; scaleGradByFreq?: boolean; _weight?: Tensor; device?: string; dtype?: DType }>("Embedding", ["numEmbeddings", "embeddingDim", "paddingIdx", "maxNorm", "normType", "scaleGradByFreq", "sparse", "_weight", "device", "dtype"], args);
     this.numEmbeddings = o.numEmbeddings;
     this.embeddingDim = o.embeddingDim;
     this.paddingIdx = o.paddingIdx === undefined ? null : o.paddingIdx < 0 ? o.paddingIdx + o.numEmbeddings : o.paddingIdx;
     this.maxNorm = o.maxNorm ?? null;
     this.normType = o.normType ?? 2;
+    this.scaleGradByFreq = o.scaleGradByFreq ?? false;
     this.weight = o._weight ? new Parameter(o._weight) : parameter([o.numEmbeddings, o.embeddingDim], { device: o.device ?? null, dtype: o.dtype ?? null });
     if (o._weight) return;
     normal_(this.weight);
     if (this.paddingIdx !== null) noGrad(() => this.weight.detach().select(0, this.paddingIdx!).zero_());
   }
   forward(x: Tensor): Tensor {
-    return F.embedding(x, this.weight, { paddingIdx: this.paddingIdx, maxNorm: this.maxNorm, normType: this.normType });
+    return F.embedding(x, this.weight, { paddingIdx: this.paddingIdx, maxNorm: this.maxNorm, normType: this.normType, scaleGradByFreq: this.scaleGradByFreq });
   }
   override extraRepr(): string {
     return `${this.numEmbeddings}, ${this.embeddingDim}`;

@@ -6,7 +6,7 @@ import { type DType, isComplex, isDType, itemSize } from "../core/dtype.ts";
 import { ArgumentError } from "../core/errors.ts";
 import { broadcastShapes, denseLayout, sameShape } from "../core/layout.ts";
 import { isTensor, Tensor } from "../core/tensor.ts";
-import { checkTensor, composite, type Op, primitive } from "./define.ts";
+import { bindArgs, checkTensor, composite, type Op, primitive } from "./define.ts";
 import { checkWritable, overlaps, provideFit } from "./formula.ts";
 import { allocate, launch, padded, stretched } from "./launch.ts";
 import type { Scalar, TensorLike } from "./promote.ts";
@@ -121,11 +121,14 @@ export function rawWrite(self: Tensor, src: Tensor): void {
 }
 
 /** Writes one value everywhere. @example fill_(zeros(2), 7) // => [7, 7] */
-export function fill_(self: Tensor, value: TensorLike): Tensor {
+export function fill_(self: Tensor, given: TensorLike | { value: TensorLike }): Tensor {
   checkTensor("fill_", "input", self);
+  const value = bindArgs("fill_", ["value"], [given])[0] as TensorLike;
   if (isTensor(value) && value.ndim > 0) throw new ArgumentError({ op: "fill_", message: `the value has shape [${value.shape.join(", ")}]`, hint: "It must be a number or a 0-d tensor" });
   return copy_(self, value);
 }
+/** A copy with one value everywhere. @example fill(zeros(2), 7) // => [7, 7] */
+export const fill = (self: Tensor, value: TensorLike | { value: TensorLike }): Tensor => fill_(clone(self), value);
 /** Writes zeros. @example zero_(ones(2)) // => [0, 0] */
 export const zero_ = (self: Tensor): Tensor => fill_(self, 0);
 

@@ -140,6 +140,7 @@ export const roll: Op<[shifts: number | readonly number[], dims?: number | reado
     const ds = [dims].flat() as number[];
     if (ss.length !== ds.length) throw new ValueError({ op: "roll", message: `${ss.length} shifts for ${ds.length} dims` });
     return ds.reduce((y, dim, k) => {
+      if (x.ndim === 0) throw new ShapeError({ op: "roll", message: "a scalar has no dimensions" });
       const d = normDim(dim, x.ndim, "roll");
       const n = x.shape[d]!;
       return pick(y, d, Array.from({ length: n }, (_, i) => (((i - ss[k]!) % n) + n) % n));

@@ -171,9 +171,9 @@ export const floor: Unary = /*@__PURE__*/ pointwise({ torch: "floor", forward: (
 export const ceil: Unary = /*@__PURE__*/ pointwise({ torch: "ceil", forward: ([x]) => x!.ceil(), grad: zero, check: notComplex("ceil") });
 /** To the nearest integer, halves to even; to `decimals` places. @example round(tensor([0.5, 1.5])) // => [0, 2] */
 export const round: PointwiseOp<[opts?: { decimals?: number }]> = /*@__PURE__*/ pointwise({
-  torch: "round", defaults: { decimals: 0 },
+  torch: "round", defaults: { decimals: null as number | null },
   // The power of ten as an expression: the same kernel for every number of places.
-  forward: ([x], o) => { const ten = (o.decimals as typeof x)!.abs().mul(Math.log2(10)).exp2().round(); const places = (o.decimals as typeof x)!; return x!.round().where(places.eq(0), x!.mul(ten).round().div(ten).where(places.gt(0), x!.div(ten).round().mul(ten))); },
+  forward: ([x], o) => { if (o.decimals === null) return x!.round(); const places = o.decimals as unknown as NonNullable<typeof x>; const ten = places.abs().mul(Math.log2(10)).exp2().round(); return x!.round().where(places.eq(0), x!.mul(ten).round().div(ten).where(places.gt(0), x!.div(ten).round().mul(ten))); },
   grad: zero, check: notComplex("round"),
 });
 /** Towards zero. @example trunc(tensor([1.7, -1.7])) // => [1, -1] */
@@ -336,7 +336,7 @@ export const bitwiseRightShift: Binary = /*@__PURE__*/ pointwise({ torch: "bitwi
 /** The angle of a complex number; 0 or π for a real one. @example angle(tensor([-1, 1])) // => [3.1416, 0] */
 export const angle: Unary = /*@__PURE__*/ pointwise({ torch: "angle", promote: "float", result: "real", forward: ([x]) => (x as unknown as { angle(): typeof x }).angle()!, grad: (g) => [g.mul(0)] });
 /** `max(0, input)`. @example relu(tensor([-1, 2])) // => [0, 2] */
-export const relu: Unary = /*@__PURE__*/ pointwise({ torch: "relu", inplaceOption: true, forward: ([x]) => x!.maximum(0), grad: (g, _x, y) => [g.mul(y.gt(0))], check: refuse("relu", (d) => d === "bool" || isComplex(d), "needs real numbers", "Cast first"), samples: (r) => [[r.normal(3, 4)]] });
+export const relu: Unary = /*@__PURE__*/ pointwise({ torch: "relu", inplaceOption: true, forward: ([x]) => x!.maximum(0), grad: (g, _x, y) => [g.where(y.le(0).logicalNot(), 0)], check: refuse("relu", (d) => d === "bool" || isComplex(d), "needs real numbers", "Cast first"), samples: (r) => [[r.normal(3, 4)]] });
 /** The magnitude of `input` with the sign of `other`. @example copysign(tensor([1, 2]), tensor([-1, 1])) // => [-1, 2] */
 export const copysign: Binary = /*@__PURE__*/ pointwise({ torch: "copysign", operands: ["other"], promote: "float", forward: ([a, b]) => a!.copysign(b!), grad: (g, [a], y) => [g.mul(y.div(a!)).where(a!.ne(0), 0), g.mul(0)], check: notComplex("copysign") });
 /** The next representable number towards `other`. @example nextafter(tensor([1], { dtype: "float64" }), tensor([2], { dtype: "float64" })).gt(1) // => [true] */

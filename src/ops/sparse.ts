@@ -8,9 +8,10 @@ import { allocate } from "./launch.ts";
 import { bernoulli_ } from "./random.ts";
 import { noGrad } from "../core/mode.ts";
 
-const lookup = /*@__PURE__*/ primitive<(weight: Tensor, index: Tensor, paddingIdx: number | null) => Tensor, [Tensor, Tensor, number | null]>({
-  torch: "_embedding", params: ["input", "index", "paddingIdx"],
-  forward: (ctx: Context<[Tensor, Tensor, number | null]>, weight, index) => {
+type LookupArgs = [Tensor, Tensor, number | null, boolean];
+const lookup = /*@__PURE__*/ primitive<(...args: LookupArgs) => Tensor, LookupArgs>({
+  torch: "_embedding", params: ["input", "index", "paddingIdx", "byFrequency"],
+  forward: (ctx: Context<LookupArgs>, weight, index) => {
     ctx.saveForBackward(index);
     ctx.state["rows"] = weight.shape[0];
     return weight.indexSelect(0, index.reshape([-1])).reshape([...index.shape, weight.shape[1]!]);
@@ -20,14 +21,17 @@ const lookup = /*@__PURE__*/ primitive<(weight: Tensor, index: Tensor, paddingId
     const index = ctx.savedTensors[0]!.reshape([-1]);
     const rows = g.reshape([-1, g.shape.at(-1)!]);
     const pad = ctx.args[2] ?? null;
-    const part = pad === null ? rows : rows.where(index.ne(pad).unsqueeze(1), 0);
-    return zeros([ctx.state["rows"] as number, rows.shape[1]!], { dtype: g.dtype, device: g.device }).indexAdd(0, index, part);
+    const kept = pad === null ? rows : rows.where(index.ne(pad).unsqueeze(1), 0);
+    const count = ctx.state["rows"] as number;
+    const like = { dtype: g.dtype, device: g.device };
+    const often = (): Tensor => zeros([count], like).indexAdd(0, index, zeros(index.shape, like).add(1)).indexSelect(0, index).unsqueeze(1);
+    return zeros([count, rows.shape[1]!], like).indexAdd(0, index, ctx.args[3] ? kept.div(often()) : kept);
   },
 });
 /** Rows of `weight` [V, D] for every index. @throws IndexError for an index outside [0, V). @example embedding(tensor([1]), tensor([[0.5], [1.5]])) // => [[1.5]] */
 export const embedding: Fn<[input: Tensor, weight: Tensor, options?: { paddingIdx?: number | null; maxNorm?: number | null; normType?: number; scaleGradByFreq?: boolean; sparse?: boolean }]> = /*@__PURE__*/ composite({
   torch: "nn.functional.embedding", params: ["input", "weight", "paddingIdx", "maxNorm", "normType", "scaleGradByFreq", "sparse"],
-  forward: (index: Tensor, weight: Tensor, paddingIdx?: number, maxNorm?: number, normType = 2) => {
+  forward: (index: Tensor, weight: Tensor, paddingIdx?: number, maxNorm?: number, normType = 2, scaleGradByFreq = false) => {
     if (weight.ndim !== 2) throw new ShapeError({ op: "embedding", message: `weight ${showShape(weight.shape)}`, hint: "It must be [numEmbeddings, embeddingDim]" });
     if (index.dtype !== "int64" && index.dtype !== "int32") throw new DTypeError({ op: "embedding", message: `indices are ${index.dtype}`, hint: 'Use .to("int64")' });
     if (index.device !== "meta" && index.layout.numel > 0 && index.min().itemSync() < 0) throw new IndexError({ op: "embedding", message: `index ${index.min().itemSync()} is negative`, hint: `Use 0 to ${weight.shape[0]! - 1}` });
@@ -37,7 +41,7 @@ export const embedding: Fn<[input: Tensor, weight: Tensor, options?: { paddingId
       const norms = rows.norm(normType, 1, { keepdim: true });
       weight.detach().indexCopy_(0, used, rows.mul(norms.add(1e-7).reciprocal().mul(maxNorm).where(norms.gt(maxNorm), 1)));
     });
-    return lookup(weight, index, paddingIdx === undefined ? null : paddingIdx < 0 ? paddingIdx + weight.shape[0]! : paddingIdx);
+    return lookup(weight, index, paddingIdx === undefined ? null : paddingIdx < 0 ? paddingIdx + weight.shape[0]! : paddingIdx, scaleGradByFreq);
   },
 });
 /** 1 at each class, 0 elsewhere, int64. @example oneHot(tensor([1]), 3) // => [[0, 1, 0]] */
