@@ -74,3 +74,5 @@ export function setNumThreads(n: number): void {
   const d = getDevice("cpu");
   if (d instanceof CpuBackend) d.setNumThreads(n);
 }
+export * as special from "./ops/special.ts";
+export * as fft from "./ops/fft.ts";

@@ -83,7 +83,9 @@ export class NativeMemory {
   /** Does a collection give blocks back at once? Tested at start. */
   readonly synchronous: boolean;
   #sinceMinor = 0;
-  #liveAfterFull = 0;
+  // What was really live after the last few full collections. Its maximum is the true peak of a loop: full collections are
+  // asked for near peaks. More than a margin above it must be garbage that minor collections no longer see.
+  readonly #trueLive: number[] = [0];
   #slab: object | null = null;
   #slabBlock = 0;
   #slabPtr = 0;
@@ -131,9 +133,11 @@ export class NativeMemory {
     let handle = this.#take(nbytes, false);
     if (handle) return handle;
     const { live, cached } = this.stats();
-    if (live + nbytes > 1.5 * this.#liveAfterFull + BUDGET) {
+    const peak = Math.max(...this.#trueLive);
+    if (live + nbytes > peak + Math.max(BUDGET, peak * 0.15)) {
       this.#gc();
-      this.#liveAfterFull = this.stats().live;
+      this.#trueLive.push(this.stats().live);
+      if (this.#trueLive.length > 8) this.#trueLive.shift();
       handle = this.#take(nbytes, false);
       if (handle) return handle;
     }
