@@ -76,3 +76,5 @@ export function setNumThreads(n: number): void {
 }
 export * as special from "./ops/special.ts";
 export * as fft from "./ops/fft.ts";
+export * as linalg from "./ops/linalg.ts";
+export { cholesky, det, inv as inverse, qr, slogdet } from "./ops/linalg.ts";

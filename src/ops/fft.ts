@@ -136,9 +136,9 @@ const frequencies = (op: string, args: unknown[], count: (n: number) => number, 
   const [n, d = 1, dtype, device] = bindArgs(op, ["n", "d", "dtype", "device", "requiresGrad", "layout", "pinMemory"], args) as [number, number?, DType?, string?];
   return arange(0, count(n), 1, { dtype: "float64", ...(device && { device }) }).mul(0).add(tensor(Float64Array.from({ length: count(n) }, (_, i) => at(i, n) / (n * d)))).to(dtype ?? toReal("complex64"));
 };
-/** The frequencies of `fft`'s results: 0, 1, …, -1 over n·d. @example fftfreq(4) // => [0, 0.25, -0.5, -0.25] */
+/** The frequencies of `fft`'s results: 0, 1, …, -1 over n·d. @example fft.fftfreq(4) // => [0, 0.25, -0.5, -0.25] */
 export const fftfreq = (n: number, ...args: [d?: number | TensorOptions, options?: TensorOptions]): Tensor => frequencies("fftfreq", [n, ...args], (k) => k, (i, k) => (i < Math.ceil(k / 2) ? i : i - k));
-/** The frequencies of `rfft`'s results. @example rfftfreq(4) // => [0, 0.25, 0.5] */
+/** The frequencies of `rfft`'s results. @example fft.rfftfreq(4) // => [0, 0.25, 0.5] */
 export const rfftfreq = (n: number, ...args: [d?: number | TensorOptions, options?: TensorOptions]): Tensor => frequencies("rfftfreq", [n, ...args], (k) => Math.floor(k / 2) + 1, (i) => i);
 type Shift = Op<[dim?: number | readonly number[] | null | { dim?: number | readonly number[] }]>;
 const shifted = (torch: string, by: (n: number) => number): Shift => composite({
