@@ -78,3 +78,4 @@ export * as special from "./ops/special.ts";
 export * as fft from "./ops/fft.ts";
 export * as linalg from "./ops/linalg.ts";
 export { cholesky, det, inv as inverse, qr, slogdet } from "./ops/linalg.ts";
+export { istft, stft } from "./ops/stft.ts";

@@ -21,6 +21,7 @@ import * as reductions from "./reduce.ts";
 import * as shapes from "./shape.ts";
 import * as softmaxes from "./softmax.ts";
 import * as extra from "./extra.ts";
+import * as spectra from "./stft.ts";
 
 // The conditions look only at the brands: comparing signatures would ask what a Tensor is while it is being defined.
 type OpsOf<M> = { [K in keyof M as M[K] extends { readonly method: true } ? K : never]: M[K] extends (input: infer _I, ...args: infer A) => infer R ? (...args: A) => R : never };
@@ -29,7 +30,7 @@ type TwinsOf<M> = { [K in keyof M as M[K] extends { readonly twin: true } ? `${K
 interface Methods extends
   OpsOf<Omit<typeof elementwise, "whereFormula">>, TwinsOf<typeof elementwise>, OpsOf<typeof shapes>, OpsOf<typeof copies>,
   OpsOf<Omit<typeof reductions, "max" | "min" | "median" | "varianceOp">>, OpsOf<Omit<typeof products, "mmOp">>, OpsOf<typeof indexing>,
-  OpsOf<typeof joins>, OpsOf<typeof softmaxes>, OpsOf<typeof extra> {}
+  OpsOf<typeof joins>, OpsOf<typeof softmaxes>, OpsOf<typeof extra>, OpsOf<typeof spectra> {}
 
 /** What a Tensor can do besides the ops of the tables. */
 interface OwnMethods {
@@ -133,7 +134,7 @@ const getter = (name: string, f: (x: Tensor) => unknown): void => {
 
 // ---- ops from the tables
 const rename: Record<string, string> = { whereFormula: "where", varianceOp: "var", mmOp: "mm" };
-for (const module of [elementwise, activations, shapes, copies, reductions, products, indexing, joins, softmaxes, extra]) {
+for (const module of [elementwise, activations, shapes, copies, reductions, products, indexing, joins, softmaxes, extra, spectra]) {
   for (const [key, value] of Object.entries(module)) {
     if (typeof value !== "function" || !("op" in value)) continue;
     const f = value as unknown as Op<never[]>;
