@@ -62,7 +62,9 @@ const version = lines ? String((await lines.next()).value) : "not installed";
 const table: string[] = [];
 const ratios: number[] = [];
 for (const [name, row] of Object.entries(rows)) {
+  await new Promise((done) => setTimeout(done, 500)); // the other's threads spin for a while after their work
   const ours = timed(row);
+  await new Promise((done) => setTimeout(done, 50));
   let theirs = Number.NaN;
   if (child && lines) {
     child.stdin.write(`${name}\n`);
