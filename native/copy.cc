@@ -24,6 +24,15 @@ template <class S> void tile(char* out, const char* in, i64 rows, i64 cols, i64 
   for (i64 r0 = 0; r0 < rows; r0 += T)
     for (i64 c0 = 0; c0 < cols; c0 += T) {
       i64 r1 = r0 + T < rows ? r0 + T : rows, c1 = c0 + T < cols ? c0 + T : cols;
+      if (oc == 1 && ir == 1) {
+        // A transpose: whole lines into a small buffer first. Rows a power of two apart would evict each other from L1.
+        S buffer[T][T + 1];
+        for (i64 c = c0; c < c1; c++)
+          for (i64 r = r0; r < r1; r++) buffer[c - c0][r - r0] = p[r + c * ic];
+        for (i64 r = r0; r < r1; r++)
+          for (i64 c = c0; c < c1; c++) o[r * or_ + c] = buffer[c - c0][r - r0];
+        continue;
+      }
       for (i64 r = r0; r < r1; r++)
         for (i64 c = c0; c < c1; c++) o[r * or_ + c * oc] = p[r * ir + c * ic];
     }
