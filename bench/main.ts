@@ -13,32 +13,91 @@ const r = (...shape: number[]): torch.Tensor => torch.randn(shape);
 type Row = () => () => unknown;
 const small = torch.ones(16);
 const p = torch.ones(16).requiresGrad_();
-const with2 = (make: () => [torch.Tensor, torch.Tensor], f: (a: torch.Tensor, b: torch.Tensor) => unknown): Row => () => { const [a, b] = make(); return () => f(a, b); };
+const with2 =
+  (make: () => [torch.Tensor, torch.Tensor], f: (a: torch.Tensor, b: torch.Tensor) => unknown): Row =>
+  () => {
+    const [a, b] = make();
+    return () => f(a, b);
+  };
 const rows: Record<string, Row> = {
   "add 16": () => () => small.add(small),
   "add 16, recorded": () => () => p.add(small),
   "(p * b).sum().backward(), 16": () => () => p.mul(small).sum().backward(),
   "view 16": () => () => small.view([4, 4]),
-  ...Object.fromEntries([256, 512, 1024, 2048].map((n) => [`matmul ${n}`, with2(() => [r(n, n), r(n, n)], (a, b) => a.matmul(b))])),
-  "matmul 512x768x3072, weight transposed": with2(() => [r(512, 768), r(3072, 768)], (x, w) => x.matmul(w.t())),
-  "vector times 3072x768, transposed": with2(() => [r(1, 768), r(3072, 768)], (x, w) => x.matmul(w.t())),
-  "vector times 768x3072": with2(() => [r(1, 768), r(768, 3072)], (x, w) => x.matmul(w)),
-  "softmax 512x1024": with2(() => [r(512, 1024), small], (x) => x.softmax(-1)),
-  "layer norm 512x768": with2(() => [r(512, 768), r(768)], (x, w) => F.layerNorm(x, [768], w, w)),
-  "gelu 256K": with2(() => [r(1 << 18), small], (x) => F.gelu(x)),
-  "exp 1M": with2(() => [r(1 << 20), small], (x) => x.exp()),
-  "add 1M": with2(() => [r(1 << 20), r(1 << 20)], (a, b) => a.add(b)),
-  "sum 1M": with2(() => [r(1 << 20), small], (x) => x.sum()),
-  "sum over rows 1024x1024": with2(() => [r(1024, 1024), small], (x) => x.sum(0)),
-  "transpose copy 1024": with2(() => [r(1024, 1024), small], (x) => x.t().contiguous()),
-  "conv 3x3 64 channels 56x56, batch 4": with2(() => [r(4, 64, 56, 56), r(64, 64, 3, 3)], (x, w) => F.conv2d(x, w, null, { padding: 1 })),
-  "causal attention 4x8x256x64": () => { const [q, k, v] = [r(4, 8, 256, 64), r(4, 8, 256, 64), r(4, 8, 256, 64)]; return () => F.scaledDotProductAttention(q, k, v, { isCausal: true }); },
-  "cross-entropy 2048x1024": with2(() => [r(2048, 1024), torch.randint(0, 1024, [2048])], (x, t) => F.crossEntropy(x, t)),
+  ...Object.fromEntries(
+    [256, 512, 1024, 2048].map((n) => [
+      `matmul ${n}`,
+      with2(
+        () => [r(n, n), r(n, n)],
+        (a, b) => a.matmul(b),
+      ),
+    ]),
+  ),
+  "matmul 512x768x3072, weight transposed": with2(
+    () => [r(512, 768), r(3072, 768)],
+    (x, w) => x.matmul(w.t()),
+  ),
+  "vector times 3072x768, transposed": with2(
+    () => [r(1, 768), r(3072, 768)],
+    (x, w) => x.matmul(w.t()),
+  ),
+  "vector times 768x3072": with2(
+    () => [r(1, 768), r(768, 3072)],
+    (x, w) => x.matmul(w),
+  ),
+  "softmax 512x1024": with2(
+    () => [r(512, 1024), small],
+    (x) => x.softmax(-1),
+  ),
+  "layer norm 512x768": with2(
+    () => [r(512, 768), r(768)],
+    (x, w) => F.layerNorm(x, [768], w, w),
+  ),
+  "gelu 256K": with2(
+    () => [r(1 << 18), small],
+    (x) => F.gelu(x),
+  ),
+  "exp 1M": with2(
+    () => [r(1 << 20), small],
+    (x) => x.exp(),
+  ),
+  "add 1M": with2(
+    () => [r(1 << 20), r(1 << 20)],
+    (a, b) => a.add(b),
+  ),
+  "sum 1M": with2(
+    () => [r(1 << 20), small],
+    (x) => x.sum(),
+  ),
+  "sum over rows 1024x1024": with2(
+    () => [r(1024, 1024), small],
+    (x) => x.sum(0),
+  ),
+  "transpose copy 1024": with2(
+    () => [r(1024, 1024), small],
+    (x) => x.t().contiguous(),
+  ),
+  "conv 3x3 64 channels 56x56, batch 4": with2(
+    () => [r(4, 64, 56, 56), r(64, 64, 3, 3)],
+    (x, w) => F.conv2d(x, w, null, { padding: 1 }),
+  ),
+  "causal attention 4x8x256x64": () => {
+    const [q, k, v] = [r(4, 8, 256, 64), r(4, 8, 256, 64), r(4, 8, 256, 64)];
+    return () => F.scaledDotProductAttention(q, k, v, { isCausal: true });
+  },
+  "cross-entropy 2048x1024": with2(
+    () => [r(2048, 1024), torch.randint(0, 1024, [2048])],
+    (x, t) => F.crossEntropy(x, t),
+  ),
 };
 
 function timed(row: Row, seconds = 0.25): number {
   const f = row();
-  for (let i = 0; i < 2000; i++) { const t = performance.now(); f(); if (performance.now() - t > 0.2) break; }
+  for (let i = 0; i < 2000; i++) {
+    const t = performance.now();
+    f();
+    if (performance.now() - t > 0.2) break;
+  }
   let best = Number.POSITIVE_INFINITY;
   for (let spent = 0; spent < seconds * 1000; ) {
     const n = best > 1 ? 1 : Math.max(1, Math.floor(2 / best));
@@ -55,7 +114,9 @@ const python = process.env["PYTHON"] ?? "python3";
 const threads = torch.getNumThreads();
 const there = spawnSync(python, ["-c", "import torch"]).status === 0;
 if (!there) console.log(`PyTorch is not measured: ${python} has no torch (set PYTHON)`);
-const child = there ? spawn(python, [join(import.meta.dirname, "../../bench/opponent.py"), String(threads)], { stdio: ["pipe", "pipe", "inherit"] }) : null;
+const child = there
+  ? spawn(python, [join(import.meta.dirname, "../../bench/opponent.py"), String(threads)], { stdio: ["pipe", "pipe", "inherit"] })
+  : null;
 const lines = child && createInterface({ input: child.stdout })[Symbol.asyncIterator]();
 const version = lines ? String((await lines.next()).value) : "not installed";
 
@@ -72,7 +133,9 @@ for (const [name, row] of Object.entries(rows)) {
     ratios.push(theirs / ours);
   }
   const show = (us: number): string => (us < 10 ? us.toFixed(2) : us.toFixed(0));
-  table.push(`| ${name} | ${show(ours)} | ${Number.isNaN(theirs) ? "–" : show(theirs)} | ${Number.isNaN(theirs) ? "–" : `${(theirs / ours).toFixed(2)}x`} |`);
+  table.push(
+    `| ${name} | ${show(ours)} | ${Number.isNaN(theirs) ? "–" : show(theirs)} | ${Number.isNaN(theirs) ? "–" : `${(theirs / ours).toFixed(2)}x`} |`,
+  );
   console.log(table.at(-1));
 }
 child?.stdin.end();

@@ -41,8 +41,25 @@ export { matmul, mmOp as mm, bmm, mv, dot, outer, addmm, addmv, baddbmm, addbmm,
 export { softmax, logSoftmax } from "./ops/softmax.ts";
 // PyTorch's second names.
 export {
-  mul as multiply, sub as subtract, div as divide, abs as absolute, neg as negative, acos as arccos, asin as arcsin, atan as arctan, atan2 as arctan2,
-  acosh as arccosh, asinh as arcsinh, atanh as arctanh, ne as notEqual, lt as less, le as lessEqual, gt as greater, ge as greaterEqual, clamp as clip, trunc as fix,
+  mul as multiply,
+  sub as subtract,
+  div as divide,
+  abs as absolute,
+  neg as negative,
+  acos as arccos,
+  asin as arcsin,
+  atan as arctan,
+  atan2 as arctan2,
+  acosh as arccosh,
+  asinh as arcsinh,
+  atanh as arctanh,
+  ne as notEqual,
+  lt as less,
+  le as lessEqual,
+  gt as greater,
+  ge as greaterEqual,
+  clamp as clip,
+  trunc as fix,
 } from "./ops/pointwise.ts";
 export { cat as concat, cat as concatenate } from "./ops/join.ts";
 
@@ -67,10 +84,14 @@ export * as testing from "./testing/index.ts";
 export * as data from "./data/index.ts";
 
 /** How many threads the CPU kernels use. */
-export const getNumThreads = (): number => { const d = getDevice("cpu"); return d instanceof CpuBackend ? d.numThreads : 1; };
+export const getNumThreads = (): number => {
+  const d = getDevice("cpu");
+  return d instanceof CpuBackend ? d.numThreads : 1;
+};
 /** Sets how many threads the CPU kernels use. @throws ValueError when `n` is no positive integer. */
 export function setNumThreads(n: number): void {
-  if (!Number.isInteger(n) || n < 1) throw new ValueError({ op: "setNumThreads", message: `${n} threads`, hint: "It must be a positive integer" });
+  if (!Number.isInteger(n) || n < 1)
+    throw new ValueError({ op: "setNumThreads", message: `${n} threads`, hint: "It must be a positive integer" });
   const d = getDevice("cpu");
   if (d instanceof CpuBackend) d.setNumThreads(n);
 }

@@ -9,7 +9,19 @@ import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
-const FLAGS = ["-O3", "-march=native", "-std=c++20", "-fno-math-errno", "-fno-trapping-math", "-fwrapv", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wno-psabi", "-DNAPI_VERSION=2147483647"];
+const FLAGS = [
+  "-O3",
+  "-march=native",
+  "-std=c++20",
+  "-fno-math-errno",
+  "-fno-trapping-math",
+  "-fwrapv",
+  "-fPIC",
+  "-fvisibility=hidden",
+  "-Wall",
+  "-Wno-psabi",
+  "-DNAPI_VERSION=2147483647",
+];
 
 /** The newest compiler on PATH, as `{ cxx, version }`, or null. */
 function compiler() {
@@ -35,7 +47,9 @@ export async function buildNative({ extra = [], onStart = () => {} } = {}) {
   const c = compiler();
   if (!c) return { reason: "no C++ compiler (g++ or clang++) found" };
   const dir = join(root, "native");
-  const files = readdirSync(dir).filter((f) => /\.(cc|h)$/.test(f)).sort();
+  const files = readdirSync(dir)
+    .filter((f) => /\.(cc|h)$/.test(f))
+    .sort();
   const hash = createHash("sha256");
   for (const f of files) hash.update(f).update(readFileSync(join(dir, f)));
   hash.update([c.cxx, c.version, ...FLAGS, ...extra, process.arch, process.platform, cpus()[0]?.model ?? ""].join("\n"));
@@ -68,7 +82,15 @@ export async function buildNative({ extra = [], onStart = () => {} } = {}) {
     await Promise.all(Array.from({ length: Math.max(2, Math.min(8, cpus().length)) }, worker));
     if (errors.length) return { reason: `compilation failed\n${errors.join("\n")}` };
     const mac = process.platform === "darwin" ? ["-undefined", "dynamic_lookup"] : [];
-    const { code, text } = await run(c.cxx, ["-shared", ...extra, ...mac, ...sources.map((f) => join(work, `${f}.o`)), "-o", join(work, "out.node"), "-lpthread"]);
+    const { code, text } = await run(c.cxx, [
+      "-shared",
+      ...extra,
+      ...mac,
+      ...sources.map((f) => join(work, `${f}.o`)),
+      "-o",
+      join(work, "out.node"),
+      "-lpthread",
+    ]);
     if (code !== 0) return { reason: `linking failed\n${text}` };
     renameSync(join(work, "out.node"), path);
     return { path };

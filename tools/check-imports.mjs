@@ -6,22 +6,42 @@ import { fileURLToPath } from "node:url";
 const src = join(dirname(fileURLToPath(import.meta.url)), "..", "src");
 // What each folder may import from, besides itself.
 const MAY = {
-  core: [], kernel: ["core"], autograd: ["core"], backends: ["core", "kernel"], ops: ["core", "kernel", "autograd"],
-  nn: ["core", "kernel", "ops"], optim: ["core", "kernel", "ops"], data: ["core", "ops"], io: ["core", "ops"], testing: ["core", "ops", "autograd"],
+  core: [],
+  kernel: ["core"],
+  autograd: ["core"],
+  backends: ["core", "kernel"],
+  ops: ["core", "kernel", "autograd"],
+  nn: ["core", "kernel", "ops"],
+  optim: ["core", "kernel", "ops"],
+  data: ["core", "ops"],
+  io: ["core", "ops"],
+  testing: ["core", "ops", "autograd"],
 };
 
-const files = (dir) => readdirSync(dir, { withFileTypes: true }).flatMap((e) => (e.isDirectory() ? files(join(dir, e.name)) : e.name.endsWith(".ts") ? [join(dir, e.name)] : []));
+const files = (dir) =>
+  readdirSync(dir, { withFileTypes: true }).flatMap((e) =>
+    e.isDirectory() ? files(join(dir, e.name)) : e.name.endsWith(".ts") ? [join(dir, e.name)] : [],
+  );
 const problems = [];
 const graph = new Map();
 for (const file of files(src)) {
   const from = relative(src, file);
   const folder = from.includes("/") ? from.split("/")[0] : "";
   const edges = [];
-  for (const m of readFileSync(file, "utf8").matchAll(/^\s*(?:import|export)\s+(type\s+)?[^;"']*?from\s+"(\.[^"]+)"|^import\s+"(\.[^"]+)"|\bimport\("(\.[^"]+)"\)/gm)) {
+  for (const m of readFileSync(file, "utf8").matchAll(
+    /^\s*(?:import|export)\s+(type\s+)?[^;"']*?from\s+"(\.[^"]+)"|^import\s+"(\.[^"]+)"|\bimport\("(\.[^"]+)"\)/gm,
+  )) {
     const target = relative(src, join(dirname(file), m[2] ?? m[3] ?? m[4]));
     const to = target.includes("/") ? target.split("/")[0] : "";
-    if (folder !== "" && to !== folder && !(MAY[folder] ?? []).includes(to)) problems.push(`src/${from}: ${folder}/ may not import from ${to === "" ? "the root" : `${to}/`} (${target})`);
-    if (folder === "backends" && to === "backends" && target.split("/")[1] !== from.split("/")[1] && !["cpu"].includes(target.split("/")[1])) problems.push(`src/${from}: one backend may not import another (${target})`);
+    if (folder !== "" && to !== folder && !(MAY[folder] ?? []).includes(to))
+      problems.push(`src/${from}: ${folder}/ may not import from ${to === "" ? "the root" : `${to}/`} (${target})`);
+    if (
+      folder === "backends" &&
+      to === "backends" &&
+      target.split("/")[1] !== from.split("/")[1] &&
+      !["cpu"].includes(target.split("/")[1])
+    )
+      problems.push(`src/${from}: one backend may not import another (${target})`);
     if (!m[1] && !m[4]) edges.push(target);
   }
   graph.set(from, edges);

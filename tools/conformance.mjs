@@ -16,8 +16,21 @@ const all = process.argv.includes("--all");
 const args = process.argv.slice(2).filter((a) => a !== "--all");
 const escape = (s) => s.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 const only = all || args.includes("--only") ? [] : ["--only", `^(${Object.values(names).flat().map(escape).join("|")})$`];
-const out = spawnSync(process.execPath, [join(cases, "runner", "run.mjs"), "--adapter", join(root, "test", "conformance", "adapter.mjs"), "--timeout", "5000", "--verbose",
-  ...(args.includes("--dtypes") ? [] : ["--dtypes", "float32,float64,int64,bool,none"]), ...only, ...args], { cwd: root, encoding: "utf8", maxBuffer: 1 << 28 });
+const out = spawnSync(
+  process.execPath,
+  [
+    join(cases, "runner", "run.mjs"),
+    "--adapter",
+    join(root, "test", "conformance", "adapter.mjs"),
+    "--timeout",
+    "5000",
+    "--verbose",
+    ...(args.includes("--dtypes") ? [] : ["--dtypes", "float32,float64,int64,bool,none"]),
+    ...only,
+    ...args,
+  ],
+  { cwd: root, encoding: "utf8", maxBuffer: 1 << 28 },
+);
 const lines = out.stdout.split("\n");
 for (const line of lines) if (!/ \d+ pass$/.test(line)) console.log(line.slice(0, 260));
 const m = /(\d+) passed, (\d+) failed, (\d+) missing/.exec(out.stdout);

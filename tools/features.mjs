@@ -9,9 +9,14 @@ await setup();
 await import(pathToFileURL(join(root, "build", "src", "index.js")).href);
 const { jsName, registry } = await import(pathToFileURL(join(root, "build", "src", "ops", "define.js")).href);
 
-const ops = registry.filter((entry) => !entry.op.torch.startsWith("_")).sort((a, b) => (a.op.torch < b.op.torch ? -1 : a.op.torch > b.op.torch ? 1 : 0));
+const ops = registry
+  .filter((entry) => !entry.op.torch.startsWith("_"))
+  .sort((a, b) => (a.op.torch < b.op.torch ? -1 : a.op.torch > b.op.torch ? 1 : 0));
 const yes = (x) => (x ? "yes" : "");
-const rows = ops.map(({ op, method }) => `| ${op.torch} | ${jsName(op.torch)} | ${op.kind} | ${yes(op.differentiable)} | ${yes(method)} | ${yes(op.inplace)} | ${yes(op.samples)} |`);
+const rows = ops.map(
+  ({ op, method }) =>
+    `| ${op.torch} | ${jsName(op.torch)} | ${op.kind} | ${yes(op.differentiable)} | ${yes(method)} | ${yes(op.inplace)} | ${yes(op.samples)} |`,
+);
 const count = (kind) => ops.filter((o) => o.op.kind === kind).length;
 const text = `# Features
 

@@ -37,12 +37,15 @@ function prune(dir) {
   for (const e of readdirSync(join(root, "build", dir), { withFileTypes: true })) {
     const path = join(dir, e.name);
     if (e.isDirectory()) prune(path);
-    else if (/\.js$|\.d\.ts$/.test(e.name) && !existsSync(join(root, path.replace(/(\.d)?\.[jt]s$/, ".ts")))) rmSync(join(root, "build", path));
+    else if (/\.js$|\.d\.ts$/.test(e.name) && !existsSync(join(root, path.replace(/(\.d)?\.[jt]s$/, ".ts"))))
+      rmSync(join(root, "build", path));
   }
 }
 
 export async function setup() {
-  const lock = createHash("sha256").update(readFileSync(join(root, "package-lock.json"))).digest("hex");
+  const lock = createHash("sha256")
+    .update(readFileSync(join(root, "package-lock.json")))
+    .digest("hex");
   let known = {};
   try {
     known = JSON.parse(readFileSync(stamp, "utf8"));

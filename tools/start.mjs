@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { root, setup } from "./setup.mjs";
 
 await setup();
-const [script = "examples/gpt/main.js", ...args] = process.argv[2]?.endsWith(".js") ? process.argv.slice(2) : [undefined, ...process.argv.slice(2)];
+const [script = "examples/gpt/main.js", ...args] = process.argv[2]?.endsWith(".js")
+  ? process.argv.slice(2)
+  : [undefined, ...process.argv.slice(2)];
 const child = spawn(process.execPath, [join(root, "build", script), ...args], { stdio: "inherit" });
 process.on("SIGINT", () => {}); // the job decides what Ctrl-C means
 child.on("close", (code, signal) => process.exit(code ?? (signal ? 1 : 0)));

@@ -6,15 +6,24 @@ import { createInterface } from "node:readline";
 import { root, setup } from "./setup.mjs";
 
 await setup();
-const find = (dir) => readdirSync(dir, { withFileTypes: true }).flatMap((e) => (e.isDirectory() ? find(join(dir, e.name)) : /\.test\.js$/.test(e.name) ? [join(dir, e.name)] : []));
+const find = (dir) =>
+  readdirSync(dir, { withFileTypes: true }).flatMap((e) =>
+    e.isDirectory() ? find(join(dir, e.name)) : /\.test\.js$/.test(e.name) ? [join(dir, e.name)] : [],
+  );
 const pattern = process.argv[2];
-const files = find(join(root, "build", "test")).filter((f) => !pattern || f.includes(pattern)).sort();
+const files = find(join(root, "build", "test"))
+  .filter((f) => !pattern || f.includes(pattern))
+  .sort();
 if (files.length === 0) {
   console.error(`no test file matches ${pattern}`);
   console.log("0 passed, 1 failed");
   process.exit(1);
 }
-const child = spawn(process.execPath, ["--test", "--test-concurrency=2", "--test-reporter=tap", ...files], { cwd: root, stdio: ["ignore", "pipe", "inherit"], env: { ...process.env, FIREBRAND_NUM_THREADS: process.env.FIREBRAND_NUM_THREADS ?? "2" } });
+const child = spawn(process.execPath, ["--test", "--test-concurrency=2", "--test-reporter=tap", ...files], {
+  cwd: root,
+  stdio: ["ignore", "pipe", "inherit"],
+  env: { ...process.env, FIREBRAND_NUM_THREADS: process.env.FIREBRAND_NUM_THREADS ?? "2" },
+});
 // TAP is what every Node version prints alike. Failures and skips are shown, passes only counted.
 const totals = { pass: 0, fail: 0, cancelled: 0, skipped: 0, todo: 0 };
 let show = 0;

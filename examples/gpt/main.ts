@@ -43,7 +43,27 @@ function options() {
   const flag = { type: "boolean" } as const;
   let values: Record<string, string | boolean | undefined> = {};
   try {
-    ({ values } = parseArgs({ options: { data: str, out: str, steps: str, fresh: flag, resume: flag, seed: str, device: str, "batch-size": str, "block-size": str, layers: str, heads: str, embd: str, dropout: str, lr: str, "eval-every": str, sample: str, help: flag } }));
+    ({ values } = parseArgs({
+      options: {
+        data: str,
+        out: str,
+        steps: str,
+        fresh: flag,
+        resume: flag,
+        seed: str,
+        device: str,
+        "batch-size": str,
+        "block-size": str,
+        layers: str,
+        heads: str,
+        embd: str,
+        dropout: str,
+        lr: str,
+        "eval-every": str,
+        sample: str,
+        help: flag,
+      },
+    }));
   } catch (e) {
     stopWith(`${(e as Error).message}\nRun with --help for the options.`);
   }
@@ -53,19 +73,40 @@ function options() {
   }
   const number = (name: string, fallback: number, least: number, whole = true): number => {
     const v = values[name] === undefined ? fallback : Number(values[name]);
-    if (!Number.isFinite(v) || v < least || (whole && !Number.isInteger(v))) stopWith(`--${name} is ${String(values[name])}: ${whole ? "a whole number" : "a number"} of at least ${least} is needed`);
+    if (!Number.isFinite(v) || v < least || (whole && !Number.isInteger(v)))
+      stopWith(`--${name} is ${String(values[name])}: ${whole ? "a whole number" : "a number"} of at least ${least} is needed`);
     return v;
   };
   return {
-    data: values["data"] as string | undefined, out: (values["out"] as string | undefined) ?? join("out", "gpt"), fresh: !!values["fresh"], resume: !!values["resume"],
-    device: (values["device"] as string | undefined) ?? "cpu", steps: number("steps", 1200, 1), seed: number("seed", 1337, 0), batch: number("batch-size", 16, 1), block: number("block-size", 128, 2),
-    layers: number("layers", 4, 1), heads: number("heads", 4, 1), embd: number("embd", 128, 1), dropout: number("dropout", 0, 0, false), lr: number("lr", 1e-3, 0, false), evalEvery: number("eval-every", 200, 1), sample: number("sample", 600, 0),
+    data: values["data"] as string | undefined,
+    out: (values["out"] as string | undefined) ?? join("out", "gpt"),
+    fresh: !!values["fresh"],
+    resume: !!values["resume"],
+    device: (values["device"] as string | undefined) ?? "cpu",
+    steps: number("steps", 1200, 1),
+    seed: number("seed", 1337, 0),
+    batch: number("batch-size", 16, 1),
+    block: number("block-size", 128, 2),
+    layers: number("layers", 4, 1),
+    heads: number("heads", 4, 1),
+    embd: number("embd", 128, 1),
+    dropout: number("dropout", 0, 0, false),
+    lr: number("lr", 1e-3, 0, false),
+    evalEvery: number("eval-every", 200, 1),
+    sample: number("sample", 600, 0),
   };
 }
 
 interface Saved {
-  config: GptConfig; step: number; seed: number; model: Record<string, Tensor>; optimizer: optim.OptimizerState;
-  rng: ReturnType<torch.Generator["getState"]>; batches: ReturnType<torch.Generator["getState"]>; history: History; vocabulary: string[];
+  config: GptConfig;
+  step: number;
+  seed: number;
+  model: Record<string, Tensor>;
+  optimizer: optim.OptimizerState;
+  rng: ReturnType<torch.Generator["getState"]>;
+  batches: ReturnType<torch.Generator["getState"]>;
+  history: History;
+  vocabulary: string[];
 }
 
 async function main(): Promise<void> {
@@ -74,14 +115,27 @@ async function main(): Promise<void> {
   if (!torch.deviceNames().includes(o.device)) stopWith(`no device ${o.device}: there are ${torch.deviceNames().join(", ")}`);
   const { text, name } = readText(o.data, 20 * (o.block + 1));
   const corpus = new Corpus(text);
-  const config: GptConfig = { vocabSize: corpus.vocabulary.length, blockSize: o.block, nLayer: o.layers, nHead: o.heads, nEmbd: o.embd, dropout: o.dropout };
+  const config: GptConfig = {
+    vocabSize: corpus.vocabulary.length,
+    blockSize: o.block,
+    nLayer: o.layers,
+    nHead: o.heads,
+    nEmbd: o.embd,
+    dropout: o.dropout,
+  };
 
   torch.manualSeed(o.seed);
   const batches = new torch.Generator().manualSeed(o.seed); // a sequence of its own: the order of data depends on nothing else
   const model = new GPT(config).to({ device: o.device });
   const decay = [...model.parameters()].filter((p) => p.ndim >= 2);
   const rest = [...model.parameters()].filter((p) => p.ndim < 2);
-  const optimizer = new optim.AdamW([{ params: decay, weightDecay: 0.1 }, { params: rest, weightDecay: 0 }], { lr: o.lr, betas: [0.9, 0.99] });
+  const optimizer = new optim.AdamW(
+    [
+      { params: decay, weightDecay: 0.1 },
+      { params: rest, weightDecay: 0 },
+    ],
+    { lr: o.lr, betas: [0.9, 0.99] },
+  );
   const history: History = { steps: [], train: [], valSteps: [], val: [] };
   let step = 0;
 
@@ -90,7 +144,8 @@ async function main(): Promise<void> {
   if (o.resume && !existsSync(file)) stopWith(`--resume: there is no ${file}`);
   if (!o.fresh && existsSync(file)) {
     const saved = await io.loadCheckpoint<Saved>(file);
-    if (JSON.stringify(saved.config) !== JSON.stringify(config) || saved.vocabulary.join("") !== corpus.vocabulary.join("")) stopWith(`${file} is of another model or text (${JSON.stringify(saved.config)}). Use --fresh to begin anew, or another --out`);
+    if (JSON.stringify(saved.config) !== JSON.stringify(config) || saved.vocabulary.join("") !== corpus.vocabulary.join(""))
+      stopWith(`${file} is of another model or text (${JSON.stringify(saved.config)}). Use --fresh to begin anew, or another --out`);
     model.loadStateDict(saved.model);
     optimizer.loadStateDict(saved.optimizer);
     torch.defaultGenerator.setState(saved.rng);
@@ -99,10 +154,26 @@ async function main(): Promise<void> {
     step = saved.step;
     console.log(`continuing from step ${step} in ${file}`);
   }
-  const save = async (): Promise<void> => io.saveCheckpoint({ config, step, seed: o.seed, model: model.stateDict(), optimizer: optimizer.stateDict(), rng: torch.defaultGenerator.getState(), batches: batches.getState(), history, vocabulary: [...corpus.vocabulary] }, file);
+  const save = async (): Promise<void> =>
+    io.saveCheckpoint(
+      {
+        config,
+        step,
+        seed: o.seed,
+        model: model.stateDict(),
+        optimizer: optimizer.stateDict(),
+        rng: torch.defaultGenerator.getState(),
+        batches: batches.getState(),
+        history,
+        vocabulary: [...corpus.vocabulary],
+      },
+      file,
+    );
 
   const count = [...model.parameters()].reduce((n, p) => n + p.numel(), 0);
-  console.log(`${count.toLocaleString("en")} parameters on ${o.device}; ${name}: ${text.length.toLocaleString("en")} characters, ${corpus.vocabulary.length} different`);
+  console.log(
+    `${count.toLocaleString("en")} parameters on ${o.device}; ${name}: ${text.length.toLocaleString("en")} characters, ${corpus.vocabulary.length} different`,
+  );
 
   // Warm up over 5 % of the steps, then half a cosine down to a tenth.
   const rate = (s: number): number => {
@@ -110,14 +181,18 @@ async function main(): Promise<void> {
     if (s < warm) return (o.lr * (s + 1)) / warm;
     return o.lr * (0.1 + 0.45 * (1 + Math.cos((Math.PI * (s - warm)) / Math.max(1, o.steps - warm))));
   };
-  const validate = (): number => torch.noGrad(() => {
-    model.eval();
-    const fixed = new torch.Generator().manualSeed(o.seed + 1); // the same windows every time
-    let sum = 0;
-    for (let i = 0; i < 8; i++) sum += model.loss(...corpus.batch("validation", o.batch, Math.min(o.block, corpus.validation.length - 2), fixed, o.device)).itemSync();
-    model.train();
-    return sum / 8;
-  });
+  const validate = (): number =>
+    torch.noGrad(() => {
+      model.eval();
+      const fixed = new torch.Generator().manualSeed(o.seed + 1); // the same windows every time
+      let sum = 0;
+      for (let i = 0; i < 8; i++)
+        sum += model
+          .loss(...corpus.batch("validation", o.batch, Math.min(o.block, corpus.validation.length - 2), fixed, o.device))
+          .itemSync();
+      model.train();
+      return sum / 8;
+    });
 
   let stopping = false;
   process.on("SIGINT", () => {
@@ -159,7 +234,9 @@ async function main(): Promise<void> {
   const curve = drawCurve(history);
   if (curve) console.log(`\ntraining loss\n${curve}`);
   writeCurve(history, join(o.out, "loss.svg"));
-  console.log(`\nfinal loss ${history.train.at(-1)?.toFixed(4) ?? "–"}, validation ${history.val.at(-1)?.toFixed(4) ?? "–"}; curve in ${join(o.out, "loss.svg")}, weights in ${file}`);
+  console.log(
+    `\nfinal loss ${history.train.at(-1)?.toFixed(4) ?? "–"}, validation ${history.val.at(-1)?.toFixed(4) ?? "–"}; curve in ${join(o.out, "loss.svg")}, weights in ${file}`,
+  );
   if (o.sample > 0) {
     console.log("\na sample:\n");
     model.eval();

@@ -17,7 +17,10 @@ export class Corpus {
     const counts = new Map<string, number>();
     for (const c of text) counts.set(c, (counts.get(c) ?? 0) + 1);
     // The 255 commonest characters; the rest become one.
-    const common = [...counts].sort((a, b) => b[1] - a[1]).slice(0, 255).map(([c]) => c);
+    const common = [...counts]
+      .sort((a, b) => b[1] - a[1])
+      .slice(0, 255)
+      .map(([c]) => c);
     this.vocabulary = [...new Set(["\uFFFD", ...common])].sort();
     this.#numbers = new Map(this.vocabulary.map((c, i) => [c, i]));
     const data = this.encode(text);
@@ -63,7 +66,8 @@ export function readText(file: string | undefined, least: number): { text: strin
   } catch (e) {
     throw new Error(`${name} cannot be read: ${(e as Error).message}. Give a readable text file with --data FILE`);
   }
-  if (text.length < least) throw new Error(`${name} has ${text.length} characters, needed at least ${least}. Give a longer text, or a smaller --block-size`);
+  if (text.length < least)
+    throw new Error(`${name} has ${text.length} characters, needed at least ${least}. Give a longer text, or a smaller --block-size`);
   return { text, name: file ?? "TypeScript's type declarations" };
 }
 
@@ -72,11 +76,22 @@ function declarations(): string {
   const typescript = dirname(require.resolve("typescript/package.json"));
   const here = join(typescript, "lib");
   if (existsSync(join(here, "lib.dom.d.ts"))) return here;
-  const platform = createRequire(join(typescript, "package.json")).resolve(`@typescript/typescript-${process.platform}-${process.arch}/package.json`);
+  const platform = createRequire(join(typescript, "package.json")).resolve(
+    `@typescript/typescript-${process.platform}-${process.arch}/package.json`,
+  );
   return join(dirname(platform), "lib");
 }
 function declarationText(folder: string): string {
-  const files = readdirSync(folder).filter((f) => /^lib\..*\.d\.ts$/.test(f) && !/webworker|\.full\./.test(f)).sort();
+  const files = readdirSync(folder)
+    .filter((f) => /^lib\..*\.d\.ts$/.test(f) && !/webworker|\.full\./.test(f))
+    .sort();
   // The licence at the head of each file would be learnt by heart.
-  return files.map((f) => readFileSync(join(folder, f), "utf8").replace(/\r/g, "").replace(/\/\*![\s\S]*?\*\//, "").trim()).join("\n\n");
+  return files
+    .map((f) =>
+      readFileSync(join(folder, f), "utf8")
+        .replace(/\r/g, "")
+        .replace(/\/\*![\s\S]*?\*\//, "")
+        .trim(),
+    )
+    .join("\n\n");
 }

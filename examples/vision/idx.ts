@@ -4,7 +4,11 @@ import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 
 /** Images [count, 28, 28] as bytes with their classes. */
-export interface Images { readonly pixels: Uint8Array; readonly labels: Uint8Array; readonly count: number }
+export interface Images {
+  readonly pixels: Uint8Array;
+  readonly labels: Uint8Array;
+  readonly count: number;
+}
 
 function idx(path: string, magic: number): { sizes: number[]; data: Uint8Array } {
   let bytes: Uint8Array = readFileSync(path);
@@ -31,7 +35,8 @@ export function readFolder(folder: string): { train: Images | null; test: Images
     if (!images || !labels) return null;
     const a = idx(join(folder, images), 0x803);
     const b = idx(join(folder, labels), 0x801);
-    if (a.sizes[0] !== b.sizes[0] || a.sizes[1] !== 28 || a.sizes[2] !== 28) throw new Error(`${images} and ${labels} in ${folder} do not fit: ${a.sizes.join(" x ")} images, ${b.sizes[0]} labels`);
+    if (a.sizes[0] !== b.sizes[0] || a.sizes[1] !== 28 || a.sizes[2] !== 28)
+      throw new Error(`${images} and ${labels} in ${folder} do not fit: ${a.sizes.join(" x ")} images, ${b.sizes[0]} labels`);
     return { pixels: a.data, labels: b.data, count: a.sizes[0]! };
   };
   const [train, test] = [part("train"), part("t10k")];

@@ -21,7 +21,17 @@ const HELP = `Trains a CNN on MNIST or Fashion-MNIST.
 
 Where only the t10k files are there, every tenth image is held back for testing.`;
 
-const { values } = parseArgs({ options: { data: { type: "string" }, set: { type: "string", default: "mnist" }, epochs: { type: "string", default: "12" }, "batch-size": { type: "string", default: "64" }, lr: { type: "string", default: "0.003" }, seed: { type: "string", default: "1" }, help: { type: "boolean" } } });
+const { values } = parseArgs({
+  options: {
+    data: { type: "string" },
+    set: { type: "string", default: "mnist" },
+    epochs: { type: "string", default: "12" },
+    "batch-size": { type: "string", default: "64" },
+    lr: { type: "string", default: "0.003" },
+    seed: { type: "string", default: "1" },
+    help: { type: "boolean" },
+  },
+});
 if (values.help) {
   console.log(HELP);
   process.exit(0);
@@ -43,9 +53,22 @@ class Net extends nn.Module {
   readonly classify: InstanceType<typeof nn.Sequential>;
   constructor() {
     super();
-    const block = (from: number, to: number): InstanceType<typeof nn.Module>[] => [new nn.Conv2d(from, to, 3, { padding: 1, bias: false }), new nn.BatchNorm2d(to), new nn.ReLU()];
-    this.features = new nn.Sequential(...([...block(1, 32), ...block(32, 32), new nn.MaxPool2d(2), ...block(32, 64), ...block(64, 64), new nn.MaxPool2d(2)] as never[])); // [N, 64, 7, 7]
-    this.classify = new nn.Sequential(new nn.Flatten(), new nn.Dropout(0.4), new nn.Linear(64 * 49, 128), new nn.ReLU(), new nn.Dropout(0.4), new nn.Linear(128, 10));
+    const block = (from: number, to: number): InstanceType<typeof nn.Module>[] => [
+      new nn.Conv2d(from, to, 3, { padding: 1, bias: false }),
+      new nn.BatchNorm2d(to),
+      new nn.ReLU(),
+    ];
+    this.features = new nn.Sequential(
+      ...([...block(1, 32), ...block(32, 32), new nn.MaxPool2d(2), ...block(32, 64), ...block(64, 64), new nn.MaxPool2d(2)] as never[]),
+    ); // [N, 64, 7, 7]
+    this.classify = new nn.Sequential(
+      new nn.Flatten(),
+      new nn.Dropout(0.4),
+      new nn.Linear(64 * 49, 128),
+      new nn.ReLU(),
+      new nn.Dropout(0.4),
+      new nn.Linear(128, 10),
+    );
   }
   forward(x: Tensor): Tensor {
     return this.classify.forward(this.features.forward(x));
@@ -54,10 +77,17 @@ class Net extends nn.Module {
 
 const split = (all: Images): { train: Images; test: Images } => {
   const rows = Array.from({ length: all.count }, (_, i) => i);
-  const part = (keep: number[]): Images => ({ count: keep.length, labels: Uint8Array.from(keep, (i) => all.labels[i]!), pixels: Uint8Array.from(keep.flatMap((i) => [...all.pixels.subarray(i * 784, (i + 1) * 784)])) });
+  const part = (keep: number[]): Images => ({
+    count: keep.length,
+    labels: Uint8Array.from(keep, (i) => all.labels[i]!),
+    pixels: Uint8Array.from(keep.flatMap((i) => [...all.pixels.subarray(i * 784, (i + 1) * 784)])),
+  });
   return { train: part(rows.filter((i) => i % 10 !== 9)), test: part(rows.filter((i) => i % 10 === 9)) };
 };
-const load = (x: Images): { images: Tensor; labels: Tensor } => ({ images: torch.tensor(x.pixels).view([x.count, 1, 28, 28]).to("float32").div(255), labels: torch.tensor(x.labels).to("int64") });
+const load = (x: Images): { images: Tensor; labels: Tensor } => ({
+  images: torch.tensor(x.pixels).view([x.count, 1, 28, 28]).to("float32").div(255),
+  labels: torch.tensor(x.labels).to("int64"),
+});
 
 function main(): void {
   const found = readFolder(folder);
@@ -69,7 +99,9 @@ function main(): void {
   const optimizer = new optim.AdamW(model.parameters(), { lr, weightDecay: 0.02 });
   const steps = Math.floor(parts.train.count / batchSize);
   const scheduler = new optim.lrScheduler.OneCycleLR(optimizer, lr, { totalSteps: steps * epochs });
-  console.log(`${parts.train.count} images to learn from, ${parts.test.count} to test, ${[...model.parameters()].reduce((n, p) => n + p.numel(), 0).toLocaleString("en")} parameters`);
+  console.log(
+    `${parts.train.count} images to learn from, ${parts.test.count} to test, ${[...model.parameters()].reduce((n, p) => n + p.numel(), 0).toLocaleString("en")} parameters`,
+  );
 
   // Small shifts (and for clothes, mirror images) make more of few images.
   const varied = (x: Tensor): Tensor => {
@@ -78,26 +110,39 @@ function main(): void {
     const y = padded.narrow(2, dy, 28).narrow(3, dx, 28);
     return fashion && mirror % 2 ? y.flip([3]) : y;
   };
-  const accuracy = (): number => torch.noGrad(() => {
-    model.eval();
-    let hits = 0;
-    for (let i = 0; i < parts.test.count; i += 250) {
-      const n = Math.min(250, parts.test.count - i);
-      hits += model.forward(test.images.narrow(0, i, n)).argmax(1).eq(test.labels.narrow(0, i, n)).sum().itemSync();
-    }
-    model.train();
-    return hits / parts.test.count;
-  });
+  const accuracy = (): number =>
+    torch.noGrad(() => {
+      model.eval();
+      let hits = 0;
+      for (let i = 0; i < parts.test.count; i += 250) {
+        const n = Math.min(250, parts.test.count - i);
+        hits += model
+          .forward(test.images.narrow(0, i, n))
+          .argmax(1)
+          .eq(test.labels.narrow(0, i, n))
+          .sum()
+          .itemSync();
+      }
+      model.train();
+      return hits / parts.test.count;
+    });
 
-  const loader = new torch.data.DataLoader({ length: parts.train.count, get: (i: number) => i }, { batchSize, shuffle: true, dropLast: true });
+  const loader = new torch.data.DataLoader(
+    { length: parts.train.count, get: (i: number) => i },
+    { batchSize, shuffle: true, dropLast: true },
+  );
   for (let epoch = 1; epoch <= epochs; epoch++) {
-    const bar = process.stdout.isTTY ? new SingleBar({ format: `epoch ${epoch}/${epochs} {bar} {value}/{total} | loss {loss} | {eta}s left` }) : null;
+    const bar = process.stdout.isTTY
+      ? new SingleBar({ format: `epoch ${epoch}/${epochs} {bar} {value}/{total} | loss {loss} | {eta}s left` })
+      : null;
     bar?.start(loader.length, 0, { loss: "–" });
     let sum = 0;
     let count = 0;
     for (const index of loader) {
       const rows = index as Tensor;
-      const loss = nn.functional.crossEntropy(model.forward(varied(train.images.indexSelect(0, rows))), train.labels.indexSelect(0, rows), { labelSmoothing: 0.05 });
+      const loss = nn.functional.crossEntropy(model.forward(varied(train.images.indexSelect(0, rows))), train.labels.indexSelect(0, rows), {
+        labelSmoothing: 0.05,
+      });
       optimizer.zeroGrad();
       loss.backward();
       optimizer.step();

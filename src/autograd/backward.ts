@@ -38,13 +38,25 @@ function roots(op: string, outputs: readonly Tensor[], seeds: readonly (Tensor |
     const edge = edgeOf(out);
     const seed = seeds[i];
     if (!edge) {
-      throw new AutogradError({ op, message: `output ${i} of shape ${showShape(out.shape)} does not require grad`, hint: "Set requiresGrad on a leaf that it depends on, and compute outside noGrad" });
+      throw new AutogradError({
+        op,
+        message: `output ${i} of shape ${showShape(out.shape)} does not require grad`,
+        hint: "Set requiresGrad on a leaf that it depends on, and compute outside noGrad",
+      });
     }
     if (seed && !sameShape(seed.shape, out.shape)) {
-      throw new ShapeError({ op, message: `the gradient has shape ${showShape(seed.shape)}, its output ${showShape(out.shape)}`, hint: "They must be the same" });
+      throw new ShapeError({
+        op,
+        message: `the gradient has shape ${showShape(seed.shape)}, its output ${showShape(out.shape)}`,
+        hint: "They must be the same",
+      });
     }
     if (!seed && out.layout.numel !== 1) {
-      throw new AutogradError({ op, message: `an output of shape ${showShape(out.shape)} needs a gradient to start from`, hint: "Only scalars start from 1: reduce with sum() or mean(), or pass the gradient" });
+      throw new AutogradError({
+        op,
+        message: `an output of shape ${showShape(out.shape)} needs a gradient to start from`,
+        hint: "Only scalars start from 1: reduce with sum() or mean(), or pass the gradient",
+      });
     }
     edges.push(edge);
     grads.push(seed ?? arithmetic().onesLike(out));
@@ -60,7 +72,11 @@ function roots(op: string, outputs: readonly Tensor[], seeds: readonly (Tensor |
  * backward(w.mul(w).sum());
  * w.grad // => [3, 4, 6]
  */
-export function backward(tensors: Tensor | readonly Tensor[], gradTensors?: Tensor | readonly (Tensor | null)[] | null, options: BackwardOptions = {}): void {
+export function backward(
+  tensors: Tensor | readonly Tensor[],
+  gradTensors?: Tensor | readonly (Tensor | null)[] | null,
+  options: BackwardOptions = {},
+): void {
   const outs = list(tensors as Tensor);
   const { edges, grads } = roots("backward", outs, gradTensors == null ? [] : list(gradTensors as Tensor));
   const createGraph = options.createGraph ?? false;
@@ -90,18 +106,30 @@ export function grad(outputs: Tensor | readonly Tensor[], inputs: Tensor | reado
   const ins = list(inputs as Tensor);
   const seeds = options.gradOutputs == null ? [] : list(options.gradOutputs as Tensor);
   const keep = outs.map((o) => !options.allowUnused || edgeOf(o) !== null);
-  const { edges, grads } = roots("grad", outs.filter((_, i) => keep[i]), seeds.filter((_, i) => keep[i]));
+  const { edges, grads } = roots(
+    "grad",
+    outs.filter((_, i) => keep[i]),
+    seeds.filter((_, i) => keep[i]),
+  );
   const createGraph = options.createGraph ?? false;
   const targets = ins.map((t, i) => {
     if (!isDifferentiable(t.dtype) || !t.requiresGrad) {
-      throw new AutogradError({ op: "grad", message: `input ${i} (${t.dtype}, shape ${showShape(t.shape)}) does not require grad`, hint: "Set requiresGrad before computing the outputs" });
+      throw new AutogradError({
+        op: "grad",
+        message: `input ${i} (${t.dtype}, shape ${showShape(t.shape)}) does not require grad`,
+        hint: "Set requiresGrad before computing the outputs",
+      });
     }
     return edgeOf(t);
   });
   const found = runBackward(edges, grads, { createGraph, retainGraph: options.retainGraph ?? createGraph, inputs: targets });
   found.forEach((g, i) => {
     if (!g && !options.allowUnused) {
-      throw new AutogradError({ op: "grad", message: `input ${i} of shape ${showShape(ins[i]!.shape)} was not used in the graph`, hint: "Pass { allowUnused: true } to get null for it" });
+      throw new AutogradError({
+        op: "grad",
+        message: `input ${i} of shape ${showShape(ins[i]!.shape)} was not used in the graph`,
+        hint: "Pass { allowUnused: true } to get null for it",
+      });
     }
   });
   return found as Tensor[];

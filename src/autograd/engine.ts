@@ -160,7 +160,10 @@ function checkAnomaly(node: Node, out: readonly (Tensor | null | undefined)[]): 
   out.forEach((g, i) => {
     if (g && arithmetic().hasNaN(g)) {
       throw new AutogradError({
-        op: "backward", message: `${node.name} returned NaN for its input ${i} of shape ${showShape(g.shape)}` + (node.stack ? `\n${node.name} was called here:\n${node.stack}\n` : ""),
+        op: "backward",
+        message:
+          `${node.name} returned NaN for its input ${i} of shape ${showShape(g.shape)}` +
+          (node.stack ? `\n${node.name} was called here:\n${node.stack}\n` : ""),
         hint: "Look at the values that this operation was given",
       });
     }

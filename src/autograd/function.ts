@@ -49,7 +49,13 @@ class FunctionNode extends Node {
   readonly #outputs: number;
   #saved: (SavedTensor | null)[] | null;
 
-  constructor(name: string, ctx: Context<never>, backward: FunctionNode["applyBackward"], edges: (Edge | null)[], outputs: readonly Tensor[]) {
+  constructor(
+    name: string,
+    ctx: Context<never>,
+    backward: FunctionNode["applyBackward"],
+    edges: (Edge | null)[],
+    outputs: readonly Tensor[],
+  ) {
     super();
     this.name = name;
     this.edges = edges;
@@ -65,7 +71,11 @@ class FunctionNode extends Node {
   }
   unpack(): (Tensor | null)[] {
     if (this.#saved === null) {
-      throw new AutogradError({ op: "backward", message: `the graph of ${this.name} was freed by an earlier backward`, hint: "Pass { retainGraph: true } to the first backward" });
+      throw new AutogradError({
+        op: "backward",
+        message: `the graph of ${this.name} was freed by an earlier backward`,
+        hint: "Pass { retainGraph: true } to the first backward",
+      });
     }
     return this.#saved.map((s) => s?.unpack(this) ?? null);
   }
@@ -75,7 +85,11 @@ class FunctionNode extends Node {
     const list = Array.isArray(out) ? [...out] : [out];
     while (list.length > this.edges.length && !list.at(-1)) list.pop();
     if (list.length > this.edges.length) {
-      throw new AutogradError({ op: this.name, message: `backward gave ${list.length} gradients for ${this.edges.length} tensor arguments`, hint: "Return one per tensor argument, null where there is none" });
+      throw new AutogradError({
+        op: this.name,
+        message: `backward gave ${list.length} gradients for ${this.edges.length} tensor arguments`,
+        hint: "Return one per tensor argument, null where there is none",
+      });
     }
     return list;
   }
@@ -101,7 +115,16 @@ export function applyFunction<A extends unknown[], R extends Tensor | Tensor[]>(
   ctx.args = args.map((a) => (isTensor(a) || (Array.isArray(a) && a.some(isTensor)) ? null : a)) as A;
   const edges = inputs.map((t, i) => (ctx.needsInputGrad[i] ? edgeOf(t) : null));
   // An input handed back as it is must not lose its own history: the output is a new tensor over the same memory.
-  const fresh = (t: Tensor): Tensor => (inputs.includes(t) ? Object.assign(Object.create(Object.getPrototypeOf(t)) as Tensor, t, { node: null, leafRequiresGrad: false, sink: null, grad: null, viewOf: null }) : t);
+  const fresh = (t: Tensor): Tensor =>
+    inputs.includes(t)
+      ? Object.assign(Object.create(Object.getPrototypeOf(t)) as Tensor, t, {
+          node: null,
+          leafRequiresGrad: false,
+          sink: null,
+          grad: null,
+          viewOf: null,
+        })
+      : t;
   out = (Array.isArray(out) ? out.map(fresh) : fresh(out)) as R;
   const outputs = (Array.isArray(out) ? out : [out]) as Tensor[];
   const node = new FunctionNode(def.name ?? "Function", ctx as never, def.backward as never, edges, outputs);
@@ -125,9 +148,16 @@ export function applyFunction<A extends unknown[], R extends Tensor | Tensor[]>(
 export abstract class Function {
   /** Runs the function and records it. */
   static apply<A extends unknown[], R extends Tensor | Tensor[]>(
-    this: { forward(ctx: Context<A>, ...args: A): R; backward(ctx: Context<A>, ...grads: (Tensor | null)[]): Tensor | null | undefined | (Tensor | null | undefined)[]; name: string },
+    this: {
+      forward(ctx: Context<A>, ...args: A): R;
+      backward(ctx: Context<A>, ...grads: (Tensor | null)[]): Tensor | null | undefined | (Tensor | null | undefined)[];
+      name: string;
+    },
     ...args: A
   ): R {
-    return applyFunction<A, R>({ name: this.name, forward: (c, ...a) => this.forward(c, ...a), backward: (c, ...g) => this.backward(c, ...g) }, args);
+    return applyFunction<A, R>(
+      { name: this.name, forward: (c, ...a) => this.forward(c, ...a), backward: (c, ...g) => this.backward(c, ...g) },
+      args,
+    );
   }
 }

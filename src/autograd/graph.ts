@@ -133,10 +133,18 @@ export function checkInplace(op: string, t: Tensor): void {
   if (!isGradEnabled()) return;
   const base = t.viewOf?.base;
   if (t.leafRequiresGrad) {
-    throw new AutogradError({ op, message: `a leaf of shape ${showShape(t.shape)} that requires grad cannot be written in place`, hint: "Write inside noGrad(() => …), or to a clone" });
+    throw new AutogradError({
+      op,
+      message: `a leaf of shape ${showShape(t.shape)} that requires grad cannot be written in place`,
+      hint: "Write inside noGrad(() => …), or to a clone",
+    });
   }
   if (base?.leafRequiresGrad) {
-    throw new AutogradError({ op, message: `a view of a leaf that requires grad cannot be written in place (view ${showShape(t.shape)} of ${showShape(base.shape)})`, hint: "Write inside noGrad(() => …), or to a clone" });
+    throw new AutogradError({
+      op,
+      message: `a view of a leaf that requires grad cannot be written in place (view ${showShape(t.shape)} of ${showShape(base.shape)})`,
+      hint: "Write inside noGrad(() => …), or to a clone",
+    });
   }
 }
 

@@ -69,15 +69,22 @@ export class SavedTensor {
   /** @throws AutogradError after release, or when the memory was written since. */
   unpack(owner: Node): Tensor {
     if (this.memory === null) {
-      throw new AutogradError({ op: "backward", message: `the graph of ${owner.name} was freed by an earlier backward`, hint: "Pass { retainGraph: true } to the first backward" });
+      throw new AutogradError({
+        op: "backward",
+        message: `the graph of ${owner.name} was freed by an earlier backward`,
+        hint: "Pass { retainGraph: true } to the first backward",
+      });
     }
     const storage = this.memory.restore();
     if (storage.version.value !== this.version) {
       throw new AutogradError({
         op: "backward",
-        message: `${owner.name} needs a ${this.dtype} tensor of shape ${showShape(this.layout.shape)} at version ${this.version}, but an in-place operation moved it to version ${storage.version.value}` +
+        message:
+          `${owner.name} needs a ${this.dtype} tensor of shape ${showShape(this.layout.shape)} at version ${this.version}, but an in-place operation moved it to version ${storage.version.value}` +
           (owner.stack ? `\n${owner.name} was called here:\n${owner.stack}\n` : ""),
-        hint: owner.stack ? "Write out of place, or clone first" : "Write out of place, or clone first; detectAnomaly(() => …) shows where the operation was called",
+        hint: owner.stack
+          ? "Write out of place, or clone first"
+          : "Write out of place, or clone first; detectAnomaly(() => …) shows where the operation was called",
         data: { shape: this.layout.shape, saved: this.version, found: storage.version.value },
       });
     }

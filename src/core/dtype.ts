@@ -41,8 +41,7 @@ export const DTYPES: readonly DType[] = Object.keys(TABLE) as DType[];
 /** The real type of a complex one (`complex64` → `float32`); others are themselves. */
 export const toReal = (d: DType): DType => (d === "complex64" ? "float32" : d === "complex128" ? "float64" : d);
 /** The complex type over a real one (`float64` → `complex128`, all else → `complex64`). */
-export const toComplex = (d: DType): DType =>
-  isComplex(d) ? d : d === "float64" ? "complex128" : "complex64";
+export const toComplex = (d: DType): DType => (isComplex(d) ? d : d === "float64" ? "complex128" : "complex64");
 
 /** The common type of two tensors of equal priority, as in `torch.promote_types`. */
 export function promoteTypes(a: DType, b: DType): DType {
@@ -86,21 +85,31 @@ export function setDefaultDtype(dtype: DType): void {
 export const defaultComplex = (): DType => toComplex(defaultFloat);
 
 /** A typed array that holds elements of some dtype (16-bit floats and complex have none of their own). */
-export type TypedArray =
-  | Float64Array | Float32Array | Int32Array | Int16Array | Int8Array | Uint8Array | Uint16Array | BigInt64Array;
+export type TypedArray = Float64Array | Float32Array | Int32Array | Int16Array | Int8Array | Uint8Array | Uint16Array | BigInt64Array;
 
 /** The typed array over raw storage bytes: 16-bit floats as Uint16Array, complex interleaved, bool as Uint8Array. */
 export function rawArray(dtype: DType, buffer: ArrayBufferLike, byteOffset = 0, elements?: number): TypedArray {
   const n = elements === undefined ? undefined : isComplex(dtype) ? elements * 2 : elements;
   switch (dtype) {
-    case "float64": case "complex128": return new Float64Array(buffer, byteOffset, n);
-    case "float32": case "complex64": return new Float32Array(buffer, byteOffset, n);
-    case "int64": return new BigInt64Array(buffer, byteOffset, n);
-    case "int32": return new Int32Array(buffer, byteOffset, n);
-    case "int16": return new Int16Array(buffer, byteOffset, n);
-    case "int8": return new Int8Array(buffer, byteOffset, n);
-    case "float16": case "bfloat16": return new Uint16Array(buffer, byteOffset, n);
-    default: return new Uint8Array(buffer, byteOffset, n);
+    case "float64":
+    case "complex128":
+      return new Float64Array(buffer, byteOffset, n);
+    case "float32":
+    case "complex64":
+      return new Float32Array(buffer, byteOffset, n);
+    case "int64":
+      return new BigInt64Array(buffer, byteOffset, n);
+    case "int32":
+      return new Int32Array(buffer, byteOffset, n);
+    case "int16":
+      return new Int16Array(buffer, byteOffset, n);
+    case "int8":
+      return new Int8Array(buffer, byteOffset, n);
+    case "float16":
+    case "bfloat16":
+      return new Uint16Array(buffer, byteOffset, n);
+    default:
+      return new Uint8Array(buffer, byteOffset, n);
   }
 }
 

@@ -31,7 +31,11 @@ export function contiguousStrides(shape: readonly number[]): number[] {
 
 /** A new row-major layout at offset 0. */
 export const denseLayout = (shape: readonly number[]): Layout => ({
-  shape, strides: contiguousStrides(shape), offset: 0, numel: numelOf(shape), contiguous: true,
+  shape,
+  strides: contiguousStrides(shape),
+  offset: 0,
+  numel: numelOf(shape),
+  contiguous: true,
 });
 
 /** A layout from its parts; contiguity is worked out (dimensions of size 1 may have any stride). */
@@ -43,7 +47,10 @@ export function layoutOf(shape: readonly number[], strides: readonly number[], o
     for (let i = shape.length - 1; i >= 0; i--) {
       const n = shape[i]!;
       if (n === 1) continue;
-      if (strides[i] !== step) { contiguous = false; break; }
+      if (strides[i] !== step) {
+        contiguous = false;
+        break;
+      }
       step *= n;
     }
   }
@@ -54,7 +61,12 @@ export function layoutOf(shape: readonly number[], strides: readonly number[], o
 export function normDim(dim: number, rank: number, op: string): number {
   const n = Math.max(1, rank);
   if (!Number.isInteger(dim) || dim < -n || dim >= n) {
-    throw new IndexError({ op, message: `dim ${dim} is out of range for a tensor of ${rank} dimensions`, hint: `Use ${-n} to ${n - 1}`, data: { dim, rank } });
+    throw new IndexError({
+      op,
+      message: `dim ${dim} is out of range for a tensor of ${rank} dimensions`,
+      hint: `Use ${-n} to ${n - 1}`,
+      data: { dim, rank },
+    });
   }
   return dim < 0 ? dim + n : dim;
 }
@@ -71,8 +83,10 @@ export function broadcastShapes(op: string, ...shapes: (readonly number[])[]): n
       if (n === 1 || n === out[d]) continue;
       if (out[d] !== 1) {
         throw new ShapeError({
-          op, message: `shapes ${shapes.map(showShape).join(" and ")} do not broadcast (sizes ${out[d]} and ${n} at dimension ${d})`,
-          hint: "Sizes must be equal or 1, aligned at the last dimension", data: { shapes },
+          op,
+          message: `shapes ${shapes.map(showShape).join(" and ")} do not broadcast (sizes ${out[d]} and ${n} at dimension ${d})`,
+          hint: "Sizes must be equal or 1, aligned at the last dimension",
+          data: { shapes },
         });
       }
       out[d] = n;
@@ -94,7 +108,12 @@ export function expandLayout(l: Layout, shape: readonly number[], op = "expand")
   if (sameShape(l.shape, shape)) return l;
   const lead = shape.length - l.shape.length;
   const fail = (): never => {
-    throw new ShapeError({ op, message: `shape ${showShape(l.shape)} does not expand to ${showShape(shape)}`, hint: "Only sizes of 1 can be expanded; -1 keeps a size", data: { from: l.shape, to: shape } });
+    throw new ShapeError({
+      op,
+      message: `shape ${showShape(l.shape)} does not expand to ${showShape(shape)}`,
+      hint: "Only sizes of 1 can be expanded; -1 keeps a size",
+      data: { from: l.shape, to: shape },
+    });
   };
   if (lead < 0) fail();
   const out = shape.slice();
@@ -117,13 +136,23 @@ export function inferShape(shape: readonly number[], numel: number, op: string, 
   shape.forEach((n, i) => {
     if (n === -1 && hole < 0) hole = i;
     else if (!Number.isInteger(n) || n < 0) {
-      throw new ShapeError({ op, message: `size ${n} in ${showShape(shape)} is not a size`, hint: "Sizes are integers >= 0; one may be -1", data: { shape } });
+      throw new ShapeError({
+        op,
+        message: `size ${n} in ${showShape(shape)} is not a size`,
+        hint: "Sizes are integers >= 0; one may be -1",
+        data: { shape },
+      });
     } else known *= n;
   });
   const out = shape.slice();
   if (hole >= 0 && known > 0 && numel % known === 0) out[hole] = numel / known;
   else if (hole >= 0 || known !== numel) {
-    throw new ShapeError({ op, message: `shape ${showShape(from)} has ${numel} elements and does not fit ${showShape(shape)}`, hint: "The number of elements must stay the same", data: { from, to: shape } });
+    throw new ShapeError({
+      op,
+      message: `shape ${showShape(from)} has ${numel} elements and does not fit ${showShape(shape)}`,
+      hint: "The number of elements must stay the same",
+      data: { from, to: shape },
+    });
   }
   return out;
 }
@@ -148,7 +177,11 @@ export function viewLayout(l: Layout, shape: readonly number[]): Layout | null {
       d--;
     }
     if (cut !== runNumel) return null;
-    if (i > 0) { runStride = l.strides[i - 1]!; runNumel = 1; cut = 1; }
+    if (i > 0) {
+      runStride = l.strides[i - 1]!;
+      runNumel = 1;
+      cut = 1;
+    }
   }
   if (d !== -1) return null;
   return layoutOf(shape, strides, l.offset);
@@ -156,7 +189,11 @@ export function viewLayout(l: Layout, shape: readonly number[]): Layout | null {
 
 /** Dimensions in another order. */
 export const permuteLayout = (l: Layout, dims: readonly number[]): Layout =>
-  layoutOf(dims.map((d) => l.shape[d]!), dims.map((d) => l.strides[d]!), l.offset);
+  layoutOf(
+    dims.map((d) => l.shape[d]!),
+    dims.map((d) => l.strides[d]!),
+    l.offset,
+  );
 
 /** Elements `start, start + step, …` (`length` of them) of one dimension. */
 export function sliceLayout(l: Layout, dim: number, start: number, length: number, step = 1): Layout {
@@ -182,7 +219,12 @@ export function unsqueezeLayout(l: Layout, dim: number): Layout {
 export function checkShape(shape: readonly number[], op: string): readonly number[] {
   for (const n of shape) {
     if (!Number.isInteger(n) || n < 0 || n > Number.MAX_SAFE_INTEGER) {
-      throw new ValueError({ op, message: `${showShape(shape)} is not a shape: ${n} is not a size`, hint: "Sizes are integers >= 0", data: { shape } });
+      throw new ValueError({
+        op,
+        message: `${showShape(shape)} is not a shape: ${n} is not a size`,
+        hint: "Sizes are integers >= 0",
+        data: { shape },
+      });
     }
   }
   return shape;

@@ -56,7 +56,23 @@ export function setGradEnabled<R>(on: boolean, fn?: () => R): R | void {
  * @example inferenceMode(() => isGradEnabled()) // => false
  */
 export const inferenceMode = <R>(fn: () => R): R =>
-  withSwitch((on) => { const old = inference; inference = on; return old; }, true, () => noGrad(fn));
+  withSwitch(
+    (on) => {
+      const old = inference;
+      inference = on;
+      return old;
+    },
+    true,
+    () => noGrad(fn),
+  );
 /** Records creation stacks and stops backward at the first NaN, naming the operation that made it. Slow: for debugging. */
 export const detectAnomaly = <R>(fn: () => R): R =>
-  withSwitch((on) => { const old = anomaly; anomaly = on; return old; }, true, fn);
+  withSwitch(
+    (on) => {
+      const old = anomaly;
+      anomaly = on;
+      return old;
+    },
+    true,
+    fn,
+  );

@@ -21,7 +21,12 @@ export class TensorDataset<T extends readonly Tensor[]> implements Dataset<Tenso
   readonly tensors: T;
   constructor(...tensors: T) {
     if (tensors.length === 0) throw new ArgumentError({ op: "TensorDataset", message: "no tensors given" });
-    if (tensors.some((t) => t.ndim === 0 || t.shape[0] !== tensors[0]!.shape[0])) throw new ShapeError({ op: "TensorDataset", message: `shapes ${tensors.map((t) => `[${t.shape.join(", ")}]`).join(", ")}`, hint: "All need the same first size" });
+    if (tensors.some((t) => t.ndim === 0 || t.shape[0] !== tensors[0]!.shape[0]))
+      throw new ShapeError({
+        op: "TensorDataset",
+        message: `shapes ${tensors.map((t) => `[${t.shape.join(", ")}]`).join(", ")}`,
+        hint: "All need the same first size",
+      });
     this.tensors = tensors;
   }
   get length(): number {
@@ -75,7 +80,12 @@ export function randomSplit<T>(dataset: Dataset<T>, lengths: readonly number[], 
     const rest = dataset.length - sizes.reduce((a, b) => a + b, 0);
     for (let i = 0; i < rest; i++) sizes[i % sizes.length]!++;
   }
-  if (sizes.reduce((a, b) => a + b, 0) !== dataset.length) throw new ValueError({ op: "randomSplit", message: `lengths ${sizes.join(" + ")} are not ${dataset.length}`, hint: "They must add up to the length, or to 1" });
+  if (sizes.reduce((a, b) => a + b, 0) !== dataset.length)
+    throw new ValueError({
+      op: "randomSplit",
+      message: `lengths ${sizes.join(" + ")} are not ${dataset.length}`,
+      hint: "They must add up to the length, or to 1",
+    });
   const order = [...dataSync(randperm(dataset.length, options))].map(Number);
   let at = 0;
   return sizes.map((n) => new Subset(dataset, order.slice(at, (at += n))));

@@ -16,10 +16,12 @@ export function defaultCollate(items: readonly unknown[]): unknown {
   if (typeof first === "string" || first === null) return [...items];
   if (ArrayBuffer.isView(first)) return stack(items.map((x) => tensor(x as Float32Array)));
   if (Array.isArray(first)) {
-    if (items.some((x) => (x as unknown[]).length !== first.length)) throw new ArgumentError({ op: "defaultCollate", message: "items have different lengths", hint: "Give a collateFn" });
+    if (items.some((x) => (x as unknown[]).length !== first.length))
+      throw new ArgumentError({ op: "defaultCollate", message: "items have different lengths", hint: "Give a collateFn" });
     return first.map((_, k) => defaultCollate(items.map((x) => (x as unknown[])[k])));
   }
-  if (typeof first === "object") return Object.fromEntries(Object.keys(first).map((k) => [k, defaultCollate(items.map((x) => (x as Record<string, unknown>)[k]))]));
+  if (typeof first === "object")
+    return Object.fromEntries(Object.keys(first).map((k) => [k, defaultCollate(items.map((x) => (x as Record<string, unknown>)[k]))]));
   throw new ArgumentError({ op: "defaultCollate", message: `cannot batch a ${typeof first}`, hint: "Give a collateFn" });
 }
 
@@ -35,10 +37,21 @@ export interface DataLoaderOptions<T, B> {
   /** Batches fetched ahead in `for await` (default 2). */
   prefetch?: number;
 }
-type Collated<T> = T extends Tensor ? Tensor : T extends number | boolean | bigint ? Tensor : T extends (infer E)[] ? Collated<E>[] : T extends object ? { [K in keyof T]: Collated<T[K]> } : T[];
+type Collated<T> = T extends Tensor
+  ? Tensor
+  : T extends number | boolean | bigint
+    ? Tensor
+    : T extends (infer E)[]
+      ? Collated<E>[]
+      : T extends object
+        ? { [K in keyof T]: Collated<T[K]> }
+        : T[];
 
 /** Where an epoch stands, for exact resume. */
-export interface LoaderState { readonly batches: number[][]; readonly next: number }
+export interface LoaderState {
+  readonly batches: number[][];
+  readonly next: number;
+}
 
 /**
  * Batches of a data set. The same seed shuffles as PyTorch does.
@@ -57,12 +70,19 @@ export class DataLoader<T, B = Collated<T>> implements Iterable<B>, AsyncIterabl
     this.#o = options;
     const { batchSize = 1, shuffle = false, sampler, batchSampler, dropLast = false } = options;
     const indexed = "get" in dataset;
-    if (!indexed && (shuffle || sampler || batchSampler)) throw new ValueError({ op: "DataLoader", message: "an iterable data set has its own order", hint: "Leave out shuffle and samplers" });
+    if (!indexed && (shuffle || sampler || batchSampler))
+      throw new ValueError({ op: "DataLoader", message: "an iterable data set has its own order", hint: "Leave out shuffle and samplers" });
     if (sampler && shuffle) throw new ValueError({ op: "DataLoader", message: "both sampler and shuffle are given" });
-    if (batchSampler && (options.batchSize !== undefined || shuffle || sampler || dropLast)) throw new ValueError({ op: "DataLoader", message: "batchSampler excludes batchSize, shuffle, sampler and dropLast" });
+    if (batchSampler && (options.batchSize !== undefined || shuffle || sampler || dropLast))
+      throw new ValueError({ op: "DataLoader", message: "batchSampler excludes batchSize, shuffle, sampler and dropLast" });
     if (!indexed) this.#batches = null;
     else if (batchSampler) this.#batches = batchSampler;
-    else this.#batches = new BatchSampler(sampler ?? (shuffle ? new RandomSampler(dataset, { generator: options.generator ?? null }) : new SequentialSampler(dataset)), batchSize ?? 1, dropLast);
+    else
+      this.#batches = new BatchSampler(
+        sampler ?? (shuffle ? new RandomSampler(dataset, { generator: options.generator ?? null }) : new SequentialSampler(dataset)),
+        batchSize ?? 1,
+        dropLast,
+      );
   }
   /** Batches an epoch. @throws ArgumentError for iterable data sets. */
   get length(): number {
@@ -101,7 +121,8 @@ export class DataLoader<T, B = Collated<T>> implements Iterable<B>, AsyncIterabl
     const epoch = this.#start();
     while (epoch.next < epoch.batches.length) {
       const items = epoch.batches[epoch.next]!.map((i) => (this.dataset as Dataset<T>).get(i));
-      if (items.some((x) => x instanceof Promise)) throw new ArgumentError({ op: "DataLoader", message: "the data set is asynchronous", hint: "Use for await" });
+      if (items.some((x) => x instanceof Promise))
+        throw new ArgumentError({ op: "DataLoader", message: "the data set is asynchronous", hint: "Use for await" });
       epoch.next++;
       yield this.#collate(items as T[]);
     }
@@ -121,7 +142,9 @@ export class DataLoader<T, B = Collated<T>> implements Iterable<B>, AsyncIterabl
     if (!this.#batches) {
       let items: T[] = [];
       const source = this.dataset as IterableDataset<T>;
-      for await (const x of (source[Symbol.asyncIterator] ? source : { [Symbol.iterator]: () => source[Symbol.iterator]!() }) as AsyncIterable<T>) {
+      for await (const x of (source[Symbol.asyncIterator]
+        ? source
+        : { [Symbol.iterator]: () => source[Symbol.iterator]!() }) as AsyncIterable<T>) {
         items.push(x);
         if (items.length === (this.#o.batchSize ?? 1)) {
           yield this.#collate(items);

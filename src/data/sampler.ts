@@ -6,7 +6,9 @@ import { dataSync } from "../ops/host.ts";
 import { multinomial } from "../ops/random.ts";
 
 /** Gives item numbers. */
-export interface Sampler extends Iterable<number> { readonly length: number }
+export interface Sampler extends Iterable<number> {
+  readonly length: number;
+}
 /** @internal PyTorch's way to a seed: 63 bits of the default generator. */
 export const drawSeed = (g: Generator = defaultGenerator): bigint => g.random64() % (1n << 63n);
 
@@ -26,12 +28,16 @@ export class RandomSampler implements Sampler {
   readonly #n: number;
   readonly #replacement: boolean;
   readonly #generator: Generator | null;
-  constructor(source: { readonly length: number }, options: { replacement?: boolean; numSamples?: number; generator?: Generator | null } = {}) {
+  constructor(
+    source: { readonly length: number },
+    options: { replacement?: boolean; numSamples?: number; generator?: Generator | null } = {},
+  ) {
     this.#n = source.length;
     this.#replacement = options.replacement ?? false;
     this.#generator = options.generator ?? null;
     this.length = options.numSamples ?? source.length;
-    if (!(Number.isInteger(this.length) && this.length >= 0)) throw new ValueError({ op: "RandomSampler", message: `numSamples is ${this.length}`, hint: "It must be an integer >= 0" });
+    if (!(Number.isInteger(this.length) && this.length >= 0))
+      throw new ValueError({ op: "RandomSampler", message: `numSamples is ${this.length}`, hint: "It must be an integer >= 0" });
   }
   *[Symbol.iterator](): IterableIterator<number> {
     const g = this.#generator ?? new Generator().manualSeed(drawSeed());
@@ -60,13 +66,15 @@ export class WeightedRandomSampler implements Sampler {
   readonly #weights: readonly number[];
   readonly #options: { replacement: boolean; generator?: Generator };
   constructor(weights: readonly number[], numSamples: number, options: { replacement?: boolean; generator?: Generator } = {}) {
-    if (!(Number.isInteger(numSamples) && numSamples > 0)) throw new ValueError({ op: "WeightedRandomSampler", message: `numSamples is ${numSamples}`, hint: "It must be a positive integer" });
+    if (!(Number.isInteger(numSamples) && numSamples > 0))
+      throw new ValueError({ op: "WeightedRandomSampler", message: `numSamples is ${numSamples}`, hint: "It must be a positive integer" });
     this.length = numSamples;
     this.#weights = weights;
     this.#options = { replacement: options.replacement ?? true, ...(options.generator && { generator: options.generator }) };
   }
   *[Symbol.iterator](): IterableIterator<number> {
-    for (const i of dataSync(multinomial(tensor(this.#weights as number[], { dtype: "float64" }), this.length, this.#options))) yield Number(i);
+    for (const i of dataSync(multinomial(tensor(this.#weights as number[], { dtype: "float64" }), this.length, this.#options)))
+      yield Number(i);
   }
 }
 /** Groups of item numbers. */
@@ -75,7 +83,8 @@ export class BatchSampler implements Iterable<number[]> {
   readonly batchSize: number;
   readonly dropLast: boolean;
   constructor(sampler: Sampler, batchSize: number, dropLast: boolean) {
-    if (!(Number.isInteger(batchSize) && batchSize > 0)) throw new ValueError({ op: "BatchSampler", message: `batchSize is ${batchSize}`, hint: "It must be a positive integer" });
+    if (!(Number.isInteger(batchSize) && batchSize > 0))
+      throw new ValueError({ op: "BatchSampler", message: `batchSize is ${batchSize}`, hint: "It must be a positive integer" });
     this.sampler = sampler;
     this.batchSize = batchSize;
     this.dropLast = dropLast;

@@ -16,11 +16,17 @@ export interface ByteSink {
 }
 
 const ended = (name: string, offset: number, length: number, got: number): FormatError =>
-  new FormatError({ op: "read", message: `${name}: at byte ${offset}: ${length} bytes expected, ${got} there`, hint: "The file is truncated", data: { file: name, offset } });
+  new FormatError({
+    op: "read",
+    message: `${name}: at byte ${offset}: ${length} bytes expected, ${got} there`,
+    hint: "The file is truncated",
+    data: { file: name, offset },
+  });
 
 /** Bytes in memory as a source. */
 export const bytesSource = (bytes: Uint8Array, name = "bytes"): ByteSource => ({
-  name, size: bytes.length,
+  name,
+  size: bytes.length,
   read(offset, length) {
     if (offset + length > bytes.length) throw ended(name, offset, length, Math.max(0, bytes.length - offset));
     return bytes.subarray(offset, offset + length);
@@ -44,7 +50,8 @@ export async function openSource(path: string): Promise<ByteSource> {
   }
   let open = true;
   return {
-    name: path, size: stat.size,
+    name: path,
+    size: stat.size,
     read(offset, length) {
       const out = new Uint8Array(length);
       for (let got = 0; got < length; ) {
@@ -73,13 +80,23 @@ export async function replaceFile(path: string, fill: (sink: ByteSink) => void):
   try {
     fd = fs.openSync(temporary, "wx");
     const file = fd;
-    fill({ write: (bytes) => { for (let at = 0; at < bytes.length; ) at += fs.writeSync(file, bytes, at, bytes.length - at); } });
+    fill({
+      write: (bytes) => {
+        for (let at = 0; at < bytes.length; ) at += fs.writeSync(file, bytes, at, bytes.length - at);
+      },
+    });
     fs.fsyncSync(fd);
     fs.closeSync(fd);
     fd = null;
     fs.renameSync(temporary, path);
     const dir = fs.openSync(dirname(path), "r");
-    try { fs.fsyncSync(dir); } catch { /* some file systems cannot sync folders */ } finally { fs.closeSync(dir); }
+    try {
+      fs.fsyncSync(dir);
+    } catch {
+      /* some file systems cannot sync folders */
+    } finally {
+      fs.closeSync(dir);
+    }
   } catch (e) {
     if (fd !== null) fs.closeSync(fd);
     fs.rmSync(temporary, { force: true });

@@ -25,7 +25,8 @@ function encode(x: unknown, tensors: Record<string, Tensor>): unknown {
     const out = Object.fromEntries(Object.entries(x).map(([k, v]) => [k, encode(v, tensors)]));
     return Object.keys(out).some((k) => k.startsWith("$")) ? { $object: Object.entries(out) } : out;
   }
-  if (typeof x === "function" || typeof x === "symbol") throw new FormatError({ op: "saveCheckpoint", message: `a ${typeof x} cannot be saved`, hint: "Save plain data and tensors" });
+  if (typeof x === "function" || typeof x === "symbol")
+    throw new FormatError({ op: "saveCheckpoint", message: `a ${typeof x} cannot be saved`, hint: "Save plain data and tensors" });
   return x;
 }
 function decode(x: unknown, tensor: (key: string) => Tensor): unknown {
@@ -51,7 +52,12 @@ export async function loadCheckpoint<T = Record<string, unknown>>(path: string, 
   const file = await openSafetensors(path);
   try {
     const { format, version, structure } = file.metadata;
-    if (format !== FORMAT || version !== VERSION || structure === undefined) throw new FormatError({ op: "loadCheckpoint", message: `${path} is ${format ? `${format} version ${version}` : "a plain safetensors file"}, expected ${FORMAT} version ${VERSION}`, hint: "Use loadSafetensors for plain files" });
+    if (format !== FORMAT || version !== VERSION || structure === undefined)
+      throw new FormatError({
+        op: "loadCheckpoint",
+        message: `${path} is ${format ? `${format} version ${version}` : "a plain safetensors file"}, expected ${FORMAT} version ${VERSION}`,
+        hint: "Use loadSafetensors for plain files",
+      });
     let parsed: unknown;
     try {
       parsed = JSON.parse(structure);

@@ -9,13 +9,31 @@ import { rawCopy } from "../ops/copy.ts";
 import { allocate } from "../ops/launch.ts";
 import { type ByteSource, type ByteSink, bytesSource, openSource, replaceFile } from "./bytes.ts";
 
-const NAMES: Record<string, DType> = { F64: "float64", F32: "float32", F16: "float16", BF16: "bfloat16", I64: "int64", I32: "int32", I16: "int16", I8: "int8", U8: "uint8", BOOL: "bool", C64: "complex64", C128: "complex128" };
+const NAMES: Record<string, DType> = {
+  F64: "float64",
+  F32: "float32",
+  F16: "float16",
+  BF16: "bfloat16",
+  I64: "int64",
+  I32: "int32",
+  I16: "int16",
+  I8: "int8",
+  U8: "uint8",
+  BOOL: "bool",
+  C64: "complex64",
+  C128: "complex128",
+};
 const CODES = Object.fromEntries(Object.entries(NAMES).map(([code, d]) => [d, code])) as Record<DType, string>;
 const MAX_HEADER = 100_000_000;
 const CHUNK = 4 << 20;
 
 /** Where a tensor lies in a file. */
-export interface TensorInfo { readonly dtype: DType; readonly shape: readonly number[]; /** Bytes from the start of the file. */ readonly begin: number; readonly end: number }
+export interface TensorInfo {
+  readonly dtype: DType;
+  readonly shape: readonly number[] /** Bytes from the start of the file. */;
+  readonly begin: number;
+  readonly end: number;
+}
 /** An open file: names and shapes are known, values are read when asked for. */
 export interface SafetensorsFile {
   /** Names, in the order of the header. */
@@ -30,7 +48,13 @@ export interface SafetensorsFile {
 /** Parses and checks a header. @throws FormatError that names file, offset and what was expected. */
 export function readHeader(source: ByteSource): { tensors: Map<string, TensorInfo>; metadata: Record<string, string> } {
   const fail = (offset: number, message: string, cause?: unknown): FormatError =>
-    new FormatError({ op: "safetensors", message: `${source.name}: at byte ${offset}: ${message}`, hint: "The file is damaged or not a safetensors file", data: { file: source.name, offset }, cause });
+    new FormatError({
+      op: "safetensors",
+      message: `${source.name}: at byte ${offset}: ${message}`,
+      hint: "The file is damaged or not a safetensors file",
+      data: { file: source.name, offset },
+      cause,
+    });
   if (source.size < 8) throw fail(0, `the file has ${source.size} bytes, expected at least 8`);
   const head = source.read(0, 8);
   const length = Number(new DataView(head.buffer, head.byteOffset).getBigUint64(0, true));
@@ -50,7 +74,8 @@ export function readHeader(source: ByteSource): { tensors: Map<string, TensorInf
   const base = 8 + length;
   for (const [name, value] of Object.entries(json)) {
     if (name === "__metadata__") {
-      if (typeof value !== "object" || value === null || Object.values(value).some((v) => typeof v !== "string")) throw fail(8, "__metadata__ must map strings to strings");
+      if (typeof value !== "object" || value === null || Object.values(value).some((v) => typeof v !== "string"))
+        throw fail(8, "__metadata__ must map strings to strings");
       metadata = value as Record<string, string>;
       continue;
     }
@@ -60,11 +85,17 @@ export function readHeader(source: ByteSource): { tensors: Map<string, TensorInf
     const dtype = typeof v.dtype === "string" && Object.hasOwn(NAMES, v.dtype) ? NAMES[v.dtype] : undefined;
     if (!dtype) throw fail(8, `${where} has dtype ${JSON.stringify(v.dtype)}, expected one of ${Object.keys(NAMES).join(", ")}`);
     const natural = (x: unknown): x is number => Number.isSafeInteger(x) && (x as number) >= 0;
-    if (!Array.isArray(v.shape) || !v.shape.every(natural) || v.shape.length > 64) throw fail(8, `${where} has shape ${JSON.stringify(v.shape)?.slice(0, 80)}`);
-    if (!Array.isArray(v.data_offsets) || v.data_offsets.length !== 2 || !v.data_offsets.every(natural)) throw fail(8, `${where} has data_offsets ${JSON.stringify(v.data_offsets)?.slice(0, 80)}`);
+    if (!Array.isArray(v.shape) || !v.shape.every(natural) || v.shape.length > 64)
+      throw fail(8, `${where} has shape ${JSON.stringify(v.shape)?.slice(0, 80)}`);
+    if (!Array.isArray(v.data_offsets) || v.data_offsets.length !== 2 || !v.data_offsets.every(natural))
+      throw fail(8, `${where} has data_offsets ${JSON.stringify(v.data_offsets)?.slice(0, 80)}`);
     const [begin, end] = v.data_offsets as [number, number];
     const bytes = numelOf(v.shape as number[]) * itemSize(dtype);
-    if (begin > end || end - begin !== bytes) throw fail(base + begin, `${where} of ${dtype} ${showShape(v.shape as number[])} needs ${bytes} bytes, its offsets give ${end - begin}`);
+    if (begin > end || end - begin !== bytes)
+      throw fail(
+        base + begin,
+        `${where} of ${dtype} ${showShape(v.shape as number[])} needs ${bytes} bytes, its offsets give ${end - begin}`,
+      );
     if (base + end > source.size) throw fail(base + begin, `${where} ends at byte ${base + end}, the file at ${source.size}`);
     tensors.set(name, { dtype, shape: v.shape as number[], begin: base + begin, end: base + end });
   }
@@ -72,7 +103,8 @@ export function readHeader(source: ByteSource): { tensors: Map<string, TensorInf
   const order = [...tensors].sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
   let at = base;
   for (const [name, t] of order) {
-    if (t.begin !== at) throw fail(t.begin, `${JSON.stringify(name)} ${t.begin < at ? "overlaps the tensor before it" : `leaves a hole after byte ${at}`}`);
+    if (t.begin !== at)
+      throw fail(t.begin, `${JSON.stringify(name)} ${t.begin < at ? "overlaps the tensor before it" : `leaves a hole after byte ${at}`}`);
     at = t.end;
   }
   if (at !== source.size) throw fail(at, `${source.size - at} bytes follow the last tensor`);
@@ -95,17 +127,31 @@ export async function openSafetensors(from: string | Uint8Array | ByteSource): P
     const { tensors, metadata } = readHeader(source);
     const info = (name: string): TensorInfo => {
       const t = tensors.get(name);
-      if (!t) throw new ArgumentError({ op: "safetensors", message: `${source.name}: no tensor ${JSON.stringify(name)}`, hint: `It has ${[...tensors.keys()].slice(0, 8).join(", ")}${tensors.size > 8 ? ", …" : ""}` });
+      if (!t)
+        throw new ArgumentError({
+          op: "safetensors",
+          message: `${source.name}: no tensor ${JSON.stringify(name)}`,
+          hint: `It has ${[...tensors.keys()].slice(0, 8).join(", ")}${tensors.size > 8 ? ", …" : ""}`,
+        });
       return t;
     };
-    return { keys: [...tensors.keys()], metadata, info, get: (name, o = {}) => readTensor(source, info(name), o.device ?? getDefaultDevice()), close: () => source.close() };
+    return {
+      keys: [...tensors.keys()],
+      metadata,
+      info,
+      get: (name, o = {}) => readTensor(source, info(name), o.device ?? getDefaultDevice()),
+      close: () => source.close(),
+    };
   } catch (e) {
     source.close();
     throw e;
   }
 }
 /** All tensors of a file by name. @throws FormatError @example (await loadSafetensors(safetensorsBytes({ a: tensor([1, 2]) }))).a // => [1, 2] */
-export async function loadSafetensors(from: string | Uint8Array | ByteSource, options: { device?: string } = {}): Promise<Record<string, Tensor>> {
+export async function loadSafetensors(
+  from: string | Uint8Array | ByteSource,
+  options: { device?: string } = {},
+): Promise<Record<string, Tensor>> {
   const file = await openSafetensors(from);
   try {
     return Object.fromEntries(file.keys.map((k) => [k, file.get(k, options)]));
@@ -115,7 +161,11 @@ export async function loadSafetensors(from: string | Uint8Array | ByteSource, op
 }
 
 /** Writes header and tensors to a sink, in descending order of element size so that all are aligned. */
-export function writeSafetensors(sink: ByteSink, tensors: Readonly<Record<string, Tensor>>, metadata: Readonly<Record<string, string>> = {}): void {
+export function writeSafetensors(
+  sink: ByteSink,
+  tensors: Readonly<Record<string, Tensor>>,
+  metadata: Readonly<Record<string, string>> = {},
+): void {
   for (const [name, t] of Object.entries(tensors)) {
     if (!isTensor(t)) throw new ArgumentError({ op: "saveSafetensors", message: `${JSON.stringify(name)} is no Tensor` });
     if (name === "__metadata__") throw new ArgumentError({ op: "saveSafetensors", message: "a tensor cannot be named __metadata__" });
@@ -149,15 +199,33 @@ export function writeSafetensors(sink: ByteSink, tensors: Readonly<Record<string
   }
 }
 /** Saves tensors to a file. The old file stays until the new one is whole and on disk. @throws the system's error when it cannot be written. */
-export async function saveSafetensors(tensors: Readonly<Record<string, Tensor>>, path: string, options: { metadata?: Readonly<Record<string, string>> } = {}): Promise<void> {
+export async function saveSafetensors(
+  tensors: Readonly<Record<string, Tensor>>,
+  path: string,
+  options: { metadata?: Readonly<Record<string, string>> } = {},
+): Promise<void> {
   await replaceFile(path, (sink) => writeSafetensors(sink, tensors, options.metadata));
 }
 /** The bytes of a safetensors file. */
-export function safetensorsBytes(tensors: Readonly<Record<string, Tensor>>, options: { metadata?: Readonly<Record<string, string>> } = {}): Uint8Array {
+export function safetensorsBytes(
+  tensors: Readonly<Record<string, Tensor>>,
+  options: { metadata?: Readonly<Record<string, string>> } = {},
+): Uint8Array {
   const parts: Uint8Array[] = [];
-  writeSafetensors({ write: (b) => { parts.push(b.slice()); } }, tensors, options.metadata);
+  writeSafetensors(
+    {
+      write: (b) => {
+        parts.push(b.slice());
+      },
+    },
+    tensors,
+    options.metadata,
+  );
   const out = new Uint8Array(parts.reduce((n, p) => n + p.length, 0));
   let at = 0;
-  for (const p of parts) { out.set(p, at); at += p.length; }
+  for (const p of parts) {
+    out.set(p, at);
+    at += p.length;
+  }
   return out;
 }

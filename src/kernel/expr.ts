@@ -3,16 +3,79 @@
 
 /** Functions of one number. What they mean for each lane type is spelled out in `backends/reference/scalar.ts`. */
 export type UnaryOp =
-  | "neg" | "abs" | "sign" | "exp" | "exp2" | "expm1" | "log" | "log2" | "log10" | "log1p" | "sqrt" | "rsqrt"
-  | "sin" | "cos" | "tan" | "asin" | "acos" | "atan" | "sinh" | "cosh" | "tanh" | "asinh" | "acosh" | "atanh"
-  | "floor" | "ceil" | "round" | "trunc" | "erf" | "erfc" | "erfinv" | "lgamma" | "digamma" | "sigmoid" | "reciprocal"
-  | "isnan" | "isinf" | "logicalNot" | "bitwiseNot" | "conj" | "real" | "imag" | "angle";
+  | "neg"
+  | "abs"
+  | "sign"
+  | "exp"
+  | "exp2"
+  | "expm1"
+  | "log"
+  | "log2"
+  | "log10"
+  | "log1p"
+  | "sqrt"
+  | "rsqrt"
+  | "sin"
+  | "cos"
+  | "tan"
+  | "asin"
+  | "acos"
+  | "atan"
+  | "sinh"
+  | "cosh"
+  | "tanh"
+  | "asinh"
+  | "acosh"
+  | "atanh"
+  | "floor"
+  | "ceil"
+  | "round"
+  | "trunc"
+  | "erf"
+  | "erfc"
+  | "erfinv"
+  | "lgamma"
+  | "digamma"
+  | "sigmoid"
+  | "reciprocal"
+  | "isnan"
+  | "isinf"
+  | "logicalNot"
+  | "bitwiseNot"
+  | "conj"
+  | "real"
+  | "imag"
+  | "angle";
 
 /** Functions of two numbers. Comparisons and logical operations give 0 or 1. */
 export type BinaryOp =
-  | "add" | "sub" | "mul" | "div" | "pow" | "maximum" | "minimum" | "fmod" | "remainder" | "floorDivide" | "atan2"
-  | "copysign" | "nextafter" | "eq" | "ne" | "lt" | "le" | "gt" | "ge" | "logicalAnd" | "logicalOr" | "logicalXor"
-  | "bitwiseAnd" | "bitwiseOr" | "bitwiseXor" | "bitwiseLeftShift" | "bitwiseRightShift";
+  | "add"
+  | "sub"
+  | "mul"
+  | "div"
+  | "pow"
+  | "maximum"
+  | "minimum"
+  | "fmod"
+  | "remainder"
+  | "floorDivide"
+  | "atan2"
+  | "copysign"
+  | "nextafter"
+  | "eq"
+  | "ne"
+  | "lt"
+  | "le"
+  | "gt"
+  | "ge"
+  | "logicalAnd"
+  | "logicalOr"
+  | "logicalXor"
+  | "bitwiseAnd"
+  | "bitwiseOr"
+  | "bitwiseXor"
+  | "bitwiseLeftShift"
+  | "bitwiseRightShift";
 
 /** Leaves: operand number `value`, run-time scalar number `value`, constant `value`. `where`: args are cond, yes, no. */
 export type ExprOp = UnaryOp | BinaryOp | "where" | "input" | "param" | "const";
@@ -22,17 +85,73 @@ export type ExprOp = UnaryOp | BinaryOp | "where" | "input" | "param" | "const";
  * Numbers may stand for the right operand; on Tensors they are PyTorch's Python scalars.
  */
 export interface Algebra<E> {
-  add(o: E | number): E; sub(o: E | number): E; mul(o: E | number): E; div(o: E | number): E; pow(o: E | number): E;
-  maximum(o: E | number): E; minimum(o: E | number): E; fmod(o: E | number): E; remainder(o: E | number): E;
-  floorDivide(o: E | number): E; atan2(o: E | number): E; copysign(o: E | number): E; nextafter(o: E | number): E;
-  eq(o: E | number): E; ne(o: E | number): E; lt(o: E | number): E; le(o: E | number): E; gt(o: E | number): E; ge(o: E | number): E;
-  logicalAnd(o: E | number): E; logicalOr(o: E | number): E; logicalXor(o: E | number): E;
-  bitwiseAnd(o: E | number): E; bitwiseOr(o: E | number): E; bitwiseXor(o: E | number): E;
-  bitwiseLeftShift(o: E | number): E; bitwiseRightShift(o: E | number): E;
-  neg(): E; abs(): E; sign(): E; exp(): E; exp2(): E; expm1(): E; log(): E; log2(): E; log10(): E; log1p(): E;
-  sqrt(): E; rsqrt(): E; sin(): E; cos(): E; tan(): E; asin(): E; acos(): E; atan(): E; sinh(): E; cosh(): E; tanh(): E;
-  asinh(): E; acosh(): E; atanh(): E; floor(): E; ceil(): E; round(): E; trunc(): E; erf(): E; erfc(): E; erfinv(): E;
-  lgamma(): E; digamma(): E; sigmoid(): E; reciprocal(): E; square(): E; isnan(): E; isinf(): E; logicalNot(): E; bitwiseNot(): E;
+  add(o: E | number): E;
+  sub(o: E | number): E;
+  mul(o: E | number): E;
+  div(o: E | number): E;
+  pow(o: E | number): E;
+  maximum(o: E | number): E;
+  minimum(o: E | number): E;
+  fmod(o: E | number): E;
+  remainder(o: E | number): E;
+  floorDivide(o: E | number): E;
+  atan2(o: E | number): E;
+  copysign(o: E | number): E;
+  nextafter(o: E | number): E;
+  eq(o: E | number): E;
+  ne(o: E | number): E;
+  lt(o: E | number): E;
+  le(o: E | number): E;
+  gt(o: E | number): E;
+  ge(o: E | number): E;
+  logicalAnd(o: E | number): E;
+  logicalOr(o: E | number): E;
+  logicalXor(o: E | number): E;
+  bitwiseAnd(o: E | number): E;
+  bitwiseOr(o: E | number): E;
+  bitwiseXor(o: E | number): E;
+  bitwiseLeftShift(o: E | number): E;
+  bitwiseRightShift(o: E | number): E;
+  neg(): E;
+  abs(): E;
+  sign(): E;
+  exp(): E;
+  exp2(): E;
+  expm1(): E;
+  log(): E;
+  log2(): E;
+  log10(): E;
+  log1p(): E;
+  sqrt(): E;
+  rsqrt(): E;
+  sin(): E;
+  cos(): E;
+  tan(): E;
+  asin(): E;
+  acos(): E;
+  atan(): E;
+  sinh(): E;
+  cosh(): E;
+  tanh(): E;
+  asinh(): E;
+  acosh(): E;
+  atanh(): E;
+  floor(): E;
+  ceil(): E;
+  round(): E;
+  trunc(): E;
+  erf(): E;
+  erfc(): E;
+  erfinv(): E;
+  lgamma(): E;
+  digamma(): E;
+  sigmoid(): E;
+  reciprocal(): E;
+  square(): E;
+  isnan(): E;
+  isinf(): E;
+  logicalNot(): E;
+  bitwiseNot(): E;
   /** Complex conjugate; itself on real numbers. */
   conj(): E;
   /** `this` where `cond` is not zero, `other` elsewhere (`torch.where(cond, this, other)`). */
@@ -55,78 +174,222 @@ export class Expr implements Algebra<Expr> {
     this.key = args.length ? `${op}(${args.map((a) => numberOf(a.key)).join(",")})` : `${op[0]}${Object.is(value, -0) ? "-0" : value}`;
   }
 
-  add(o: Expr | number): Expr { return isConst(o, 0) ? this : isConst(this, 0) && o instanceof Expr ? o : binary("add", this, o); }
-  sub(o: Expr | number): Expr { return isConst(o, 0) ? this : binary("sub", this, o); }
-  mul(o: Expr | number): Expr { return isConst(o, 1) ? this : isConst(this, 1) && o instanceof Expr ? o : binary("mul", this, o); }
-  div(o: Expr | number): Expr { return isConst(o, 1) ? this : binary("div", this, o); }
-  pow(o: Expr | number): Expr { return isConst(o, 1) ? this : isConst(o, 2) ? this.mul(this) : binary("pow", this, o); }
-  maximum(o: Expr | number): Expr { return binary("maximum", this, o); }
-  minimum(o: Expr | number): Expr { return binary("minimum", this, o); }
-  fmod(o: Expr | number): Expr { return binary("fmod", this, o); }
-  remainder(o: Expr | number): Expr { return binary("remainder", this, o); }
-  floorDivide(o: Expr | number): Expr { return binary("floorDivide", this, o); }
-  atan2(o: Expr | number): Expr { return binary("atan2", this, o); }
-  copysign(o: Expr | number): Expr { return binary("copysign", this, o); }
-  nextafter(o: Expr | number): Expr { return binary("nextafter", this, o); }
-  eq(o: Expr | number): Expr { return binary("eq", this, o); }
-  ne(o: Expr | number): Expr { return binary("ne", this, o); }
-  lt(o: Expr | number): Expr { return binary("lt", this, o); }
-  le(o: Expr | number): Expr { return binary("le", this, o); }
-  gt(o: Expr | number): Expr { return binary("gt", this, o); }
-  ge(o: Expr | number): Expr { return binary("ge", this, o); }
-  logicalAnd(o: Expr | number): Expr { return binary("logicalAnd", this, o); }
-  logicalOr(o: Expr | number): Expr { return binary("logicalOr", this, o); }
-  logicalXor(o: Expr | number): Expr { return binary("logicalXor", this, o); }
-  bitwiseAnd(o: Expr | number): Expr { return binary("bitwiseAnd", this, o); }
-  bitwiseOr(o: Expr | number): Expr { return binary("bitwiseOr", this, o); }
-  bitwiseXor(o: Expr | number): Expr { return binary("bitwiseXor", this, o); }
-  bitwiseLeftShift(o: Expr | number): Expr { return binary("bitwiseLeftShift", this, o); }
-  bitwiseRightShift(o: Expr | number): Expr { return binary("bitwiseRightShift", this, o); }
-  neg(): Expr { return unary("neg", this); }
-  abs(): Expr { return unary("abs", this); }
-  sign(): Expr { return unary("sign", this); }
-  exp(): Expr { return unary("exp", this); }
-  exp2(): Expr { return unary("exp2", this); }
-  expm1(): Expr { return unary("expm1", this); }
-  log(): Expr { return unary("log", this); }
-  log2(): Expr { return unary("log2", this); }
-  log10(): Expr { return unary("log10", this); }
-  log1p(): Expr { return unary("log1p", this); }
-  sqrt(): Expr { return unary("sqrt", this); }
-  rsqrt(): Expr { return unary("rsqrt", this); }
-  sin(): Expr { return unary("sin", this); }
-  cos(): Expr { return unary("cos", this); }
-  tan(): Expr { return unary("tan", this); }
-  asin(): Expr { return unary("asin", this); }
-  acos(): Expr { return unary("acos", this); }
-  atan(): Expr { return unary("atan", this); }
-  sinh(): Expr { return unary("sinh", this); }
-  cosh(): Expr { return unary("cosh", this); }
-  tanh(): Expr { return unary("tanh", this); }
-  asinh(): Expr { return unary("asinh", this); }
-  acosh(): Expr { return unary("acosh", this); }
-  atanh(): Expr { return unary("atanh", this); }
-  floor(): Expr { return unary("floor", this); }
-  ceil(): Expr { return unary("ceil", this); }
-  round(): Expr { return unary("round", this); }
-  trunc(): Expr { return unary("trunc", this); }
-  erf(): Expr { return unary("erf", this); }
-  erfc(): Expr { return unary("erfc", this); }
-  erfinv(): Expr { return unary("erfinv", this); }
-  lgamma(): Expr { return unary("lgamma", this); }
-  digamma(): Expr { return unary("digamma", this); }
-  sigmoid(): Expr { return unary("sigmoid", this); }
-  reciprocal(): Expr { return unary("reciprocal", this); }
-  square(): Expr { return this.mul(this); }
-  isnan(): Expr { return unary("isnan", this); }
-  isinf(): Expr { return unary("isinf", this); }
-  logicalNot(): Expr { return unary("logicalNot", this); }
-  bitwiseNot(): Expr { return unary("bitwiseNot", this); }
-  conj(): Expr { return unary("conj", this); }
-  real(): Expr { return unary("real", this); }
-  imag(): Expr { return unary("imag", this); }
-  angle(): Expr { return unary("angle", this); }
-  where(cond: Expr, other: Expr | number): Expr { return new Expr("where", [cond, this, lift(other)]); }
+  add(o: Expr | number): Expr {
+    return isConst(o, 0) ? this : isConst(this, 0) && o instanceof Expr ? o : binary("add", this, o);
+  }
+  sub(o: Expr | number): Expr {
+    return isConst(o, 0) ? this : binary("sub", this, o);
+  }
+  mul(o: Expr | number): Expr {
+    return isConst(o, 1) ? this : isConst(this, 1) && o instanceof Expr ? o : binary("mul", this, o);
+  }
+  div(o: Expr | number): Expr {
+    return isConst(o, 1) ? this : binary("div", this, o);
+  }
+  pow(o: Expr | number): Expr {
+    return isConst(o, 1) ? this : isConst(o, 2) ? this.mul(this) : binary("pow", this, o);
+  }
+  maximum(o: Expr | number): Expr {
+    return binary("maximum", this, o);
+  }
+  minimum(o: Expr | number): Expr {
+    return binary("minimum", this, o);
+  }
+  fmod(o: Expr | number): Expr {
+    return binary("fmod", this, o);
+  }
+  remainder(o: Expr | number): Expr {
+    return binary("remainder", this, o);
+  }
+  floorDivide(o: Expr | number): Expr {
+    return binary("floorDivide", this, o);
+  }
+  atan2(o: Expr | number): Expr {
+    return binary("atan2", this, o);
+  }
+  copysign(o: Expr | number): Expr {
+    return binary("copysign", this, o);
+  }
+  nextafter(o: Expr | number): Expr {
+    return binary("nextafter", this, o);
+  }
+  eq(o: Expr | number): Expr {
+    return binary("eq", this, o);
+  }
+  ne(o: Expr | number): Expr {
+    return binary("ne", this, o);
+  }
+  lt(o: Expr | number): Expr {
+    return binary("lt", this, o);
+  }
+  le(o: Expr | number): Expr {
+    return binary("le", this, o);
+  }
+  gt(o: Expr | number): Expr {
+    return binary("gt", this, o);
+  }
+  ge(o: Expr | number): Expr {
+    return binary("ge", this, o);
+  }
+  logicalAnd(o: Expr | number): Expr {
+    return binary("logicalAnd", this, o);
+  }
+  logicalOr(o: Expr | number): Expr {
+    return binary("logicalOr", this, o);
+  }
+  logicalXor(o: Expr | number): Expr {
+    return binary("logicalXor", this, o);
+  }
+  bitwiseAnd(o: Expr | number): Expr {
+    return binary("bitwiseAnd", this, o);
+  }
+  bitwiseOr(o: Expr | number): Expr {
+    return binary("bitwiseOr", this, o);
+  }
+  bitwiseXor(o: Expr | number): Expr {
+    return binary("bitwiseXor", this, o);
+  }
+  bitwiseLeftShift(o: Expr | number): Expr {
+    return binary("bitwiseLeftShift", this, o);
+  }
+  bitwiseRightShift(o: Expr | number): Expr {
+    return binary("bitwiseRightShift", this, o);
+  }
+  neg(): Expr {
+    return unary("neg", this);
+  }
+  abs(): Expr {
+    return unary("abs", this);
+  }
+  sign(): Expr {
+    return unary("sign", this);
+  }
+  exp(): Expr {
+    return unary("exp", this);
+  }
+  exp2(): Expr {
+    return unary("exp2", this);
+  }
+  expm1(): Expr {
+    return unary("expm1", this);
+  }
+  log(): Expr {
+    return unary("log", this);
+  }
+  log2(): Expr {
+    return unary("log2", this);
+  }
+  log10(): Expr {
+    return unary("log10", this);
+  }
+  log1p(): Expr {
+    return unary("log1p", this);
+  }
+  sqrt(): Expr {
+    return unary("sqrt", this);
+  }
+  rsqrt(): Expr {
+    return unary("rsqrt", this);
+  }
+  sin(): Expr {
+    return unary("sin", this);
+  }
+  cos(): Expr {
+    return unary("cos", this);
+  }
+  tan(): Expr {
+    return unary("tan", this);
+  }
+  asin(): Expr {
+    return unary("asin", this);
+  }
+  acos(): Expr {
+    return unary("acos", this);
+  }
+  atan(): Expr {
+    return unary("atan", this);
+  }
+  sinh(): Expr {
+    return unary("sinh", this);
+  }
+  cosh(): Expr {
+    return unary("cosh", this);
+  }
+  tanh(): Expr {
+    return unary("tanh", this);
+  }
+  asinh(): Expr {
+    return unary("asinh", this);
+  }
+  acosh(): Expr {
+    return unary("acosh", this);
+  }
+  atanh(): Expr {
+    return unary("atanh", this);
+  }
+  floor(): Expr {
+    return unary("floor", this);
+  }
+  ceil(): Expr {
+    return unary("ceil", this);
+  }
+  round(): Expr {
+    return unary("round", this);
+  }
+  trunc(): Expr {
+    return unary("trunc", this);
+  }
+  erf(): Expr {
+    return unary("erf", this);
+  }
+  erfc(): Expr {
+    return unary("erfc", this);
+  }
+  erfinv(): Expr {
+    return unary("erfinv", this);
+  }
+  lgamma(): Expr {
+    return unary("lgamma", this);
+  }
+  digamma(): Expr {
+    return unary("digamma", this);
+  }
+  sigmoid(): Expr {
+    return unary("sigmoid", this);
+  }
+  reciprocal(): Expr {
+    return unary("reciprocal", this);
+  }
+  square(): Expr {
+    return this.mul(this);
+  }
+  isnan(): Expr {
+    return unary("isnan", this);
+  }
+  isinf(): Expr {
+    return unary("isinf", this);
+  }
+  logicalNot(): Expr {
+    return unary("logicalNot", this);
+  }
+  bitwiseNot(): Expr {
+    return unary("bitwiseNot", this);
+  }
+  conj(): Expr {
+    return unary("conj", this);
+  }
+  real(): Expr {
+    return unary("real", this);
+  }
+  imag(): Expr {
+    return unary("imag", this);
+  }
+  angle(): Expr {
+    return unary("angle", this);
+  }
+  where(cond: Expr, other: Expr | number): Expr {
+    return new Expr("where", [cond, this, lift(other)]);
+  }
 }
 
 const numbered = new Map<string, number>();

@@ -53,10 +53,26 @@
 import type { FusedSpec } from "./spec.ts";
 
 const NAMES = [
-  "softmax", "logSoftmax", "softmaxBackward", "logSoftmaxBackward",
-  "layerNorm", "layerNormBackward", "rmsNorm", "rmsNormBackward", "groupNorm", "groupNormBackward", "batchNorm", "batchNormBackward",
-  "crossEntropy", "crossEntropyBackward", "attention", "attentionBackward", "adam", "sgd",
-  "gelu", "geluBackward",
+  "softmax",
+  "logSoftmax",
+  "softmaxBackward",
+  "logSoftmaxBackward",
+  "layerNorm",
+  "layerNormBackward",
+  "rmsNorm",
+  "rmsNormBackward",
+  "groupNorm",
+  "groupNormBackward",
+  "batchNorm",
+  "batchNormBackward",
+  "crossEntropy",
+  "crossEntropyBackward",
+  "attention",
+  "attentionBackward",
+  "adam",
+  "sgd",
+  "gelu",
+  "geluBackward",
 ] as const;
 
 /** The names of fused kernels; their contracts stand at the top of `kernel/fused.ts`. */

@@ -8,9 +8,14 @@ import { type FactoryOptions, parameter, resetLike } from "./linear.ts";
 import { Module, type Parameter } from "./module.ts";
 
 /** Options of convolution modules. */
-export interface ConvModuleOptions extends FactoryOptions, F.ConvOptions { bias?: boolean; paddingMode?: "zeros" | "reflect" | "replicate" | "circular" }
+export interface ConvModuleOptions extends FactoryOptions, F.ConvOptions {
+  bias?: boolean;
+  paddingMode?: "zeros" | "reflect" | "replicate" | "circular";
+}
 /** Options of transposed convolution modules. */
-export interface ConvTransposeModuleOptions extends FactoryOptions, F.ConvTransposeOptions { bias?: boolean }
+export interface ConvTransposeModuleOptions extends FactoryOptions, F.ConvTransposeOptions {
+  bias?: boolean;
+}
 
 const list = (v: F.Sizes, nd: number): number[] => (typeof v === "number" ? new Array<number>(nd).fill(v) : [...v]);
 
@@ -26,18 +31,58 @@ abstract class ConvNd extends Module {
   constructor(name: string, nd: number, transposed: boolean, args: readonly unknown[]) {
     super();
     const names = transposed
-      ? ["inChannels", "outChannels", "kernelSize", "stride", "padding", "outputPadding", "groups", "bias", "dilation", "paddingMode", "device", "dtype"]
+      ? [
+          "inChannels",
+          "outChannels",
+          "kernelSize",
+          "stride",
+          "padding",
+          "outputPadding",
+          "groups",
+          "bias",
+          "dilation",
+          "paddingMode",
+          "device",
+          "dtype",
+        ]
       : ["inChannels", "outChannels", "kernelSize", "stride", "padding", "dilation", "groups", "bias", "paddingMode", "device", "dtype"];
-    const o = Object.fromEntries(bindArgs(name, names, args).map((v, i) => [names[i], v])) as { inChannels: number; outChannels: number; kernelSize: F.Sizes; stride?: F.Sizes; padding?: F.Sizes; dilation?: F.Sizes; groups?: number; bias?: boolean; paddingMode?: string; outputPadding?: F.Sizes; device?: string; dtype?: DType };
+    const o = Object.fromEntries(bindArgs(name, names, args).map((v, i) => [names[i], v])) as {
+      inChannels: number;
+      outChannels: number;
+      kernelSize: F.Sizes;
+      stride?: F.Sizes;
+      padding?: F.Sizes;
+      dilation?: F.Sizes;
+      groups?: number;
+      bias?: boolean;
+      paddingMode?: string;
+      outputPadding?: F.Sizes;
+      device?: string;
+      dtype?: DType;
+    };
     const groups = o.groups ?? 1;
-    if (o.inChannels % groups || o.outChannels % groups) throw new ValueError({ op: name, message: `${o.inChannels} and ${o.outChannels} channels in ${groups} groups`, hint: "Both must be divisible by groups" });
+    if (o.inChannels % groups || o.outChannels % groups)
+      throw new ValueError({
+        op: name,
+        message: `${o.inChannels} and ${o.outChannels} channels in ${groups} groups`,
+        hint: "Both must be divisible by groups",
+      });
     this.inChannels = o.inChannels;
     this.outChannels = o.outChannels;
     this.kernelSize = list(o.kernelSize, nd);
-    this.options = { stride: o.stride ?? 1, padding: o.padding ?? 0, dilation: o.dilation ?? 1, groups, outputPadding: o.outputPadding ?? 0 };
+    this.options = {
+      stride: o.stride ?? 1,
+      padding: o.padding ?? 0,
+      dilation: o.dilation ?? 1,
+      groups,
+      outputPadding: o.outputPadding ?? 0,
+    };
     this.paddingMode = o.paddingMode ?? "zeros";
     const factory = { device: o.device ?? null, dtype: o.dtype ?? null };
-    this.weight = parameter(transposed ? [o.inChannels, o.outChannels / groups, ...this.kernelSize] : [o.outChannels, o.inChannels / groups, ...this.kernelSize], factory);
+    this.weight = parameter(
+      transposed ? [o.inChannels, o.outChannels / groups, ...this.kernelSize] : [o.outChannels, o.inChannels / groups, ...this.kernelSize],
+      factory,
+    );
     this.bias = o.bias === false ? null : parameter([o.outChannels], factory);
     resetLike(this.weight, this.bias);
   }
@@ -47,7 +92,10 @@ abstract class ConvNd extends Module {
     if (this.paddingMode === "zeros") return f(x, this.weight, this.bias, { stride, padding, dilation, groups });
     const nd = this.kernelSize.length;
     const d = list(dilation, nd);
-    const sides = padding === "same" ? this.kernelSize.map((k, i) => d[i]! * (k - 1)).map((n): [number, number] => [Math.floor(n / 2), n - Math.floor(n / 2)]) : list(padding === "valid" ? 0 : padding, nd).map((n): [number, number] => [n, n]);
+    const sides =
+      padding === "same"
+        ? this.kernelSize.map((k, i) => d[i]! * (k - 1)).map((n): [number, number] => [Math.floor(n / 2), n - Math.floor(n / 2)])
+        : list(padding === "valid" ? 0 : padding, nd).map((n): [number, number] => [n, n]);
     const padded = F.pad(x, sides.reverse().flat(), { mode: this.paddingMode as "reflect" });
     return f(padded, this.weight, this.bias, { stride, padding: 0, dilation, groups });
   }
@@ -70,36 +118,60 @@ abstract class ConvNd extends Module {
 /** Convolution of [N, C, L]. */
 export class Conv1d extends ConvNd {
   constructor(inChannels: number, outChannels: number, kernelSize: F.Sizes, options?: ConvModuleOptions);
-  constructor(...args: unknown[]) { super("Conv1d", 1, false, args); }
-  forward(x: Tensor): Tensor { return this.run(F.conv1d, x); }
+  constructor(...args: unknown[]) {
+    super("Conv1d", 1, false, args);
+  }
+  forward(x: Tensor): Tensor {
+    return this.run(F.conv1d, x);
+  }
 }
 /** Convolution of [N, C, H, W]. */
 export class Conv2d extends ConvNd {
   constructor(inChannels: number, outChannels: number, kernelSize: F.Sizes, options?: ConvModuleOptions);
-  constructor(...args: unknown[]) { super("Conv2d", 2, false, args); }
-  forward(x: Tensor): Tensor { return this.run(F.conv2d, x); }
+  constructor(...args: unknown[]) {
+    super("Conv2d", 2, false, args);
+  }
+  forward(x: Tensor): Tensor {
+    return this.run(F.conv2d, x);
+  }
 }
 /** Convolution of [N, C, D, H, W]. */
 export class Conv3d extends ConvNd {
   constructor(inChannels: number, outChannels: number, kernelSize: F.Sizes, options?: ConvModuleOptions);
-  constructor(...args: unknown[]) { super("Conv3d", 3, false, args); }
-  forward(x: Tensor): Tensor { return this.run(F.conv3d, x); }
+  constructor(...args: unknown[]) {
+    super("Conv3d", 3, false, args);
+  }
+  forward(x: Tensor): Tensor {
+    return this.run(F.conv3d, x);
+  }
 }
 /** Transposed convolution of [N, C, L]. */
 export class ConvTranspose1d extends ConvNd {
   constructor(inChannels: number, outChannels: number, kernelSize: F.Sizes, options?: ConvTransposeModuleOptions);
-  constructor(...args: unknown[]) { super("ConvTranspose1d", 1, true, args); }
-  forward(x: Tensor, outputSize?: readonly number[]): Tensor { return this.runTransposed(F.convTranspose1d, x, outputSize); }
+  constructor(...args: unknown[]) {
+    super("ConvTranspose1d", 1, true, args);
+  }
+  forward(x: Tensor, outputSize?: readonly number[]): Tensor {
+    return this.runTransposed(F.convTranspose1d, x, outputSize);
+  }
 }
 /** Transposed convolution of [N, C, H, W]. */
 export class ConvTranspose2d extends ConvNd {
   constructor(inChannels: number, outChannels: number, kernelSize: F.Sizes, options?: ConvTransposeModuleOptions);
-  constructor(...args: unknown[]) { super("ConvTranspose2d", 2, true, args); }
-  forward(x: Tensor, outputSize?: readonly number[]): Tensor { return this.runTransposed(F.convTranspose2d, x, outputSize); }
+  constructor(...args: unknown[]) {
+    super("ConvTranspose2d", 2, true, args);
+  }
+  forward(x: Tensor, outputSize?: readonly number[]): Tensor {
+    return this.runTransposed(F.convTranspose2d, x, outputSize);
+  }
 }
 /** Transposed convolution of [N, C, D, H, W]. */
 export class ConvTranspose3d extends ConvNd {
   constructor(inChannels: number, outChannels: number, kernelSize: F.Sizes, options?: ConvTransposeModuleOptions);
-  constructor(...args: unknown[]) { super("ConvTranspose3d", 3, true, args); }
-  forward(x: Tensor, outputSize?: readonly number[]): Tensor { return this.runTransposed(F.convTranspose3d, x, outputSize); }
+  constructor(...args: unknown[]) {
+    super("ConvTranspose3d", 3, true, args);
+  }
+  forward(x: Tensor, outputSize?: readonly number[]): Tensor {
+    return this.runTransposed(F.convTranspose3d, x, outputSize);
+  }
 }

@@ -8,10 +8,14 @@ import { fans, kaimingUniform_, uniform_ } from "./init.ts";
 import { Module, Parameter } from "./module.ts";
 
 /** Where and how a module's parameters are made. */
-export interface FactoryOptions { device?: string | null; dtype?: DType | null }
+export interface FactoryOptions {
+  device?: string | null;
+  dtype?: DType | null;
+}
 
 /** @internal An uninitialised parameter. */
-export const parameter = (shape: readonly number[], o: FactoryOptions): Parameter => new Parameter(empty(shape, { dtype: o.dtype ?? null, device: o.device ?? null }));
+export const parameter = (shape: readonly number[], o: FactoryOptions): Parameter =>
+  new Parameter(empty(shape, { dtype: o.dtype ?? null, device: o.device ?? null }));
 
 /** `x` as it is; any arguments are accepted. */
 export class Identity extends Module {
@@ -32,7 +36,11 @@ export class Linear extends Module {
   constructor(inFeatures: number, outFeatures: number, options?: FactoryOptions & { bias?: boolean });
   constructor(...args: unknown[]) {
     super();
-    const [inFeatures, outFeatures, bias = true, device, dtype] = bindArgs("Linear", ["inFeatures", "outFeatures", "bias", "device", "dtype"], args) as [number, number, boolean?, string?, DType?];
+    const [inFeatures, outFeatures, bias = true, device, dtype] = bindArgs(
+      "Linear",
+      ["inFeatures", "outFeatures", "bias", "device", "dtype"],
+      args,
+    ) as [number, number, boolean?, string?, DType?];
     this.inFeatures = inFeatures;
     this.outFeatures = outFeatures;
     this.weight = parameter([outFeatures, inFeatures], { device: device ?? null, dtype: dtype ?? null });
@@ -66,7 +74,9 @@ export class Flatten extends Module {
   constructor(startDim?: number | { startDim?: number; endDim?: number }, endDim?: number);
   constructor(...args: unknown[]) {
     super();
-    [this.startDim, this.endDim] = ((a: unknown[]): [number, number] => [(a[0] as number) ?? 1, (a[1] as number) ?? -1])(bindArgs("Flatten", ["startDim", "endDim"], args));
+    [this.startDim, this.endDim] = ((a: unknown[]): [number, number] => [(a[0] as number) ?? 1, (a[1] as number) ?? -1])(
+      bindArgs("Flatten", ["startDim", "endDim"], args),
+    );
   }
   forward(x: Tensor): Tensor {
     return x.flatten(this.startDim, this.endDim);

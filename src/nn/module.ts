@@ -26,7 +26,10 @@ export const isModule = (x: unknown): x is Module => typeof x === "object" && x 
 /** Tensors by their PyTorch names. */
 export type StateDict = Record<string, Tensor>;
 /** What `loadStateDict` could not match. */
-export interface KeyReport { readonly missingKeys: string[]; readonly unexpectedKeys: string[] }
+export interface KeyReport {
+  readonly missingKeys: string[];
+  readonly unexpectedKeys: string[];
+}
 
 type Forward = (...args: never[]) => unknown;
 /** Sees, and may replace, the arguments before `forward`. */
@@ -90,7 +93,8 @@ export abstract class Module {
     const fields = this as unknown as Record<string, unknown>;
     if (kind === "parameters") {
       for (const [name, value] of Object.entries(fields)) if (isParameter(value) && !this.#buffers.has(name)) yield [name, value];
-    } else for (const [name, keep] of this.#buffers) if (isTensor(fields[name]) && (keep || !persistent)) yield [name, fields[name] as Tensor];
+    } else
+      for (const [name, keep] of this.#buffers) if (isTensor(fields[name]) && (keep || !persistent)) yield [name, fields[name] as Tensor];
   }
   *#named(kind: "parameters" | "buffers", prefix: string): IterableIterator<[string, Tensor]> {
     const seen = new Set<Tensor>();
@@ -152,12 +156,22 @@ export abstract class Module {
     const lines: string[] = [];
     if (options.strict !== false && missingKeys.length) lines.push(`missing keys: ${missingKeys.join(", ")}`);
     if (options.strict !== false && unexpectedKeys.length) lines.push(`unexpected keys: ${unexpectedKeys.join(", ")}`);
-    if (wrong.length) lines.push(`shapes differ: ${wrong.map(([k, t]) => `${k} (given ${showShape(given.get(k)!.shape)}, needed ${showShape(t.shape)})`).join(", ")}`);
+    if (wrong.length)
+      lines.push(
+        `shapes differ: ${wrong.map(([k, t]) => `${k} (given ${showShape(given.get(k)!.shape)}, needed ${showShape(t.shape)})`).join(", ")}`,
+      );
     if (lines.length) {
-      const facts = { op: `${this.constructor.name}.loadStateDict`, message: lines.join("; "), hint: wrong.length ? "Build the module with the sizes of the checkpoint" : "Pass { strict: false } to load what matches", data: { missingKeys, unexpectedKeys } };
+      const facts = {
+        op: `${this.constructor.name}.loadStateDict`,
+        message: lines.join("; "),
+        hint: wrong.length ? "Build the module with the sizes of the checkpoint" : "Pass { strict: false } to load what matches",
+        data: { missingKeys, unexpectedKeys },
+      };
       throw wrong.length ? new ShapeError(facts) : new FirebrandError(facts);
     }
-    noGrad(() => { for (const [k, t] of Object.entries(own)) if (given.has(k)) copy_(t, given.get(k)!); });
+    noGrad(() => {
+      for (const [k, t] of Object.entries(own)) if (given.has(k)) copy_(t, given.get(k)!);
+    });
     return { missingKeys, unexpectedKeys };
   }
 
@@ -192,11 +206,21 @@ export abstract class Module {
     }
     return this;
   }
-  float(): this { return this.to("float32"); }
-  double(): this { return this.to("float64"); }
-  half(): this { return this.to("float16"); }
-  bfloat16(): this { return this.to("bfloat16"); }
-  cpu(): this { return this.to({ device: "cpu" }); }
+  float(): this {
+    return this.to("float32");
+  }
+  double(): this {
+    return this.to("float64");
+  }
+  half(): this {
+    return this.to("float16");
+  }
+  bfloat16(): this {
+    return this.to("bfloat16");
+  }
+  cpu(): this {
+    return this.to({ device: "cpu" });
+  }
   /** Turns gradients of all parameters on or off. */
   requiresGrad_(on = true): this {
     for (const p of this.parameters()) p.requiresGrad_(on);
@@ -227,13 +251,19 @@ export abstract class Module {
   registerForwardPreHook(hook: ForwardPreHook): () => void {
     this.#wrap();
     this.#preHooks.push(hook);
-    return () => { const i = this.#preHooks.indexOf(hook); if (i >= 0) this.#preHooks.splice(i, 1); };
+    return () => {
+      const i = this.#preHooks.indexOf(hook);
+      if (i >= 0) this.#preHooks.splice(i, 1);
+    };
   }
   /** Runs `hook` after `forward`; returns a function that removes it. */
   registerForwardHook(hook: ForwardHook): () => void {
     this.#wrap();
     this.#hooks.push(hook);
-    return () => { const i = this.#hooks.indexOf(hook); if (i >= 0) this.#hooks.splice(i, 1); };
+    return () => {
+      const i = this.#hooks.indexOf(hook);
+      if (i >= 0) this.#hooks.splice(i, 1);
+    };
   }
 
   /** What a module says of itself between its parentheses. */
@@ -243,7 +273,9 @@ export abstract class Module {
   toString(): string {
     const lines = [...this.namedChildren()].map(([name, m]) => `(${name}): ${m.toString().replaceAll("\n", "\n  ")}`);
     const extra = this.extraRepr();
-    return lines.length ? `${this.constructor.name}(\n  ${[...(extra ? [extra] : []), ...lines].join("\n  ")}\n)` : `${this.constructor.name}(${extra})`;
+    return lines.length
+      ? `${this.constructor.name}(\n  ${[...(extra ? [extra] : []), ...lines].join("\n  ")}\n)`
+      : `${this.constructor.name}(${extra})`;
   }
   /** The child at a dotted path. @throws ArgumentError */
   getSubmodule(path: string): Module {
@@ -253,7 +285,11 @@ export abstract class Module {
   }
 }
 Object.defineProperty(Module.prototype, MODULE, { value: true });
-Object.defineProperty(Module.prototype, Symbol.for("nodejs.util.inspect.custom"), { value(this: Module) { return this.toString(); } });
+Object.defineProperty(Module.prototype, Symbol.for("nodejs.util.inspect.custom"), {
+  value(this: Module) {
+    return this.toString();
+  },
+});
 
 /** Gives a tensor other memory, as assigning `.data` does in PyTorch; history and hooks stay. */
 export function replaceData(t: Tensor, from: Tensor): void {

@@ -10,7 +10,8 @@ import { normal_, ones_, zeros_ } from "./init.ts";
 import { type FactoryOptions, parameter } from "./linear.ts";
 import { Module, Parameter } from "./module.ts";
 
-const bind = <T>(name: string, names: readonly string[], args: readonly unknown[]): T => Object.fromEntries(bindArgs(name, names, args).map((v, i) => [names[i], v])) as T;
+const bind = <T>(name: string, names: readonly string[], args: readonly unknown[]): T =>
+  Object.fromEntries(bindArgs(name, names, args).map((v, i) => [names[i], v])) as T;
 type Shape = number | readonly number[];
 
 /** Normalises the last dimensions. */
@@ -22,10 +23,15 @@ export class LayerNorm extends Module {
   constructor(normalizedShape: Shape, options?: FactoryOptions & { eps?: number; elementwiseAffine?: boolean; bias?: boolean });
   constructor(...args: unknown[]) {
     super();
-    const o = bind<{ normalizedShape: Shape; eps?: number; elementwiseAffine?: boolean; bias?: boolean; device?: string; dtype?: DType }>("LayerNorm", ["normalizedShape", "eps", "elementwiseAffine", "bias", "device", "dtype"], args);
+    const o = bind<{ normalizedShape: Shape; eps?: number; elementwiseAffine?: boolean; bias?: boolean; device?: string; dtype?: DType }>(
+      "LayerNorm",
+      ["normalizedShape", "eps", "elementwiseAffine", "bias", "device", "dtype"],
+      args,
+    );
     this.normalizedShape = [o.normalizedShape].flat() as number[];
     this.eps = o.eps ?? 1e-5;
-    const make = (on: boolean): Parameter | null => (on ? parameter(this.normalizedShape, { device: o.device ?? null, dtype: o.dtype ?? null }) : null);
+    const make = (on: boolean): Parameter | null =>
+      on ? parameter(this.normalizedShape, { device: o.device ?? null, dtype: o.dtype ?? null }) : null;
     this.weight = make(o.elementwiseAffine !== false);
     this.bias = make(o.elementwiseAffine !== false && o.bias !== false);
     if (this.weight) ones_(this.weight);
@@ -46,10 +52,15 @@ export class RMSNorm extends Module {
   constructor(normalizedShape: Shape, options?: FactoryOptions & { eps?: number | null; elementwiseAffine?: boolean });
   constructor(...args: unknown[]) {
     super();
-    const o = bind<{ normalizedShape: Shape; eps?: number; elementwiseAffine?: boolean; device?: string; dtype?: DType }>("RMSNorm", ["normalizedShape", "eps", "elementwiseAffine", "device", "dtype"], args);
+    const o = bind<{ normalizedShape: Shape; eps?: number; elementwiseAffine?: boolean; device?: string; dtype?: DType }>(
+      "RMSNorm",
+      ["normalizedShape", "eps", "elementwiseAffine", "device", "dtype"],
+      args,
+    );
     this.normalizedShape = [o.normalizedShape].flat() as number[];
     this.eps = o.eps ?? null;
-    this.weight = o.elementwiseAffine === false ? null : parameter(this.normalizedShape, { device: o.device ?? null, dtype: o.dtype ?? null });
+    this.weight =
+      o.elementwiseAffine === false ? null : parameter(this.normalizedShape, { device: o.device ?? null, dtype: o.dtype ?? null });
     if (this.weight) ones_(this.weight);
   }
   forward(x: Tensor): Tensor {
@@ -65,14 +76,27 @@ export class GroupNorm extends Module {
   constructor(numGroups: number, numChannels: number, options?: FactoryOptions & { eps?: number; affine?: boolean });
   constructor(...args: unknown[]) {
     super();
-    const o = bind<{ numGroups: number; numChannels: number; eps?: number; affine?: boolean; device?: string; dtype?: DType }>("GroupNorm", ["numGroups", "numChannels", "eps", "affine", "device", "dtype"], args);
-    if (o.numChannels % o.numGroups) throw new ShapeError({ op: "GroupNorm", message: `${o.numChannels} channels in ${o.numGroups} groups`, hint: "The channels must be divisible by the groups" });
+    const o = bind<{ numGroups: number; numChannels: number; eps?: number; affine?: boolean; device?: string; dtype?: DType }>(
+      "GroupNorm",
+      ["numGroups", "numChannels", "eps", "affine", "device", "dtype"],
+      args,
+    );
+    if (o.numChannels % o.numGroups)
+      throw new ShapeError({
+        op: "GroupNorm",
+        message: `${o.numChannels} channels in ${o.numGroups} groups`,
+        hint: "The channels must be divisible by the groups",
+      });
     this.numGroups = o.numGroups;
     this.eps = o.eps ?? 1e-5;
-    const make = (): Parameter | null => (o.affine === false ? null : parameter([o.numChannels], { device: o.device ?? null, dtype: o.dtype ?? null }));
+    const make = (): Parameter | null =>
+      o.affine === false ? null : parameter([o.numChannels], { device: o.device ?? null, dtype: o.dtype ?? null });
     this.weight = make();
     this.bias = make();
-    if (this.weight) { ones_(this.weight); zeros_(this.bias!); }
+    if (this.weight) {
+      ones_(this.weight);
+      zeros_(this.bias!);
+    }
   }
   forward(x: Tensor): Tensor {
     return F.groupNorm(x, this.numGroups, this.weight, this.bias, this.eps);
@@ -80,7 +104,12 @@ export class GroupNorm extends Module {
 }
 
 /** Options of batch and instance norm. */
-export interface BatchNormOptions extends FactoryOptions { eps?: number; momentum?: number | null; affine?: boolean; trackRunningStats?: boolean }
+export interface BatchNormOptions extends FactoryOptions {
+  eps?: number;
+  momentum?: number | null;
+  affine?: boolean;
+  trackRunningStats?: boolean;
+}
 abstract class RunningNorm extends Module {
   readonly numFeatures: number;
   readonly eps: number;
@@ -93,17 +122,30 @@ abstract class RunningNorm extends Module {
   protected readonly ranks: readonly number[];
   constructor(name: string, ranks: readonly number[], affine: boolean, track: boolean, args: readonly unknown[]) {
     super();
-    const o = bind<{ numFeatures: number; eps?: number; momentum?: number | null; affine?: boolean; trackRunningStats?: boolean; device?: string; dtype?: DType }>(name, ["numFeatures", "eps", "momentum", "affine", "trackRunningStats", "device", "dtype"], args);
+    const o = bind<{
+      numFeatures: number;
+      eps?: number;
+      momentum?: number | null;
+      affine?: boolean;
+      trackRunningStats?: boolean;
+      device?: string;
+      dtype?: DType;
+    }>(name, ["numFeatures", "eps", "momentum", "affine", "trackRunningStats", "device", "dtype"], args);
     const last = args.at(-1);
-    const explicitNull = typeof last === "object" && last !== null && "momentum" in last && (last as { momentum: unknown }).momentum === null;
+    const explicitNull =
+      typeof last === "object" && last !== null && "momentum" in last && (last as { momentum: unknown }).momentum === null;
     this.ranks = ranks;
     this.numFeatures = o.numFeatures;
     this.eps = o.eps ?? 1e-5;
     this.momentum = explicitNull || args[2] === null ? null : (o.momentum ?? 0.1);
-    const make = (): Parameter | null => ((o.affine ?? affine) ? parameter([o.numFeatures], { device: o.device ?? null, dtype: o.dtype ?? null }) : null);
+    const make = (): Parameter | null =>
+      (o.affine ?? affine) ? parameter([o.numFeatures], { device: o.device ?? null, dtype: o.dtype ?? null }) : null;
     this.weight = make();
     this.bias = make();
-    if (this.weight) { ones_(this.weight); zeros_(this.bias!); }
+    if (this.weight) {
+      ones_(this.weight);
+      zeros_(this.bias!);
+    }
     const tracked = o.trackRunningStats ?? track;
     const where = { device: o.device ?? null, dtype: o.dtype ?? null };
     this.registerBuffer("running_mean", tracked ? zeros([o.numFeatures], where) : null);
@@ -111,14 +153,21 @@ abstract class RunningNorm extends Module {
     this.registerBuffer("num_batches_tracked", tracked ? tensor(0, { dtype: "int64", device: o.device ?? null }) : null);
   }
   protected check(x: Tensor): void {
-    if (!this.ranks.includes(x.ndim)) throw new ShapeError({ op: this.constructor.name, message: `input ${showShape(x.shape)} has ${x.ndim} dimensions`, hint: `It takes ${this.ranks.join(" or ")}` });
+    if (!this.ranks.includes(x.ndim))
+      throw new ShapeError({
+        op: this.constructor.name,
+        message: `input ${showShape(x.shape)} has ${x.ndim} dimensions`,
+        hint: `It takes ${this.ranks.join(" or ")}`,
+      });
   }
   override extraRepr(): string {
     return `${this.numFeatures}, eps=${this.eps}, momentum=${this.momentum}`;
   }
 }
 abstract class BatchNorm extends RunningNorm {
-  constructor(name: string, ranks: readonly number[], args: readonly unknown[]) { super(name, ranks, true, true, args); }
+  constructor(name: string, ranks: readonly number[], args: readonly unknown[]) {
+    super(name, ranks, true, true, args);
+  }
   forward(x: Tensor): Tensor {
     this.check(x);
     let momentum = this.momentum ?? 0;
@@ -127,47 +176,69 @@ abstract class BatchNorm extends RunningNorm {
       if (this.momentum === null) momentum = 1 / this.num_batches_tracked.itemSync();
     }
     const running = !this.training || this.running_mean !== null;
-    return F.batchNorm(x, running ? this.running_mean : null, running ? this.running_var : null, this.weight, this.bias, { training: this.training || this.running_mean === null, momentum, eps: this.eps });
+    return F.batchNorm(x, running ? this.running_mean : null, running ? this.running_var : null, this.weight, this.bias, {
+      training: this.training || this.running_mean === null,
+      momentum,
+      eps: this.eps,
+    });
   }
 }
 /** Normalises channels of [N, C] or [N, C, L] over the batch. */
 export class BatchNorm1d extends BatchNorm {
   constructor(numFeatures: number, options?: BatchNormOptions);
-  constructor(...args: unknown[]) { super("BatchNorm1d", [2, 3], args); }
+  constructor(...args: unknown[]) {
+    super("BatchNorm1d", [2, 3], args);
+  }
 }
 /** Normalises channels of [N, C, H, W] over the batch. */
 export class BatchNorm2d extends BatchNorm {
   constructor(numFeatures: number, options?: BatchNormOptions);
-  constructor(...args: unknown[]) { super("BatchNorm2d", [4], args); }
+  constructor(...args: unknown[]) {
+    super("BatchNorm2d", [4], args);
+  }
 }
 /** Normalises channels of [N, C, D, H, W] over the batch. */
 export class BatchNorm3d extends BatchNorm {
   constructor(numFeatures: number, options?: BatchNormOptions);
-  constructor(...args: unknown[]) { super("BatchNorm3d", [5], args); }
+  constructor(...args: unknown[]) {
+    super("BatchNorm3d", [5], args);
+  }
 }
 abstract class InstanceNorm extends RunningNorm {
-  constructor(name: string, ranks: readonly number[], args: readonly unknown[]) { super(name, ranks, false, false, args); }
+  constructor(name: string, ranks: readonly number[], args: readonly unknown[]) {
+    super(name, ranks, false, false, args);
+  }
   forward(x: Tensor): Tensor {
     this.check(x);
     const single = x.ndim === this.ranks[0];
-    const y = F.instanceNorm(single ? x.unsqueeze(0) : x, this.running_mean, this.running_var, this.weight, this.bias, { useInputStats: this.training || this.running_mean === null, momentum: this.momentum ?? 0, eps: this.eps });
+    const y = F.instanceNorm(single ? x.unsqueeze(0) : x, this.running_mean, this.running_var, this.weight, this.bias, {
+      useInputStats: this.training || this.running_mean === null,
+      momentum: this.momentum ?? 0,
+      eps: this.eps,
+    });
     return single ? y.squeeze(0) : y;
   }
 }
 /** Normalises channels of each sample [N, C, L]. */
 export class InstanceNorm1d extends InstanceNorm {
   constructor(numFeatures: number, options?: BatchNormOptions);
-  constructor(...args: unknown[]) { super("InstanceNorm1d", [2, 3], args); }
+  constructor(...args: unknown[]) {
+    super("InstanceNorm1d", [2, 3], args);
+  }
 }
 /** Normalises channels of each sample [N, C, H, W]. */
 export class InstanceNorm2d extends InstanceNorm {
   constructor(numFeatures: number, options?: BatchNormOptions);
-  constructor(...args: unknown[]) { super("InstanceNorm2d", [3, 4], args); }
+  constructor(...args: unknown[]) {
+    super("InstanceNorm2d", [3, 4], args);
+  }
 }
 /** Normalises channels of each sample [N, C, D, H, W]. */
 export class InstanceNorm3d extends InstanceNorm {
   constructor(numFeatures: number, options?: BatchNormOptions);
-  constructor(...args: unknown[]) { super("InstanceNorm3d", [4, 5], args); }
+  constructor(...args: unknown[]) {
+    super("InstanceNorm3d", [4, 5], args);
+  }
 }
 
 /** A table of vectors: int64 [...] → [..., embeddingDim]. Initialised normally; row `paddingIdx` stays zero. */
@@ -179,23 +250,54 @@ export class Embedding extends Module {
   readonly normType: number;
   readonly scaleGradByFreq: boolean;
   weight: Parameter;
-  constructor(numEmbeddings: number, embeddingDim: number, options?: FactoryOptions & { paddingIdx?: number | null; maxNorm?: number | null; normType?: number; scaleGradByFreq?: boolean; sparse?: boolean });
+  constructor(
+    numEmbeddings: number,
+    embeddingDim: number,
+    options?: FactoryOptions & {
+      paddingIdx?: number | null;
+      maxNorm?: number | null;
+      normType?: number;
+      scaleGradByFreq?: boolean;
+      sparse?: boolean;
+    },
+  );
   constructor(...args: unknown[]) {
     super();
-    const o = bind<{ numEmbeddings: number; embeddingDim: number; paddingIdx?: number; maxNorm?: number; normType?: number; scaleGradByFreq?: boolean; _weight?: Tensor; device?: string; dtype?: DType }>("Embedding", ["numEmbeddings", "embeddingDim", "paddingIdx", "maxNorm", "normType", "scaleGradByFreq", "sparse", "_weight", "device", "dtype"], args);
+    const o = bind<{
+      numEmbeddings: number;
+      embeddingDim: number;
+      paddingIdx?: number;
+      maxNorm?: number;
+      normType?: number;
+      scaleGradByFreq?: boolean;
+      _weight?: Tensor;
+      device?: string;
+      dtype?: DType;
+    }>(
+      "Embedding",
+      ["numEmbeddings", "embeddingDim", "paddingIdx", "maxNorm", "normType", "scaleGradByFreq", "sparse", "_weight", "device", "dtype"],
+      args,
+    );
     this.numEmbeddings = o.numEmbeddings;
     this.embeddingDim = o.embeddingDim;
     this.paddingIdx = o.paddingIdx === undefined ? null : o.paddingIdx < 0 ? o.paddingIdx + o.numEmbeddings : o.paddingIdx;
     this.maxNorm = o.maxNorm ?? null;
     this.normType = o.normType ?? 2;
     this.scaleGradByFreq = o.scaleGradByFreq ?? false;
-    this.weight = o._weight ? new Parameter(o._weight) : parameter([o.numEmbeddings, o.embeddingDim], { device: o.device ?? null, dtype: o.dtype ?? null });
+    this.weight = o._weight
+      ? new Parameter(o._weight)
+      : parameter([o.numEmbeddings, o.embeddingDim], { device: o.device ?? null, dtype: o.dtype ?? null });
     if (o._weight) return;
     normal_(this.weight);
     if (this.paddingIdx !== null) noGrad(() => this.weight.detach().select(0, this.paddingIdx!).zero_());
   }
   forward(x: Tensor): Tensor {
-    return F.embedding(x, this.weight, { paddingIdx: this.paddingIdx, maxNorm: this.maxNorm, normType: this.normType, scaleGradByFreq: this.scaleGradByFreq });
+    return F.embedding(x, this.weight, {
+      paddingIdx: this.paddingIdx,
+      maxNorm: this.maxNorm,
+      normType: this.normType,
+      scaleGradByFreq: this.scaleGradByFreq,
+    });
   }
   override extraRepr(): string {
     return `${this.numEmbeddings}, ${this.embeddingDim}`;

@@ -11,7 +11,13 @@ import { type FactoryOptions, parameter } from "./linear.ts";
 import { Module, type Parameter } from "./module.ts";
 
 type State = Tensor[];
-interface Weights { ih: Tensor; hh: Tensor; bih: Tensor | null; bhh: Tensor | null; hr: Tensor | null }
+interface Weights {
+  ih: Tensor;
+  hh: Tensor;
+  bih: Tensor | null;
+  bhh: Tensor | null;
+  hr: Tensor | null;
+}
 /** One step: (x already multiplied by w_ih, state) → state; state[0] is the output. */
 type Step = (gx: Tensor, state: State, w: Weights) => State;
 
@@ -34,7 +40,15 @@ const step: Record<"RNN_TANH" | "RNN_RELU" | "LSTM" | "GRU", Step> = {
 };
 
 /** Options of recurrent modules. */
-export interface RnnOptions extends FactoryOptions { numLayers?: number; nonlinearity?: "tanh" | "relu"; bias?: boolean; batchFirst?: boolean; dropout?: number; bidirectional?: boolean; projSize?: number }
+export interface RnnOptions extends FactoryOptions {
+  numLayers?: number;
+  nonlinearity?: "tanh" | "relu";
+  bias?: boolean;
+  batchFirst?: boolean;
+  dropout?: number;
+  bidirectional?: boolean;
+  projSize?: number;
+}
 
 abstract class Recurrent extends Module {
   readonly inputSize: number;
@@ -49,8 +63,23 @@ abstract class Recurrent extends Module {
 
   constructor(name: "RNN" | "LSTM" | "GRU", args: readonly unknown[]) {
     super();
-    const names = ["inputSize", "hiddenSize", "numLayers", ...(name === "RNN" ? ["nonlinearity"] : []), "bias", "batchFirst", "dropout", "bidirectional", "projSize", "device", "dtype"];
-    const o = Object.fromEntries(bindArgs(name, names, args).map((v, i) => [names[i], v])) as unknown as RnnOptions & { inputSize: number; hiddenSize: number };
+    const names = [
+      "inputSize",
+      "hiddenSize",
+      "numLayers",
+      ...(name === "RNN" ? ["nonlinearity"] : []),
+      "bias",
+      "batchFirst",
+      "dropout",
+      "bidirectional",
+      "projSize",
+      "device",
+      "dtype",
+    ];
+    const o = Object.fromEntries(bindArgs(name, names, args).map((v, i) => [names[i], v])) as unknown as RnnOptions & {
+      inputSize: number;
+      hiddenSize: number;
+    };
     this.inputSize = o.inputSize;
     this.hiddenSize = o.hiddenSize;
     this.numLayers = o.numLayers ?? 1;
@@ -59,7 +88,8 @@ abstract class Recurrent extends Module {
     this.dropout = o.dropout ?? 0;
     this.bidirectional = o.bidirectional ?? false;
     this.projSize = o.projSize ?? 0;
-    if (!(this.dropout >= 0 && this.dropout <= 1)) throw new ValueError({ op: name, message: `dropout is ${this.dropout}`, hint: "It lies in [0, 1]" });
+    if (!(this.dropout >= 0 && this.dropout <= 1))
+      throw new ValueError({ op: name, message: `dropout is ${this.dropout}`, hint: "It lies in [0, 1]" });
     this.mode = name === "RNN" ? (o.nonlinearity === "relu" ? "RNN_RELU" : "RNN_TANH") : name;
     const gates = name === "LSTM" ? 4 : name === "GRU" ? 3 : 1;
     const h = this.hiddenSize;
@@ -85,20 +115,46 @@ abstract class Recurrent extends Module {
   }
   #weights(suffix: string): Weights {
     const f = this as unknown as Record<string, Tensor | undefined>;
-    return { ih: f[`weight_ih_${suffix}`]!, hh: f[`weight_hh_${suffix}`]!, bih: f[`bias_ih_${suffix}`] ?? null, bhh: f[`bias_hh_${suffix}`] ?? null, hr: f[`weight_hr_${suffix}`] ?? null };
+    return {
+      ih: f[`weight_ih_${suffix}`]!,
+      hh: f[`weight_hh_${suffix}`]!,
+      bih: f[`bias_ih_${suffix}`] ?? null,
+      bhh: f[`bias_hh_${suffix}`] ?? null,
+      hr: f[`weight_hr_${suffix}`] ?? null,
+    };
   }
 
   // x [T, N, I]; states [layers · directions, N, H] each. Returns the outputs and the last states.
   protected run(input: Tensor, given: State | null, count: number): { output: Tensor; states: State } {
     const unbatched = input.ndim === 2;
-    if (input.ndim !== 2 && input.ndim !== 3) throw new ShapeError({ op: this.constructor.name, message: `input ${showShape(input.shape)}`, hint: "It is [T, N, features] (batchFirst: [N, T, features]) or [T, features]" });
+    if (input.ndim !== 2 && input.ndim !== 3)
+      throw new ShapeError({
+        op: this.constructor.name,
+        message: `input ${showShape(input.shape)}`,
+        hint: "It is [T, N, features] (batchFirst: [N, T, features]) or [T, features]",
+      });
     let x = unbatched ? input.unsqueeze(1) : this.batchFirst ? input.transpose(0, 1) : input;
-    if (x.shape[2] !== this.inputSize) throw new ShapeError({ op: this.constructor.name, message: `input ${showShape(input.shape)} has ${x.shape[2]} features`, hint: `inputSize is ${this.inputSize}` });
+    if (x.shape[2] !== this.inputSize)
+      throw new ShapeError({
+        op: this.constructor.name,
+        message: `input ${showShape(input.shape)} has ${x.shape[2]} features`,
+        hint: `inputSize is ${this.inputSize}`,
+      });
     const n = x.shape[1]!;
     const directions = this.bidirectional ? 2 : 1;
     const sizes = [this.projSize || this.hiddenSize, this.hiddenSize];
-    const start = given?.map((s) => (unbatched ? s.unsqueeze(1) : s)) ?? Array.from({ length: count }, (_, i) => zeros([this.numLayers * directions, n, sizes[i]!], { dtype: x.dtype, device: x.device }));
-    start.forEach((s, i) => { const want = [this.numLayers * directions, n, sizes[i]!]; if (showShape(s.shape) !== showShape(want)) throw new ShapeError({ op: this.constructor.name, message: `state ${i} is ${showShape(s.shape)}`, hint: `It must be ${showShape(want)}` }); });
+    const start =
+      given?.map((s) => (unbatched ? s.unsqueeze(1) : s)) ??
+      Array.from({ length: count }, (_, i) => zeros([this.numLayers * directions, n, sizes[i]!], { dtype: x.dtype, device: x.device }));
+    start.forEach((s, i) => {
+      const want = [this.numLayers * directions, n, sizes[i]!];
+      if (showShape(s.shape) !== showShape(want))
+        throw new ShapeError({
+          op: this.constructor.name,
+          message: `state ${i} is ${showShape(s.shape)}`,
+          hint: `It must be ${showShape(want)}`,
+        });
+    });
     const last: Tensor[][] = start.map(() => []);
     for (let l = 0; l < this.numLayers; l++) {
       const outs = this.#suffixes(l).map((suffix, d) => {
@@ -106,7 +162,10 @@ abstract class Recurrent extends Module {
         const gx = F.linear(x, w.ih, w.bih).unbind(0);
         if (d === 1) gx.reverse();
         let state = start.map((s) => s.select(0, l * directions + d));
-        const ys = gx.map((g) => { state = step[this.mode](g, state, w); return state[0]!; });
+        const ys = gx.map((g) => {
+          state = step[this.mode](g, state, w);
+          return state[0]!;
+        });
         state.forEach((s, i) => last[i]!.push(s));
         if (d === 1) ys.reverse();
         return stack(ys, 0);
@@ -114,7 +173,10 @@ abstract class Recurrent extends Module {
       x = outs.length === 1 ? outs[0]! : cat(outs, -1);
       if (this.dropout > 0 && this.training && l < this.numLayers - 1) x = F.dropout(x, this.dropout, true);
     }
-    const states = last.map((s) => { const t = stack(s, 0); return unbatched ? t.squeeze(1) : t; });
+    const states = last.map((s) => {
+      const t = stack(s, 0);
+      return unbatched ? t.squeeze(1) : t;
+    });
     return { output: unbatched ? x.squeeze(1) : this.batchFirst ? x.transpose(0, 1) : x, states };
   }
   override extraRepr(): string {
@@ -124,7 +186,9 @@ abstract class Recurrent extends Module {
 /** Elman's network: `h = tanh(W x + b + U h + c)`. forward(x, h?) → [output, h]. */
 export class RNN extends Recurrent {
   constructor(inputSize: number, hiddenSize: number, options?: RnnOptions);
-  constructor(...args: unknown[]) { super("RNN", args); }
+  constructor(...args: unknown[]) {
+    super("RNN", args);
+  }
   forward(x: Tensor, h?: Tensor | null): [Tensor, Tensor] {
     const { output, states } = this.run(x, h ? [h] : null, 1);
     return [output, states[0]!];
@@ -133,7 +197,9 @@ export class RNN extends Recurrent {
 /** Gated recurrent unit. Cho et al. 2014. forward(x, h?) → [output, h]. */
 export class GRU extends Recurrent {
   constructor(inputSize: number, hiddenSize: number, options?: RnnOptions);
-  constructor(...args: unknown[]) { super("GRU", args); }
+  constructor(...args: unknown[]) {
+    super("GRU", args);
+  }
   forward(x: Tensor, h?: Tensor | null): [Tensor, Tensor] {
     const { output, states } = this.run(x, h ? [h] : null, 1);
     return [output, states[0]!];
@@ -142,7 +208,9 @@ export class GRU extends Recurrent {
 /** Long short-term memory. Hochreiter & Schmidhuber 1997. forward(x, [h, c]?) → [output, [h, c]]. */
 export class LSTM extends Recurrent {
   constructor(inputSize: number, hiddenSize: number, options?: RnnOptions);
-  constructor(...args: unknown[]) { super("LSTM", args); }
+  constructor(...args: unknown[]) {
+    super("LSTM", args);
+  }
   forward(x: Tensor, state?: readonly [Tensor, Tensor] | null): [Tensor, [Tensor, Tensor]] {
     const { output, states } = this.run(x, state ? [...state] : null, 2);
     return [output, states as [Tensor, Tensor]];
@@ -160,7 +228,14 @@ abstract class Cell extends Module {
   constructor(name: "RNNCell" | "LSTMCell" | "GRUCell", args: readonly unknown[]) {
     super();
     const names = ["inputSize", "hiddenSize", "bias", ...(name === "RNNCell" ? ["nonlinearity"] : []), "device", "dtype"];
-    const o = Object.fromEntries(bindArgs(name, names, args).map((v, i) => [names[i], v])) as { inputSize: number; hiddenSize: number; bias?: boolean; nonlinearity?: string; device?: string; dtype?: DType };
+    const o = Object.fromEntries(bindArgs(name, names, args).map((v, i) => [names[i], v])) as {
+      inputSize: number;
+      hiddenSize: number;
+      bias?: boolean;
+      nonlinearity?: string;
+      device?: string;
+      dtype?: DType;
+    };
     const gates = name === "LSTMCell" ? 4 : name === "GRUCell" ? 3 : 1;
     const factory = { device: o.device ?? null, dtype: o.dtype ?? null };
     this.mode = name === "LSTMCell" ? "LSTM" : name === "GRUCell" ? "GRU" : o.nonlinearity === "relu" ? "RNN_RELU" : "RNN_TANH";
@@ -176,27 +251,52 @@ abstract class Cell extends Module {
   protected run(input: Tensor, given: State | null, count: number): State {
     const single = input.ndim === 1;
     const x = single ? input.unsqueeze(0) : input;
-    if (x.ndim !== 2 || x.shape[1] !== this.inputSize) throw new ShapeError({ op: this.constructor.name, message: `input ${showShape(input.shape)}`, hint: `It is [N, ${this.inputSize}] or [${this.inputSize}]` });
-    const state = given?.map((s) => (single ? s.unsqueeze(0) : s)) ?? Array.from({ length: count }, () => zeros([x.shape[0]!, this.hiddenSize], { dtype: x.dtype, device: x.device }));
-    const out = step[this.mode](F.linear(x, this.weight_ih, this.bias_ih), state, { ih: this.weight_ih, hh: this.weight_hh, bih: this.bias_ih, bhh: this.bias_hh, hr: null });
+    if (x.ndim !== 2 || x.shape[1] !== this.inputSize)
+      throw new ShapeError({
+        op: this.constructor.name,
+        message: `input ${showShape(input.shape)}`,
+        hint: `It is [N, ${this.inputSize}] or [${this.inputSize}]`,
+      });
+    const state =
+      given?.map((s) => (single ? s.unsqueeze(0) : s)) ??
+      Array.from({ length: count }, () => zeros([x.shape[0]!, this.hiddenSize], { dtype: x.dtype, device: x.device }));
+    const out = step[this.mode](F.linear(x, this.weight_ih, this.bias_ih), state, {
+      ih: this.weight_ih,
+      hh: this.weight_hh,
+      bih: this.bias_ih,
+      bhh: this.bias_hh,
+      hr: null,
+    });
     return single ? out.map((s) => s.squeeze(0)) : out;
   }
 }
 /** One step of `RNN`: forward(x, h?) → h. */
 export class RNNCell extends Cell {
   constructor(inputSize: number, hiddenSize: number, options?: FactoryOptions & { bias?: boolean; nonlinearity?: "tanh" | "relu" });
-  constructor(...args: unknown[]) { super("RNNCell", args); }
-  forward(x: Tensor, h?: Tensor | null): Tensor { return this.run(x, h ? [h] : null, 1)[0]!; }
+  constructor(...args: unknown[]) {
+    super("RNNCell", args);
+  }
+  forward(x: Tensor, h?: Tensor | null): Tensor {
+    return this.run(x, h ? [h] : null, 1)[0]!;
+  }
 }
 /** One step of `GRU`: forward(x, h?) → h. */
 export class GRUCell extends Cell {
   constructor(inputSize: number, hiddenSize: number, options?: FactoryOptions & { bias?: boolean });
-  constructor(...args: unknown[]) { super("GRUCell", args); }
-  forward(x: Tensor, h?: Tensor | null): Tensor { return this.run(x, h ? [h] : null, 1)[0]!; }
+  constructor(...args: unknown[]) {
+    super("GRUCell", args);
+  }
+  forward(x: Tensor, h?: Tensor | null): Tensor {
+    return this.run(x, h ? [h] : null, 1)[0]!;
+  }
 }
 /** One step of `LSTM`: forward(x, [h, c]?) → [h, c]. */
 export class LSTMCell extends Cell {
   constructor(inputSize: number, hiddenSize: number, options?: FactoryOptions & { bias?: boolean });
-  constructor(...args: unknown[]) { super("LSTMCell", args); }
-  forward(x: Tensor, state?: readonly [Tensor, Tensor] | null): [Tensor, Tensor] { return this.run(x, state ? [...state] : null, 2) as [Tensor, Tensor]; }
+  constructor(...args: unknown[]) {
+    super("LSTMCell", args);
+  }
+  forward(x: Tensor, state?: readonly [Tensor, Tensor] | null): [Tensor, Tensor] {
+    return this.run(x, state ? [...state] : null, 2) as [Tensor, Tensor];
+  }
 }

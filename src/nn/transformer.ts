@@ -13,10 +13,17 @@ import { type FactoryOptions, Linear, parameter } from "./linear.ts";
 import { cloneModule, Module, type Parameter } from "./module.ts";
 import { LayerNorm } from "./norm.ts";
 
-const bind = <T>(name: string, names: readonly string[], args: readonly unknown[]): T => Object.fromEntries(bindArgs(name, names, args).map((v, i) => [names[i], v])) as T;
+const bind = <T>(name: string, names: readonly string[], args: readonly unknown[]): T =>
+  Object.fromEntries(bindArgs(name, names, args).map((v, i) => [names[i], v])) as T;
 
 /** Options of `MultiheadAttention.forward`. */
-export interface AttentionForwardOptions { keyPaddingMask?: Tensor | null; needWeights?: boolean; attnMask?: Tensor | null; averageAttnWeights?: boolean; isCausal?: boolean }
+export interface AttentionForwardOptions {
+  keyPaddingMask?: Tensor | null;
+  needWeights?: boolean;
+  attnMask?: Tensor | null;
+  averageAttnWeights?: boolean;
+  isCausal?: boolean;
+}
 
 /** Attention in `numHeads` heads with learned projections: forward(query, key, value) → [output, weights]. */
 export class MultiheadAttention extends Module {
@@ -35,12 +42,45 @@ export class MultiheadAttention extends Module {
   bias_k: Parameter | null = null;
   bias_v: Parameter | null = null;
   out_proj: Linear;
-  constructor(embedDim: number, numHeads: number, options?: FactoryOptions & { dropout?: number; bias?: boolean; addBiasKv?: boolean; addZeroAttn?: boolean; kdim?: number | null; vdim?: number | null; batchFirst?: boolean });
+  constructor(
+    embedDim: number,
+    numHeads: number,
+    options?: FactoryOptions & {
+      dropout?: number;
+      bias?: boolean;
+      addBiasKv?: boolean;
+      addZeroAttn?: boolean;
+      kdim?: number | null;
+      vdim?: number | null;
+      batchFirst?: boolean;
+    },
+  );
   constructor(...args: unknown[]) {
     super();
-    const o = bind<{ embedDim: number; numHeads: number; dropout?: number; bias?: boolean; addBiasKv?: boolean; addZeroAttn?: boolean; kdim?: number; vdim?: number; batchFirst?: boolean; device?: string; dtype?: DType }>("MultiheadAttention", ["embedDim", "numHeads", "dropout", "bias", "addBiasKv", "addZeroAttn", "kdim", "vdim", "batchFirst", "device", "dtype"], args);
+    const o = bind<{
+      embedDim: number;
+      numHeads: number;
+      dropout?: number;
+      bias?: boolean;
+      addBiasKv?: boolean;
+      addZeroAttn?: boolean;
+      kdim?: number;
+      vdim?: number;
+      batchFirst?: boolean;
+      device?: string;
+      dtype?: DType;
+    }>(
+      "MultiheadAttention",
+      ["embedDim", "numHeads", "dropout", "bias", "addBiasKv", "addZeroAttn", "kdim", "vdim", "batchFirst", "device", "dtype"],
+      args,
+    );
     const e = o.embedDim;
-    if (!(e > 0) || !(o.numHeads > 0) || e % o.numHeads) throw new ValueError({ op: "MultiheadAttention", message: `embedDim ${e} in ${o.numHeads} heads`, hint: "embedDim must be divisible by numHeads" });
+    if (!(e > 0) || !(o.numHeads > 0) || e % o.numHeads)
+      throw new ValueError({
+        op: "MultiheadAttention",
+        message: `embedDim ${e} in ${o.numHeads} heads`,
+        hint: "embedDim must be divisible by numHeads",
+      });
     const f = { device: o.device ?? null, dtype: o.dtype ?? null };
     this.embedDim = e;
     this.numHeads = o.numHeads;
@@ -69,15 +109,31 @@ export class MultiheadAttention extends Module {
     }
     for (const b of [this.bias_k, this.bias_v]) if (b) xavierNormal_(b);
   }
-  forward(query: Tensor, key: Tensor, value: Tensor, ...args: [] | [options: AttentionForwardOptions] | unknown[]): [Tensor, Tensor | null] {
-    const o = bind<{ keyPaddingMask?: Tensor; needWeights?: boolean; attnMask?: Tensor; averageAttnWeights?: boolean; isCausal?: boolean }>("MultiheadAttention", ["keyPaddingMask", "needWeights", "attnMask", "averageAttnWeights", "isCausal"], args);
+  forward(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    ...args: [] | [options: AttentionForwardOptions] | unknown[]
+  ): [Tensor, Tensor | null] {
+    const o = bind<{ keyPaddingMask?: Tensor; needWeights?: boolean; attnMask?: Tensor; averageAttnWeights?: boolean; isCausal?: boolean }>(
+      "MultiheadAttention",
+      ["keyPaddingMask", "needWeights", "attnMask", "averageAttnWeights", "isCausal"],
+      args,
+    );
     const single = query.ndim === 2;
-    if (query.ndim !== 2 && query.ndim !== 3) throw new ShapeError({ op: "MultiheadAttention", message: `query ${showShape(query.shape)}`, hint: "[T, N, E] (batchFirst: [N, T, E]) or [T, E]" });
+    if (query.ndim !== 2 && query.ndim !== 3)
+      throw new ShapeError({
+        op: "MultiheadAttention",
+        message: `query ${showShape(query.shape)}`,
+        hint: "[T, N, E] (batchFirst: [N, T, E]) or [T, E]",
+      });
     const batch = (t: Tensor): Tensor => (single ? t.unsqueeze(0) : this.batchFirst ? t : t.transpose(0, 1));
     const [q0, k0, v0] = [batch(query), batch(key), batch(value)];
     const e = this.embedDim;
     const h = this.numHeads;
-    const [wq, wk, wv] = this.in_proj_weight ? (this.in_proj_weight.chunk(3) as [Tensor, Tensor, Tensor]) : [this.q_proj_weight!, this.k_proj_weight!, this.v_proj_weight!];
+    const [wq, wk, wv] = this.in_proj_weight
+      ? (this.in_proj_weight.chunk(3) as [Tensor, Tensor, Tensor])
+      : [this.q_proj_weight!, this.k_proj_weight!, this.v_proj_weight!];
     const [bq, bk, bv] = this.in_proj_bias ? this.in_proj_bias.chunk(3) : [null, null, null];
     let q = F.linear(q0, wq, bq ?? null);
     let k = F.linear(k0, wk, bk ?? null);
@@ -99,7 +155,8 @@ export class MultiheadAttention extends Module {
     const heads = (x: Tensor): Tensor => x.reshape([n, -1, h, e / h]).transpose(1, 2);
     [q, k, v] = [heads(q), heads(k), heads(v)];
     const s = k.shape[2]!;
-    const additive = (m: Tensor): Tensor => (m.dtype === "bool" ? zeros(m.shape, { dtype: q.dtype, device: q.device }).maskedFill(m, Number.NEGATIVE_INFINITY) : m.to(q.dtype));
+    const additive = (m: Tensor): Tensor =>
+      m.dtype === "bool" ? zeros(m.shape, { dtype: q.dtype, device: q.device }).maskedFill(m, Number.NEGATIVE_INFINITY) : m.to(q.dtype);
     const open = (m: Tensor): Tensor => (extra ? F.pad(m, [0, extra]) : m);
     let mask: Tensor | null = null;
     if (o.attnMask) {
@@ -113,7 +170,8 @@ export class MultiheadAttention extends Module {
     const p = this.training ? this.dropout : 0;
     let y: Tensor;
     let weights: Tensor | null = null;
-    if (o.needWeights === false) y = F.scaledDotProductAttention(q, k, v, { attnMask: mask, dropoutP: p, isCausal: !mask && (o.isCausal ?? false) });
+    if (o.needWeights === false)
+      y = F.scaledDotProductAttention(q, k, v, { attnMask: mask, dropoutP: p, isCausal: !mask && (o.isCausal ?? false) });
     else {
       let scores = q.mul(1 / Math.sqrt(e / h)).matmul(k.transpose(-2, -1));
       if (mask) scores = scores.add(mask);
@@ -129,10 +187,31 @@ export class MultiheadAttention extends Module {
 }
 
 /** Options of transformer layers. */
-export interface TransformerLayerOptions extends FactoryOptions { dimFeedforward?: number; dropout?: number; activation?: "relu" | "gelu" | ((x: Tensor) => Tensor); layerNormEps?: number; batchFirst?: boolean; normFirst?: boolean; bias?: boolean }
-const LAYER = ["dModel", "nhead", "dimFeedforward", "dropout", "activation", "layerNormEps", "batchFirst", "normFirst", "bias", "device", "dtype"];
+export interface TransformerLayerOptions extends FactoryOptions {
+  dimFeedforward?: number;
+  dropout?: number;
+  activation?: "relu" | "gelu" | ((x: Tensor) => Tensor);
+  layerNormEps?: number;
+  batchFirst?: boolean;
+  normFirst?: boolean;
+  bias?: boolean;
+}
+const LAYER = [
+  "dModel",
+  "nhead",
+  "dimFeedforward",
+  "dropout",
+  "activation",
+  "layerNormEps",
+  "batchFirst",
+  "normFirst",
+  "bias",
+  "device",
+  "dtype",
+];
 type LayerOptions = TransformerLayerOptions & { dModel: number; nhead: number };
-const activationOf = (a: TransformerLayerOptions["activation"]): ((x: Tensor) => Tensor) => (typeof a === "function" ? a : a === "gelu" ? (x) => F.gelu(x) : (x) => F.relu(x));
+const activationOf = (a: TransformerLayerOptions["activation"]): ((x: Tensor) => Tensor) =>
+  typeof a === "function" ? a : a === "gelu" ? (x) => F.gelu(x) : (x) => F.relu(x);
 
 /** Self-attention and a feed-forward network, each with a residual and a norm. */
 export class TransformerEncoderLayer extends Module {
@@ -166,9 +245,22 @@ export class TransformerEncoderLayer extends Module {
     this.activation = activationOf(o.activation);
   }
   forward(src: Tensor, ...args: unknown[]): Tensor {
-    const o = bind<{ srcMask?: Tensor; srcKeyPaddingMask?: Tensor; isCausal?: boolean }>("TransformerEncoderLayer", ["srcMask", "srcKeyPaddingMask", "isCausal"], args);
-    const attend = (x: Tensor): Tensor => this.dropout1.forward(this.self_attn.forward(x, x, x, { attnMask: o.srcMask ?? null, keyPaddingMask: o.srcKeyPaddingMask ?? null, needWeights: false, isCausal: o.isCausal ?? false })[0]);
-    const feed = (x: Tensor): Tensor => this.dropout2.forward(this.linear2.forward(this.dropout.forward(this.activation(this.linear1.forward(x)))));
+    const o = bind<{ srcMask?: Tensor; srcKeyPaddingMask?: Tensor; isCausal?: boolean }>(
+      "TransformerEncoderLayer",
+      ["srcMask", "srcKeyPaddingMask", "isCausal"],
+      args,
+    );
+    const attend = (x: Tensor): Tensor =>
+      this.dropout1.forward(
+        this.self_attn.forward(x, x, x, {
+          attnMask: o.srcMask ?? null,
+          keyPaddingMask: o.srcKeyPaddingMask ?? null,
+          needWeights: false,
+          isCausal: o.isCausal ?? false,
+        })[0],
+      );
+    const feed = (x: Tensor): Tensor =>
+      this.dropout2.forward(this.linear2.forward(this.dropout.forward(this.activation(this.linear1.forward(x)))));
     if (this.normFirst) {
       const x = src.add(attend(this.norm1.forward(src)));
       return x.add(feed(this.norm2.forward(x)));
@@ -201,7 +293,8 @@ export class TransformerDecoderLayer extends Module {
     const p = o.dropout ?? 0.1;
     const bias = o.bias !== false;
     const norm = { eps: o.layerNormEps ?? 1e-5, bias, ...f };
-    const attention = (): MultiheadAttention => new MultiheadAttention(o.dModel, o.nhead, { dropout: p, bias, batchFirst: o.batchFirst ?? false, ...f });
+    const attention = (): MultiheadAttention =>
+      new MultiheadAttention(o.dModel, o.nhead, { dropout: p, bias, batchFirst: o.batchFirst ?? false, ...f });
     this.self_attn = attention();
     this.multihead_attn = attention();
     this.linear1 = new Linear(o.dModel, o.dimFeedforward ?? 2048, { bias, ...f });
@@ -217,10 +310,38 @@ export class TransformerDecoderLayer extends Module {
     this.activation = activationOf(o.activation);
   }
   forward(tgt: Tensor, memory: Tensor, ...args: unknown[]): Tensor {
-    const o = bind<{ tgtMask?: Tensor; memoryMask?: Tensor; tgtKeyPaddingMask?: Tensor; memoryKeyPaddingMask?: Tensor; tgtIsCausal?: boolean; memoryIsCausal?: boolean }>("TransformerDecoderLayer", ["tgtMask", "memoryMask", "tgtKeyPaddingMask", "memoryKeyPaddingMask", "tgtIsCausal", "memoryIsCausal"], args);
-    const self = (x: Tensor): Tensor => this.dropout1.forward(this.self_attn.forward(x, x, x, { attnMask: o.tgtMask ?? null, keyPaddingMask: o.tgtKeyPaddingMask ?? null, needWeights: false, isCausal: o.tgtIsCausal ?? false })[0]);
-    const cross = (x: Tensor): Tensor => this.dropout2.forward(this.multihead_attn.forward(x, memory, memory, { attnMask: o.memoryMask ?? null, keyPaddingMask: o.memoryKeyPaddingMask ?? null, needWeights: false, isCausal: o.memoryIsCausal ?? false })[0]);
-    const feed = (x: Tensor): Tensor => this.dropout3.forward(this.linear2.forward(this.dropout.forward(this.activation(this.linear1.forward(x)))));
+    const o = bind<{
+      tgtMask?: Tensor;
+      memoryMask?: Tensor;
+      tgtKeyPaddingMask?: Tensor;
+      memoryKeyPaddingMask?: Tensor;
+      tgtIsCausal?: boolean;
+      memoryIsCausal?: boolean;
+    }>(
+      "TransformerDecoderLayer",
+      ["tgtMask", "memoryMask", "tgtKeyPaddingMask", "memoryKeyPaddingMask", "tgtIsCausal", "memoryIsCausal"],
+      args,
+    );
+    const self = (x: Tensor): Tensor =>
+      this.dropout1.forward(
+        this.self_attn.forward(x, x, x, {
+          attnMask: o.tgtMask ?? null,
+          keyPaddingMask: o.tgtKeyPaddingMask ?? null,
+          needWeights: false,
+          isCausal: o.tgtIsCausal ?? false,
+        })[0],
+      );
+    const cross = (x: Tensor): Tensor =>
+      this.dropout2.forward(
+        this.multihead_attn.forward(x, memory, memory, {
+          attnMask: o.memoryMask ?? null,
+          keyPaddingMask: o.memoryKeyPaddingMask ?? null,
+          needWeights: false,
+          isCausal: o.memoryIsCausal ?? false,
+        })[0],
+      );
+    const feed = (x: Tensor): Tensor =>
+      this.dropout3.forward(this.linear2.forward(this.dropout.forward(this.activation(this.linear1.forward(x)))));
     if (this.normFirst) {
       const x = tgt.add(self(this.norm1.forward(tgt)));
       const y = x.add(cross(this.norm2.forward(x)));
@@ -236,15 +357,27 @@ export class TransformerDecoderLayer extends Module {
 export class TransformerEncoder extends Module {
   layers: ModuleList<TransformerEncoderLayer>;
   norm: LayerNorm | null;
-  constructor(encoderLayer: TransformerEncoderLayer, numLayers: number, options?: { norm?: LayerNorm | null; enableNestedTensor?: boolean; maskCheck?: boolean });
+  constructor(
+    encoderLayer: TransformerEncoderLayer,
+    numLayers: number,
+    options?: { norm?: LayerNorm | null; enableNestedTensor?: boolean; maskCheck?: boolean },
+  );
   constructor(...args: unknown[]) {
     super();
-    const o = bind<{ encoderLayer: TransformerEncoderLayer; numLayers: number; norm?: LayerNorm }>("TransformerEncoder", ["encoderLayer", "numLayers", "norm", "enableNestedTensor", "maskCheck"], args);
+    const o = bind<{ encoderLayer: TransformerEncoderLayer; numLayers: number; norm?: LayerNorm }>(
+      "TransformerEncoder",
+      ["encoderLayer", "numLayers", "norm", "enableNestedTensor", "maskCheck"],
+      args,
+    );
     this.layers = new ModuleList(Array.from({ length: o.numLayers }, () => cloneModule(o.encoderLayer)));
     this.norm = o.norm ?? null;
   }
   forward(src: Tensor, ...args: unknown[]): Tensor {
-    const o = bind<{ mask?: Tensor; srcKeyPaddingMask?: Tensor; isCausal?: boolean }>("TransformerEncoder", ["mask", "srcKeyPaddingMask", "isCausal"], args);
+    const o = bind<{ mask?: Tensor; srcKeyPaddingMask?: Tensor; isCausal?: boolean }>(
+      "TransformerEncoder",
+      ["mask", "srcKeyPaddingMask", "isCausal"],
+      args,
+    );
     let x = src;
     for (const l of this.layers) x = l.forward(x, { srcMask: o.mask ?? null, srcKeyPaddingMask: o.srcKeyPaddingMask ?? null });
     return this.norm ? this.norm.forward(x) : x;
@@ -257,7 +390,11 @@ export class TransformerDecoder extends Module {
   constructor(decoderLayer: TransformerDecoderLayer, numLayers: number, norm?: LayerNorm | null | { norm?: LayerNorm | null });
   constructor(...args: unknown[]) {
     super();
-    const o = bind<{ decoderLayer: TransformerDecoderLayer; numLayers: number; norm?: LayerNorm }>("TransformerDecoder", ["decoderLayer", "numLayers", "norm"], args);
+    const o = bind<{ decoderLayer: TransformerDecoderLayer; numLayers: number; norm?: LayerNorm }>(
+      "TransformerDecoder",
+      ["decoderLayer", "numLayers", "norm"],
+      args,
+    );
     this.layers = new ModuleList(Array.from({ length: o.numLayers }, () => cloneModule(o.decoderLayer)));
     this.norm = o.norm ?? null;
   }
@@ -271,14 +408,37 @@ export class TransformerDecoder extends Module {
 export class Transformer extends Module {
   encoder: TransformerEncoder;
   decoder: TransformerDecoder;
-  constructor(options?: TransformerLayerOptions & { dModel?: number; nhead?: number; numEncoderLayers?: number; numDecoderLayers?: number });
+  constructor(
+    options?: TransformerLayerOptions & { dModel?: number; nhead?: number; numEncoderLayers?: number; numDecoderLayers?: number },
+  );
   constructor(...args: unknown[]) {
     super();
-    const o = bind<TransformerLayerOptions & { dModel?: number; nhead?: number; numEncoderLayers?: number; numDecoderLayers?: number }>("Transformer", ["dModel", "nhead", "numEncoderLayers", "numDecoderLayers", "dimFeedforward", "dropout", "activation", "customEncoder", "customDecoder", "layerNormEps", "batchFirst", "normFirst", "bias", "device", "dtype"], args);
+    const o = bind<TransformerLayerOptions & { dModel?: number; nhead?: number; numEncoderLayers?: number; numDecoderLayers?: number }>(
+      "Transformer",
+      [
+        "dModel",
+        "nhead",
+        "numEncoderLayers",
+        "numDecoderLayers",
+        "dimFeedforward",
+        "dropout",
+        "activation",
+        "customEncoder",
+        "customDecoder",
+        "layerNormEps",
+        "batchFirst",
+        "normFirst",
+        "bias",
+        "device",
+        "dtype",
+      ],
+      args,
+    );
     const [d, h] = [o.dModel ?? 512, o.nhead ?? 8];
     const { numEncoderLayers = 6, numDecoderLayers = 6, dModel: _d, nhead: _h, ...layer } = o;
     const clean = Object.fromEntries(Object.entries(layer).filter(([, v]) => v !== undefined)) as TransformerLayerOptions;
-    const norm = (): LayerNorm => new LayerNorm(d, { eps: o.layerNormEps ?? 1e-5, bias: o.bias !== false, device: o.device ?? null, dtype: o.dtype ?? null });
+    const norm = (): LayerNorm =>
+      new LayerNorm(d, { eps: o.layerNormEps ?? 1e-5, bias: o.bias !== false, device: o.device ?? null, dtype: o.dtype ?? null });
     this.encoder = new TransformerEncoder(new TransformerEncoderLayer(d, h, clean), numEncoderLayers, { norm: norm() });
     this.decoder = new TransformerDecoder(new TransformerDecoderLayer(d, h, clean), numDecoderLayers, norm());
     for (const p of this.parameters()) if (p.ndim > 1) xavierUniform_(p);
@@ -288,8 +448,20 @@ export class Transformer extends Module {
     return zeros([size, size]).maskedFill(ones(size, size, { dtype: "bool" }).tril().logicalNot(), Number.NEGATIVE_INFINITY);
   }
   forward(src: Tensor, tgt: Tensor, ...args: unknown[]): Tensor {
-    const o = bind<{ srcMask?: Tensor; tgtMask?: Tensor; memoryMask?: Tensor; srcKeyPaddingMask?: Tensor; tgtKeyPaddingMask?: Tensor; memoryKeyPaddingMask?: Tensor }>("Transformer", ["srcMask", "tgtMask", "memoryMask", "srcKeyPaddingMask", "tgtKeyPaddingMask", "memoryKeyPaddingMask"], args);
+    const o = bind<{
+      srcMask?: Tensor;
+      tgtMask?: Tensor;
+      memoryMask?: Tensor;
+      srcKeyPaddingMask?: Tensor;
+      tgtKeyPaddingMask?: Tensor;
+      memoryKeyPaddingMask?: Tensor;
+    }>("Transformer", ["srcMask", "tgtMask", "memoryMask", "srcKeyPaddingMask", "tgtKeyPaddingMask", "memoryKeyPaddingMask"], args);
     const memory = this.encoder.forward(src, { mask: o.srcMask ?? null, srcKeyPaddingMask: o.srcKeyPaddingMask ?? null });
-    return this.decoder.forward(tgt, memory, { tgtMask: o.tgtMask ?? null, memoryMask: o.memoryMask ?? null, tgtKeyPaddingMask: o.tgtKeyPaddingMask ?? null, memoryKeyPaddingMask: o.memoryKeyPaddingMask ?? null });
+    return this.decoder.forward(tgt, memory, {
+      tgtMask: o.tgtMask ?? null,
+      memoryMask: o.memoryMask ?? null,
+      tgtKeyPaddingMask: o.tgtKeyPaddingMask ?? null,
+      memoryKeyPaddingMask: o.memoryKeyPaddingMask ?? null,
+    });
   }
 }

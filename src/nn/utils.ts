@@ -8,13 +8,24 @@ import { zeros } from "../ops/create.ts";
 const list = (p: Iterable<Tensor> | Tensor): Tensor[] => (isTensor(p) ? [p] : [...p]);
 
 /** Scales all gradients together so that their common norm is at most `maxNorm`; returns the norm before. @throws FirebrandError (errorIfNonfinite) */
-export function clipGradNorm_(parameters: Iterable<Tensor> | Tensor, maxNorm: number, options: { normType?: number; errorIfNonfinite?: boolean } = {}): Tensor {
-  const grads = list(parameters).map((p) => p.grad).filter((g): g is Tensor => g !== null);
+export function clipGradNorm_(
+  parameters: Iterable<Tensor> | Tensor,
+  maxNorm: number,
+  options: { normType?: number; errorIfNonfinite?: boolean } = {},
+): Tensor {
+  const grads = list(parameters)
+    .map((p) => p.grad)
+    .filter((g): g is Tensor => g !== null);
   const p = options.normType ?? 2;
   return noGrad(() => {
     if (grads.length === 0) return zeros([]);
     const total = stack(grads.map((g) => g.detach().norm(p))).norm(p);
-    if (options.errorIfNonfinite && !total.isfinite().itemSync<boolean>()) throw new FirebrandError({ op: "clipGradNorm_", message: "the norm of the gradients is not finite", hint: "Look for NaN with detectAnomaly" });
+    if (options.errorIfNonfinite && !total.isfinite().itemSync<boolean>())
+      throw new FirebrandError({
+        op: "clipGradNorm_",
+        message: "the norm of the gradients is not finite",
+        hint: "Look for NaN with detectAnomaly",
+      });
     const scale = total.add(1e-6).reciprocal().mul(maxNorm).clamp(null, 1);
     for (const g of grads) g.detach().mul_(scale);
     return total;
@@ -23,12 +34,19 @@ export function clipGradNorm_(parameters: Iterable<Tensor> | Tensor, maxNorm: nu
 /** Limits every gradient element to ±clipValue. */
 export function clipGradValue_(parameters: Iterable<Tensor> | Tensor, clipValue: number): void {
   if (!(clipValue >= 0)) throw new ValueError({ op: "clipGradValue_", message: `clipValue is ${clipValue}`, hint: "It must be >= 0" });
-  noGrad(() => { for (const p of list(parameters)) p.grad?.detach().clamp_(-clipValue, clipValue); });
+  noGrad(() => {
+    for (const p of list(parameters)) p.grad?.detach().clamp_(-clipValue, clipValue);
+  });
 }
 /** All parameters in one vector. */
 export const parametersToVector = (parameters: Iterable<Tensor>): Tensor => cat(list(parameters).map((p) => p.reshape([-1])));
 /** Writes a vector back into parameters. */
 export function vectorToParameters(vector: Tensor, parameters: Iterable<Tensor>): void {
   let at = 0;
-  noGrad(() => { for (const p of parameters) { p.detach().copy_(vector.narrow(0, at, p.layout.numel).reshape(p.shape)); at += p.layout.numel; } });
+  noGrad(() => {
+    for (const p of parameters) {
+      p.detach().copy_(vector.narrow(0, at, p.layout.numel).reshape(p.shape));
+      at += p.layout.numel;
+    }
+  });
 }

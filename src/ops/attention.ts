@@ -11,7 +11,13 @@ import { softmax } from "./softmax.ts";
 import { dropout } from "./sparse.ts";
 
 /** Options of attention. */
-export interface AttentionOptions { attnMask?: Tensor | null; dropoutP?: number; isCausal?: boolean; scale?: number | null; enableGqa?: boolean }
+export interface AttentionOptions {
+  attnMask?: Tensor | null;
+  dropoutP?: number;
+  isCausal?: boolean;
+  scale?: number | null;
+  enableGqa?: boolean;
+}
 
 function plain(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | undefined, p: number, causal: boolean, scale: number): Tensor {
   let scores = q.mul(scale).matmul(k.transpose(-2, -1));
@@ -27,7 +33,8 @@ function plain(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | undefined, p: num
 type Args = [Tensor, Tensor, Tensor, boolean, number];
 // [B, H, T, D] without a mask: one pass each way, no T x T matrix.
 const flash = /*@__PURE__*/ primitive<(q: Tensor, k: Tensor, v: Tensor, causal: boolean, scale: number) => Tensor, Args>({
-  torch: "_attention", params: ["q", "k", "v", "causal", "scale"],
+  torch: "_attention",
+  params: ["q", "k", "v", "causal", "scale"],
   forward: (ctx: Context<Args>, q, k, v, causal, scale) => {
     const [b, h, t] = q.shape as [number, number, number];
     // [B, T, H, D] in memory: what the caller's transpose and reshape want back.
@@ -43,13 +50,16 @@ const flash = /*@__PURE__*/ primitive<(q: Tensor, k: Tensor, v: Tensor, causal: 
     const [, , , causal, scale] = ctx.args;
     if (isGradEnabled()) {
       let s = q.mul(scale).matmul(k.transpose(-2, -1));
-      if (causal) s = s.maskedFill(ones(s.shape.slice(-2), { dtype: "bool", device: q.device }).tril().logicalNot(), Number.NEGATIVE_INFINITY);
+      if (causal)
+        s = s.maskedFill(ones(s.shape.slice(-2), { dtype: "bool", device: q.device }).tril().logicalNot(), Number.NEGATIVE_INFINITY);
       const p = softmax(s, -1);
       const gp = g.matmul(v.transpose(-2, -1));
       const gs = p.mul(gp.sub(gp.mul(p).sum(-1, { keepdim: true }))).mul(scale);
       return [gs.matmul(k), gs.transpose(-2, -1).matmul(q), p.transpose(-2, -1).matmul(g)];
     }
-    const grads = [q, k, v].map((x) => allocate([x.shape[0]!, x.shape[2]!, x.shape[1]!, x.shape[3]!], x.dtype, x.storage.device).transpose(1, 2));
+    const grads = [q, k, v].map((x) =>
+      allocate([x.shape[0]!, x.shape[2]!, x.shape[1]!, x.shape[3]!], x.dtype, x.storage.device).transpose(1, 2),
+    );
     launch("attention", fused("attentionBackward"), grads, [unitRows(g), q, k, v, out, lse], [scale, causal ? 1 : 0, 0]);
     return grads;
   },
@@ -62,21 +72,33 @@ const unitRows = (t: Tensor): Tensor => (t.layout.strides.at(-1) === 1 || t.shap
  * it is true; `isCausal` lets position t see positions up to t.
  * @throws ShapeError, ValueError
  */
-export const scaledDotProductAttention: Fn<[query: Tensor, key: Tensor, value: Tensor, options?: AttentionOptions]> = /*@__PURE__*/ composite({
-  torch: "nn.functional.scaled_dot_product_attention", params: ["query", "key", "value", "attnMask", "dropoutP", "isCausal", "scale", "enableGqa"],
-  forward: (q: Tensor, key: Tensor, value: Tensor, mask?: Tensor, p = 0, causal = false, scale?: number, gqa = false) => {
-    if (q.ndim < 2 || q.shape.at(-1) !== key.shape.at(-1) || key.shape.at(-2) !== value.shape.at(-2)) throw new ShapeError({ op: "scaledDotProductAttention", message: `query ${showShape(q.shape)}, key ${showShape(key.shape)}, value ${showShape(value.shape)}`, hint: "[..., T, D], [..., S, D] and [..., S, Dv]" });
-    if (mask && causal) throw new ValueError({ op: "scaledDotProductAttention", message: "both attnMask and isCausal are given", hint: "Put the causal part into the mask" });
-    const groups = gqa && q.ndim > 2 ? q.shape.at(-3)! / key.shape.at(-3)! : 1;
-    const [k, v] = groups === 1 ? [key, value] : [key.repeatInterleave(groups, -3), value.repeatInterleave(groups, -3)];
-    const s = scale ?? 1 / Math.sqrt(q.shape.at(-1)!);
-    const lead = q.shape.slice(0, -2);
-    const equal = [k, v].every((t) => t.shape.length === q.ndim && t.shape.slice(0, -2).every((n, d) => n === lead[d]));
-    if (!mask && p === 0 && equal && q.layout.numel > 0 && k.layout.numel > 0 && offers(q, fused("attention"))) {
-      const four = (t: Tensor): Tensor => unitRows(t.ndim === 4 ? t : t.reshape([-1, 1, t.shape.at(-2)!, t.shape.at(-1)!]));
-      const y = flash(four(q), four(k), four(v), causal, s);
-      return q.ndim === 4 ? y : y.reshape([...lead, q.shape.at(-2)!, v.shape.at(-1)!]);
-    }
-    return plain(q, k, v, mask, p, causal, s);
-  },
-});
+export const scaledDotProductAttention: Fn<[query: Tensor, key: Tensor, value: Tensor, options?: AttentionOptions]> =
+  /*@__PURE__*/ composite({
+    torch: "nn.functional.scaled_dot_product_attention",
+    params: ["query", "key", "value", "attnMask", "dropoutP", "isCausal", "scale", "enableGqa"],
+    forward: (q: Tensor, key: Tensor, value: Tensor, mask?: Tensor, p = 0, causal = false, scale?: number, gqa = false) => {
+      if (q.ndim < 2 || q.shape.at(-1) !== key.shape.at(-1) || key.shape.at(-2) !== value.shape.at(-2))
+        throw new ShapeError({
+          op: "scaledDotProductAttention",
+          message: `query ${showShape(q.shape)}, key ${showShape(key.shape)}, value ${showShape(value.shape)}`,
+          hint: "[..., T, D], [..., S, D] and [..., S, Dv]",
+        });
+      if (mask && causal)
+        throw new ValueError({
+          op: "scaledDotProductAttention",
+          message: "both attnMask and isCausal are given",
+          hint: "Put the causal part into the mask",
+        });
+      const groups = gqa && q.ndim > 2 ? q.shape.at(-3)! / key.shape.at(-3)! : 1;
+      const [k, v] = groups === 1 ? [key, value] : [key.repeatInterleave(groups, -3), value.repeatInterleave(groups, -3)];
+      const s = scale ?? 1 / Math.sqrt(q.shape.at(-1)!);
+      const lead = q.shape.slice(0, -2);
+      const equal = [k, v].every((t) => t.shape.length === q.ndim && t.shape.slice(0, -2).every((n, d) => n === lead[d]));
+      if (!mask && p === 0 && equal && q.layout.numel > 0 && k.layout.numel > 0 && offers(q, fused("attention"))) {
+        const four = (t: Tensor): Tensor => unitRows(t.ndim === 4 ? t : t.reshape([-1, 1, t.shape.at(-2)!, t.shape.at(-1)!]));
+        const y = flash(four(q), four(k), four(v), causal, s);
+        return q.ndim === 4 ? y : y.reshape([...lead, q.shape.at(-2)!, v.shape.at(-1)!]);
+      }
+      return plain(q, k, v, mask, p, causal, s);
+    },
+  });

@@ -35,20 +35,31 @@ export function rawCopy(x: Tensor, dtype: DType = x.dtype, device: string = x.de
 
 /** A copy with memory of its own, contiguous; gradients flow through. @example clone(tensor([1, 2])) // => [1, 2] */
 export const clone: Op<[opts?: { memoryFormat?: string }]> = /*@__PURE__*/ primitive({
-  torch: "clone", params: ["input", "memoryFormat"],
+  torch: "clone",
+  params: ["input", "memoryFormat"],
   forward: (_ctx, x: Tensor, _memoryFormat?: string) => rawCopy(x),
   backward: (_ctx, g) => g,
   samples: (r) => [[r.normal(3, 4)], [r.normal(3, 4).t()]],
 });
 
-const cast = /*@__PURE__*/ primitive<Op<[dtype: DType, device: string, from: { dtype: DType; device: string }]>, [Tensor, DType, string, { dtype: DType; device: string }]>({
-  torch: "_to", params: ["input", "dtype", "device", "from"],
+const cast = /*@__PURE__*/ primitive<
+  Op<[dtype: DType, device: string, from: { dtype: DType; device: string }]>,
+  [Tensor, DType, string, { dtype: DType; device: string }]
+>({
+  torch: "_to",
+  params: ["input", "dtype", "device", "from"],
   forward: (_ctx, x, dtype, device, _from) => rawCopy(x, dtype, device),
   backward: (ctx, g) => (g ? to(g, { dtype: ctx.args[3].dtype, device: ctx.args[3].device }) : null),
 });
 
 /** Options of `to`. */
-export interface ToOptions { dtype?: DType; device?: string; copy?: boolean; nonBlocking?: boolean; memoryFormat?: string }
+export interface ToOptions {
+  dtype?: DType;
+  device?: string;
+  copy?: boolean;
+  nonBlocking?: boolean;
+  memoryFormat?: string;
+}
 
 /**
  * The tensor with another dtype and/or on another device; itself when nothing changes.
@@ -58,11 +69,21 @@ export interface ToOptions { dtype?: DType; device?: string; copy?: boolean; non
  */
 export function to(x: Tensor, target: DType | string | Tensor | ToOptions, second?: DType | ToOptions): Tensor {
   checkTensor("to", "input", x);
-  const o: ToOptions = isTensor(target) ? { dtype: target.dtype, device: target.device }
-    : isDType(target) ? { dtype: target }
-    : typeof target === "string" ? { device: target }
-    : typeof target === "object" && target !== null ? target : {};
-  if (target === undefined || typeof target === "number" || typeof target === "boolean") throw new ArgumentError({ op: "to", message: `cannot convert to ${String(target)}`, hint: "Give a dtype, a device, a tensor or options" });
+  const o: ToOptions = isTensor(target)
+    ? { dtype: target.dtype, device: target.device }
+    : isDType(target)
+      ? { dtype: target }
+      : typeof target === "string"
+        ? { device: target }
+        : typeof target === "object" && target !== null
+          ? target
+          : {};
+  if (target === undefined || typeof target === "number" || typeof target === "boolean")
+    throw new ArgumentError({
+      op: "to",
+      message: `cannot convert to ${String(target)}`,
+      hint: "Give a dtype, a device, a tensor or options",
+    });
   const more: ToOptions = isDType(second) ? { dtype: second } : typeof second === "object" && second !== null ? second : {};
   const dtype = more.dtype ?? o.dtype ?? x.dtype;
   if (!isDType(dtype)) throw new ArgumentError({ op: "to", message: `unknown dtype ${String(dtype)}`, hint: 'Use "float32", "int64", …' });
@@ -73,13 +94,16 @@ export function to(x: Tensor, target: DType | string | Tensor | ToOptions, secon
 
 /** The tensor itself where it is row-major, else a copy that is. @example contiguous(tensor([[1, 2], [3, 4]]).t()) // => [[1, 3], [2, 4]] */
 export const contiguous: Op<[opts?: { memoryFormat?: string }]> = /*@__PURE__*/ composite({
-  torch: "Tensor.contiguous", params: ["input", "memoryFormat"],
+  torch: "Tensor.contiguous",
+  params: ["input", "memoryFormat"],
   forward: (x: Tensor) => (x.layout.contiguous ? x : clone(x)),
 });
 
 /** A tensor over the same memory, outside the graph. @example detach(ones(2, { requiresGrad: true })).requiresGrad // => false */
 export const detach: Op<[]> = /*@__PURE__*/ composite({
-  torch: "detach", params: ["input"], differentiable: false,
+  torch: "detach",
+  params: ["input"],
+  differentiable: false,
   forward: (x: Tensor) => new Tensor(x.storage, x.layout, x.dtype),
 });
 
@@ -124,7 +148,12 @@ export function rawWrite(self: Tensor, src: Tensor): void {
 export function fill_(self: Tensor, given: TensorLike | { value: TensorLike }): Tensor {
   checkTensor("fill_", "input", self);
   const value = bindArgs("fill_", ["value"], [given])[0] as TensorLike;
-  if (isTensor(value) && value.ndim > 0) throw new ArgumentError({ op: "fill_", message: `the value has shape [${value.shape.join(", ")}]`, hint: "It must be a number or a 0-d tensor" });
+  if (isTensor(value) && value.ndim > 0)
+    throw new ArgumentError({
+      op: "fill_",
+      message: `the value has shape [${value.shape.join(", ")}]`,
+      hint: "It must be a number or a 0-d tensor",
+    });
   return copy_(self, value);
 }
 /** A copy with one value everywhere. @example fill(zeros(2), 7) // => [7, 7] */
@@ -146,16 +175,27 @@ export function rawFull(shape: readonly number[], value: Scalar, dtype: DType, d
 }
 
 const SUM = { f32: 0, f64: 0, i64: 0, c64: 0, c128: 0 } as Record<string, number>;
-const sumSpec = (lane: ReturnType<typeof laneOf>): { kind: "reduce"; id: number; op: "sum"; pre: ReturnType<typeof operand>; post: null; lane: ReturnType<typeof laneOf> } =>
-  ({ kind: "reduce", id: (SUM[lane] ||= specId()), op: "sum", pre: operand(0), post: null, lane });
+const sumSpec = (
+  lane: ReturnType<typeof laneOf>,
+): { kind: "reduce"; id: number; op: "sum"; pre: ReturnType<typeof operand>; post: null; lane: ReturnType<typeof laneOf> } => ({
+  kind: "reduce",
+  id: (SUM[lane] ||= specId()),
+  op: "sum",
+  pre: operand(0),
+  post: null,
+  lane,
+});
 
 /** `g` summed over what broadcasting to its shape had stretched: the transpose of `expand`. */
 export const sumToSize: Op<[size: readonly number[]]> = /*@__PURE__*/ primitive({
-  torch: "Tensor.sum_to_size", params: ["input", "size"], variadic: 1,
+  torch: "Tensor.sum_to_size",
+  params: ["input", "size"],
+  variadic: 1,
   forward: (ctx, x: Tensor, size: readonly number[]) => {
     ctx.state["shape"] = x.shape;
     if (sameShape(x.shape, size)) return x;
-    if (!sameShape(broadcastShapes("sumToSize", x.shape, size), x.shape)) throw new ArgumentError({ op: "sumToSize", message: `[${x.shape.join(", ")}] does not sum to [${size.join(", ")}]` });
+    if (!sameShape(broadcastShapes("sumToSize", x.shape, size), x.shape))
+      throw new ArgumentError({ op: "sumToSize", message: `[${x.shape.join(", ")}] does not sum to [${size.join(", ")}]` });
     const out = allocate(size, x.dtype, x.storage.device);
     launch("sumToSize", sumSpec(laneOf(x.dtype)), [padded(out, x.ndim)], [x]);
     return out;
@@ -166,7 +206,11 @@ export const sumToSize: Op<[size: readonly number[]]> = /*@__PURE__*/ primitive(
 /** A gradient made to fit: summed down or stretched, and cast (of complex to real: the real part). */
 export function fitTo(g: Tensor, shape: readonly number[], dtype: DType): Tensor {
   const part = isComplex(g.dtype) && !isComplex(dtype) ? g.real : g;
-  const sized = sameShape(part.shape, shape) ? part : part.layout.numel < shape.reduce((a, b) => a * b, 1) ? part.expand(shape) : sumToSize(part, shape);
+  const sized = sameShape(part.shape, shape)
+    ? part
+    : part.layout.numel < shape.reduce((a, b) => a * b, 1)
+      ? part.expand(shape)
+      : sumToSize(part, shape);
   return sized.dtype === dtype ? sized : to(sized, dtype);
 }
 provideFit(fitTo);

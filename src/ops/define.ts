@@ -78,11 +78,13 @@ export function bindArgs(op: string, names: readonly string[], args: readonly un
     for (const key in last) {
       const i = names.indexOf(key);
       if (i < 0) throw new ArgumentError({ op, message: `unknown option ${key}`, hint: `It takes ${names.join(", ")}` });
-      if (i < bound.length && bound[i] !== undefined && last[key] !== undefined) throw new ArgumentError({ op, message: `${key} is given twice`, hint: "Give it by position or in the options" });
+      if (i < bound.length && bound[i] !== undefined && last[key] !== undefined)
+        throw new ArgumentError({ op, message: `${key} is given twice`, hint: "Give it by position or in the options" });
       if (last[key] !== undefined) bound[i] = last[key];
     }
   }
-  if (bound.length > names.length) throw new ArgumentError({ op, message: `${bound.length} arguments given, it takes ${names.length}: ${names.join(", ")}` });
+  if (bound.length > names.length)
+    throw new ArgumentError({ op, message: `${bound.length} arguments given, it takes ${names.length}: ${names.join(", ")}` });
   for (let i = 0; i < bound.length; i++) bound[i] ??= undefined; // null and holes alike
   return bound;
 }
@@ -120,11 +122,18 @@ function finish<O>(kind: OpInfo["kind"], def: Common, differentiable: boolean, r
   const needsTensor = first === "input";
   const internal = def.torch.startsWith("_");
   const call = (...args: unknown[]): unknown => {
-    if (needsTensor && !isTensor(args[0]) && !(isOptions(args[args.length - 1]) && "input" in (args[args.length - 1] as object))) checkTensor(name, "input", args[0]);
+    if (needsTensor && !isTensor(args[0]) && !(isOptions(args[args.length - 1]) && "input" in (args[args.length - 1] as object)))
+      checkTensor(name, "input", args[0]);
     // Names with an underscore are the library's own: called in full, and with plain objects that are no options.
     return run(internal ? args : bindArgs(name, params, variadic === undefined ? args : gatherNumbers(args, variadic)));
   };
-  const info: OpInfo = { torch: def.torch, kind, differentiable, ...(def.samples && { samples: def.samples }), ...(def.errors && { errors: def.errors }) };
+  const info: OpInfo = {
+    torch: def.torch,
+    kind,
+    differentiable,
+    ...(def.samples && { samples: def.samples }),
+    ...(def.errors && { errors: def.errors }),
+  };
   const op = Object.assign(call, { op: info, method: needsTensor });
   Object.defineProperty(op, "name", { value: name });
   registry.push(op);
@@ -132,7 +141,9 @@ function finish<O>(kind: OpInfo["kind"], def: Common, differentiable: boolean, r
 }
 
 /** Ordinary Tensor code; its gradient is that of the ops it calls. */
-export function composite<O, A extends unknown[] = never[]>(def: Common & { readonly forward: (...args: A) => unknown; readonly differentiable?: boolean }): O {
+export function composite<O, A extends unknown[] = never[]>(
+  def: Common & { readonly forward: (...args: A) => unknown; readonly differentiable?: boolean },
+): O {
   return finish("composite", def, def.differentiable ?? true, (args) => def.forward(...(args as A)));
 }
 

@@ -11,12 +11,21 @@ import { whereFormula } from "./pointwise.ts";
 import { scalarTensor } from "./scalar.ts";
 import { movedim, transpose } from "./shape.ts";
 
-const conjugate: PointwiseOp<[]> = /*@__PURE__*/ pointwise({ torch: "conj_physical", forward: ([x]) => x!.conj(), grad: (g) => [g.conj()] });
+const conjugate: PointwiseOp<[]> = /*@__PURE__*/ pointwise({
+  torch: "conj_physical",
+  forward: ([x]) => x!.conj(),
+  grad: (g) => [g.conj()],
+});
 /** The complex conjugate; real tensors are themselves. */
-export const conj: Op<[]> = /*@__PURE__*/ composite({ torch: "conj", params: ["input"], forward: (x: Tensor) => (isComplex(x.dtype) ? conjugate(x) : x) });
+export const conj: Op<[]> = /*@__PURE__*/ composite({
+  torch: "conj",
+  params: ["input"],
+  forward: (x: Tensor) => (isComplex(x.dtype) ? conjugate(x) : x),
+});
 /** `input` where `condition`, else `other`: `where(condition, input, other)`; with a condition alone, `nonzero(…, { asTuple: true })`. @example where(tensor([true, false]), 1, 0) // => [1, 0] */
 export const where: Fn<[condition: Tensor, input?: TensorLike, other?: TensorLike]> = /*@__PURE__*/ composite({
-  torch: "where", params: ["condition", "input", "other"],
+  torch: "where",
+  params: ["condition", "input", "other"],
   forward: (c: Tensor, a?: TensorLike, b?: TensorLike) => {
     if (a === undefined) return c.nonzero({ asTuple: true });
     if (b === undefined) throw new ArgumentError({ op: "where", message: "other is missing", hint: "where(condition, input, other)" });
@@ -26,16 +35,30 @@ export const where: Fn<[condition: Tensor, input?: TensorLike, other?: TensorLik
 });
 const scalarLike = (x: TensorLike, c: Tensor): Tensor => (isTensor(x) ? x : scalarTensor(x, c));
 
-const alias2 = (torch: string, forward: (x: Tensor, ...a: never[]) => Tensor, params: readonly string[]): Op<never[]> => composite({ torch, params, forward: forward as never });
+const alias2 = (torch: string, forward: (x: Tensor, ...a: never[]) => Tensor, params: readonly string[]): Op<never[]> =>
+  composite({ torch, params, forward: forward as never });
 /** `transpose` under its other name. */
-export const swapaxes: Op<[axis0: number, axis1: number]> = /*@__PURE__*/ alias2("swapaxes", (x, a: number, b: number) => transpose(x, a, b), ["input", "axis0", "axis1"]) as never;
+export const swapaxes: Op<[axis0: number, axis1: number]> = /*@__PURE__*/ alias2(
+  "swapaxes",
+  (x, a: number, b: number) => transpose(x, a, b),
+  ["input", "axis0", "axis1"],
+) as never;
 /** `transpose` under its other name. */
-export const swapdims: Op<[dim0: number, dim1: number]> = /*@__PURE__*/ alias2("swapdims", (x, a: number, b: number) => transpose(x, a, b), ["input", "dim0", "dim1"]) as never;
+export const swapdims: Op<[dim0: number, dim1: number]> = /*@__PURE__*/ alias2(
+  "swapdims",
+  (x, a: number, b: number) => transpose(x, a, b),
+  ["input", "dim0", "dim1"],
+) as never;
 /** `movedim` under its other name. */
-export const moveaxis: Op<[source: number | readonly number[], destination: number | readonly number[]]> = /*@__PURE__*/ alias2("moveaxis", (x, a: number, b: number) => movedim(x, a, b), ["input", "source", "destination"]) as never;
+export const moveaxis: Op<[source: number | readonly number[], destination: number | readonly number[]]> = /*@__PURE__*/ alias2(
+  "moveaxis",
+  (x, a: number, b: number) => movedim(x, a, b),
+  ["input", "source", "destination"],
+) as never;
 /** The diagonal of a matrix, or a matrix with this diagonal. @example diag(tensor([1, 2])) // => [[1, 0], [0, 2]] */
 export const diag: Op<[diagonal?: number | { diagonal?: number }]> = /*@__PURE__*/ composite({
-  torch: "diag", params: ["input", "diagonal"],
+  torch: "diag",
+  params: ["input", "diagonal"],
   forward: (x: Tensor, k = 0) => {
     if (x.ndim === 2) return x.diagonal(k).clone();
     if (x.ndim !== 1) throw new ShapeError({ op: "diag", message: `shape ${showShape(x.shape)}`, hint: "It needs a vector or a matrix" });
@@ -43,39 +66,73 @@ export const diag: Op<[diagonal?: number | { diagonal?: number }]> = /*@__PURE__
   },
 });
 /** Matrices with the last dimension on a diagonal. */
-export const diagEmbed: Op<[offset?: number | { offset?: number; dim1?: number; dim2?: number }, dim1?: number, dim2?: number]> = /*@__PURE__*/ composite({
-  torch: "diag_embed", params: ["input", "offset", "dim1", "dim2"],
-  forward: (x: Tensor, offset = 0, dim1 = -2, dim2 = -1) => {
-    const n = x.shape.at(-1)! + Math.abs(offset);
-    const r = x.ndim + 1;
-    const out = zeros([...x.shape.slice(0, -1), n, n], { dtype: x.dtype, device: x.device });
-    out.diagonal(offset, -2, -1).copy_(x);
-    return movedim(out, [-2, -1], [normDim(dim1, r, "diagEmbed"), normDim(dim2, r, "diagEmbed")]);
+export const diagEmbed: Op<[offset?: number | { offset?: number; dim1?: number; dim2?: number }, dim1?: number, dim2?: number]> =
+  /*@__PURE__*/ composite({
+    torch: "diag_embed",
+    params: ["input", "offset", "dim1", "dim2"],
+    forward: (x: Tensor, offset = 0, dim1 = -2, dim2 = -1) => {
+      const n = x.shape.at(-1)! + Math.abs(offset);
+      const r = x.ndim + 1;
+      const out = zeros([...x.shape.slice(0, -1), n, n], { dtype: x.dtype, device: x.device });
+      out.diagonal(offset, -2, -1).copy_(x);
+      return movedim(out, [-2, -1], [normDim(dim1, r, "diagEmbed"), normDim(dim2, r, "diagEmbed")]);
+    },
+  });
+/** The sum of the diagonal. @example trace(tensor([[1, 2], [3, 4]])) // => 5 */
+export const trace: Op<[]> = /*@__PURE__*/ composite({
+  torch: "trace",
+  params: ["input"],
+  forward: (x: Tensor) => {
+    if (x.ndim !== 2) throw new ShapeError({ op: "trace", message: `shape ${showShape(x.shape)} is no matrix` });
+    return x.diagonal().sum();
   },
 });
-/** The sum of the diagonal. @example trace(tensor([[1, 2], [3, 4]])) // => 5 */
-export const trace: Op<[]> = /*@__PURE__*/ composite({ torch: "trace", params: ["input"], forward: (x: Tensor) => { if (x.ndim !== 2) throw new ShapeError({ op: "trace", message: `shape ${showShape(x.shape)} is no matrix` }); return x.diagonal().sum(); } });
 /** The p-norm of the difference. */
-export const dist: Op<[other: Tensor, p?: number]> = /*@__PURE__*/ composite({ torch: "dist", params: ["input", "other", "p"], forward: (x: Tensor, o: Tensor, p = 2) => x.sub(o).norm(p) });
+export const dist: Op<[other: Tensor, p?: number]> = /*@__PURE__*/ composite({
+  torch: "dist",
+  params: ["input", "other", "p"],
+  forward: (x: Tensor, o: Tensor, p = 2) => x.sub(o).norm(p),
+});
 /** Are all elements close: `|input - other| <= atol + rtol · |other|`? */
 export const isclose: Op<[other: Tensor, options?: { rtol?: number; atol?: number; equalNan?: boolean }]> = /*@__PURE__*/ composite({
-  torch: "isclose", params: ["input", "other", "rtol", "atol", "equalNan"], differentiable: false,
+  torch: "isclose",
+  params: ["input", "other", "rtol", "atol", "equalNan"],
+  differentiable: false,
   forward: (x: Tensor, o: Tensor, rtol = 1e-5, atol = 1e-8, equalNan = false) => {
     const close = x.eq(o).logicalOr(x.sub(o).abs().le(o.abs().mul(rtol).add(atol)).logicalAnd(o.isfinite()));
     return equalNan ? close.logicalOr(x.isnan().logicalAnd(o.isnan())) : close;
   },
 });
 /** Is every element close? @example allclose(tensor([1.5]), tensor([1.5000001])) // => true */
-export const allclose: Op<[other: Tensor, options?: { rtol?: number; atol?: number; equalNan?: boolean }], boolean> = /*@__PURE__*/ composite({ torch: "allclose", params: ["input", "other", "rtol", "atol", "equalNan"], differentiable: false, forward: (x: Tensor, o: Tensor, ...a: []) => isclose(x, o, ...a).all().itemSync<boolean>() });
+export const allclose: Op<[other: Tensor, options?: { rtol?: number; atol?: number; equalNan?: boolean }], boolean> =
+  /*@__PURE__*/ composite({
+    torch: "allclose",
+    params: ["input", "other", "rtol", "atol", "equalNan"],
+    differentiable: false,
+    forward: (x: Tensor, o: Tensor, ...a: []) =>
+      isclose(x, o, ...a)
+        .all()
+        .itemSync<boolean>(),
+  });
 /** Same shape and same elements? @example equal(tensor([1]), tensor([1])) // => true */
-export const equal: Op<[other: Tensor], boolean> = /*@__PURE__*/ composite({ torch: "equal", params: ["input", "other"], differentiable: false, forward: (x: Tensor, o: Tensor) => showShape(x.shape) === showShape(o.shape) && (x.layout.numel === 0 || x.eq(o).all().itemSync<boolean>()) });
+export const equal: Op<[other: Tensor], boolean> = /*@__PURE__*/ composite({
+  torch: "equal",
+  params: ["input", "other"],
+  differentiable: false,
+  forward: (x: Tensor, o: Tensor) =>
+    showShape(x.shape) === showShape(o.shape) && (x.layout.numel === 0 || x.eq(o).all().itemSync<boolean>()),
+});
 /** Differences of neighbours, n times. */
 export const diff: Op<[n?: number | { n?: number; dim?: number }, dim?: number]> = /*@__PURE__*/ composite({
-  torch: "diff", params: ["input", "n", "dim"],
+  torch: "diff",
+  params: ["input", "n", "dim"],
   forward: (x: Tensor, n = 1, dim = -1) => {
     const d = normDim(dim, x.ndim, "diff");
     let y = x;
-    for (let i = 0; i < n && y.shape[d]! > 0; i++) { const m = y.shape[d]! - 1; y = y.dtype === "bool" ? y.narrow(d, 1, m).logicalXor(y.narrow(d, 0, m)) : y.narrow(d, 1, m).sub(y.narrow(d, 0, m)); }
+    for (let i = 0; i < n && y.shape[d]! > 0; i++) {
+      const m = y.shape[d]! - 1;
+      y = y.dtype === "bool" ? y.narrow(d, 1, m).logicalXor(y.narrow(d, 0, m)) : y.narrow(d, 1, m).sub(y.narrow(d, 0, m));
+    }
     return y;
   },
 });

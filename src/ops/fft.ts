@@ -15,12 +15,24 @@ import { pad } from "./vision.ts";
 /** How a transform is scaled: `backward` divides the inverse by n, `ortho` both by √n, `forward` the forward one by n. */
 export type Norm = "backward" | "ortho" | "forward";
 /** Options of one-dimensional transforms. */
-export interface FftOptions { n?: number | null; dim?: number; norm?: Norm | null }
+export interface FftOptions {
+  n?: number | null;
+  dim?: number;
+  norm?: Norm | null;
+}
 /** Options of transforms over several dimensions. */
-export interface FftnOptions { s?: readonly number[] | null; dim?: number | readonly number[] | null; norm?: Norm | null }
+export interface FftnOptions {
+  s?: readonly number[] | null;
+  dim?: number | readonly number[] | null;
+  norm?: Norm | null;
+}
 
-const core: (x: Tensor, dim: number, sign: 1 | -1) => Tensor = /*@__PURE__*/ primitive<(x: Tensor, dim: number, sign: 1 | -1) => Tensor, [Tensor, number, 1 | -1]>({
-  torch: "_fft", params: ["input", "dim", "sign"],
+const core: (x: Tensor, dim: number, sign: 1 | -1) => Tensor = /*@__PURE__*/ primitive<
+  (x: Tensor, dim: number, sign: 1 | -1) => Tensor,
+  [Tensor, number, 1 | -1]
+>({
+  torch: "_fft",
+  params: ["input", "dim", "sign"],
   forward: (_ctx: Context<[Tensor, number, 1 | -1]>, x, dim, sign) => {
     const last = x.transpose(dim, -1);
     const values = Float64Array.from(dataSync(last) as Float64Array);
@@ -41,7 +53,8 @@ const scaleOf = (op: string, norm: Norm, n: number, inverse: boolean): number =>
 function resized(op: string, x: Tensor, n: number | undefined, dim: number): Tensor {
   const have = x.shape[dim]!;
   const want = n ?? have;
-  if (!(Number.isInteger(want) && want >= 1)) throw new ValueError({ op, message: `${want} points of shape ${showShape(x.shape)}`, hint: "At least one is needed" });
+  if (!(Number.isInteger(want) && want >= 1))
+    throw new ValueError({ op, message: `${want} points of shape ${showShape(x.shape)}`, hint: "At least one is needed" });
   if (want < have) return x.narrow(dim, 0, want);
   return want === have ? x : pad(x, [...new Array<number>(2 * (x.ndim - 1 - dim)).fill(0), 0, want - have]);
 }
@@ -76,7 +89,11 @@ function c2r(op: string, x: Tensor, n: number | undefined, dim: number, norm: No
 
 type Fft = Op<[n?: number | null | FftOptions, dim?: number | FftOptions, norm?: Norm]>;
 const one = (torch: string, f: (x: Tensor, n: number | undefined, dim: number, norm: Norm) => Tensor): Fft =>
-  composite({ torch, params: ["input", "n", "dim", "norm"], forward: (x: Tensor, n?: number, dim = -1, norm: Norm = "backward") => f(x, n, dim, norm) });
+  composite({
+    torch,
+    params: ["input", "n", "dim", "norm"],
+    forward: (x: Tensor, n?: number, dim = -1, norm: Norm = "backward") => f(x, n, dim, norm),
+  });
 const real = (op: string, x: Tensor): Tensor => {
   if (isComplex(x.dtype)) throw new ArgumentError({ op, message: `${x.dtype} input`, hint: "It takes real numbers; use fft" });
   return x;
@@ -86,35 +103,66 @@ export const fft: Fft = /*@__PURE__*/ one("fft.fft", (x, n, d, norm) => c2c("fft
 /** The inverse of `fft`. */
 export const ifft: Fft = /*@__PURE__*/ one("fft.ifft", (x, n, d, norm) => c2c("ifft", x, n, d, norm, true));
 /** The first half of the transform of real numbers. */
-export const rfft: Fft = /*@__PURE__*/ one("fft.rfft", (x, n, d, norm) => half(c2c("rfft", real("rfft", x), n, d, norm, false), normDim(d, x.ndim, "rfft")));
+export const rfft: Fft = /*@__PURE__*/ one("fft.rfft", (x, n, d, norm) =>
+  half(c2c("rfft", real("rfft", x), n, d, norm, false), normDim(d, x.ndim, "rfft")),
+);
 /** Real numbers from the first half of their transform; `n` points (default 2·(size - 1)). */
 export const irfft: Fft = /*@__PURE__*/ one("fft.irfft", (x, n, d, norm) => c2r("irfft", x, n, d, norm, true));
 /** The real transform of a half-given Hermitian signal. */
-export const hfft: Fft = /*@__PURE__*/ one("fft.hfft", (x, n, d, norm) => c2r("hfft", complexOf(x).conj(), n, d, norm === "forward" ? "backward" : norm === "backward" ? "forward" : norm, true));
+export const hfft: Fft = /*@__PURE__*/ one("fft.hfft", (x, n, d, norm) =>
+  c2r("hfft", complexOf(x).conj(), n, d, norm === "forward" ? "backward" : norm === "backward" ? "forward" : norm, true),
+);
 /** The inverse of `hfft`. */
-export const ihfft: Fft = /*@__PURE__*/ one("fft.ihfft", (x, n, d, norm) => half(c2c("ihfft", real("ihfft", x), n, d, norm, true), normDim(d, x.ndim, "ihfft")).mul(1));
+export const ihfft: Fft = /*@__PURE__*/ one("fft.ihfft", (x, n, d, norm) =>
+  half(c2c("ihfft", real("ihfft", x), n, d, norm, true), normDim(d, x.ndim, "ihfft")).mul(1),
+);
 
 type Fftn = Op<[s?: readonly number[] | null | FftnOptions, dim?: number | readonly number[] | null | FftnOptions, norm?: Norm]>;
-function plan(op: string, x: Tensor, s: readonly number[] | undefined, dim: number | readonly number[] | undefined, fallback: readonly number[] | null): { dims: number[]; sizes: (number | undefined)[] } {
-  const given = dim !== undefined ? ([dim].flat() as number[]) : (fallback ?? (s ? s.map((_, i) => i - s.length) : x.shape.map((_, d) => d)));
+function plan(
+  op: string,
+  x: Tensor,
+  s: readonly number[] | undefined,
+  dim: number | readonly number[] | undefined,
+  fallback: readonly number[] | null,
+): { dims: number[]; sizes: (number | undefined)[] } {
+  const given =
+    dim !== undefined ? ([dim].flat() as number[]) : (fallback ?? (s ? s.map((_, i) => i - s.length) : x.shape.map((_, d) => d)));
   const dims = given.map((d) => normDim(d, x.ndim, op));
   if (new Set(dims).size < dims.length) throw new ValueError({ op, message: `dimension named twice in ${showShape(dims)}` });
   if (s && s.length !== dims.length) throw new ValueError({ op, message: `${s.length} sizes for ${dims.length} dimensions` });
   return { dims, sizes: dims.map((_, i) => (s?.[i] === undefined || s[i] === -1 ? undefined : s[i])) };
 }
-const many = (torch: string, fallback: readonly number[] | null, f: (x: Tensor, dims: number[], sizes: (number | undefined)[], norm: Norm) => Tensor): Fftn => {
+const many = (
+  torch: string,
+  fallback: readonly number[] | null,
+  f: (x: Tensor, dims: number[], sizes: (number | undefined)[], norm: Norm) => Tensor,
+): Fftn => {
   const op = torch.slice(4);
-  return composite({ torch, params: ["input", "s", "dim", "norm"], forward: (x: Tensor, s?: number[], dim?: number | number[], norm: Norm = "backward") => { const p = plan(op, x, s, dim, fallback); return f(x, p.dims, p.sizes, norm); } });
+  return composite({
+    torch,
+    params: ["input", "s", "dim", "norm"],
+    forward: (x: Tensor, s?: number[], dim?: number | number[], norm: Norm = "backward") => {
+      const p = plan(op, x, s, dim, fallback);
+      return f(x, p.dims, p.sizes, norm);
+    },
+  });
 };
-const allC2c = (op: string, inverse: boolean) => (x: Tensor, dims: number[], sizes: (number | undefined)[], norm: Norm): Tensor => dims.reduce((y, d, i) => c2c(op, y, sizes[i], d, norm, inverse), complexOf(x));
-const allR2c = (op: string) => (x: Tensor, dims: number[], sizes: (number | undefined)[], norm: Norm): Tensor => {
-  const k = dims.length - 1;
-  return allC2c(op, false)(half(c2c(op, real(op, x), sizes[k], dims[k]!, norm, false), dims[k]!), dims.slice(0, k), sizes, norm);
-};
-const allC2r = (op: string) => (x: Tensor, dims: number[], sizes: (number | undefined)[], norm: Norm): Tensor => {
-  const k = dims.length - 1;
-  return c2r(op, allC2c(op, true)(x, dims.slice(0, k), sizes, norm), sizes[k], dims[k]!, norm, true);
-};
+const allC2c =
+  (op: string, inverse: boolean) =>
+  (x: Tensor, dims: number[], sizes: (number | undefined)[], norm: Norm): Tensor =>
+    dims.reduce((y, d, i) => c2c(op, y, sizes[i], d, norm, inverse), complexOf(x));
+const allR2c =
+  (op: string) =>
+  (x: Tensor, dims: number[], sizes: (number | undefined)[], norm: Norm): Tensor => {
+    const k = dims.length - 1;
+    return allC2c(op, false)(half(c2c(op, real(op, x), sizes[k], dims[k]!, norm, false), dims[k]!), dims.slice(0, k), sizes, norm);
+  };
+const allC2r =
+  (op: string) =>
+  (x: Tensor, dims: number[], sizes: (number | undefined)[], norm: Norm): Tensor => {
+    const k = dims.length - 1;
+    return c2r(op, allC2c(op, true)(x, dims.slice(0, k), sizes, norm), sizes[k], dims[k]!, norm, true);
+  };
 /** `fft` along several dimensions (default all). */
 export const fftn: Fftn = /*@__PURE__*/ many("fft.fftn", null, allC2c("fftn", false));
 /** The inverse of `fftn`. */
@@ -133,21 +181,49 @@ export const rfft2: Fftn = /*@__PURE__*/ many("fft.rfft2", [-2, -1], allR2c("rff
 export const irfft2: Fftn = /*@__PURE__*/ many("fft.irfft2", [-2, -1], allC2r("irfft2"));
 
 const frequencies = (op: string, args: unknown[], count: (n: number) => number, at: (i: number, n: number) => number): Tensor => {
-  const [n, d = 1, dtype, device] = bindArgs(op, ["n", "d", "dtype", "device", "requiresGrad", "layout", "pinMemory"], args) as [number, number?, DType?, string?];
-  return arange(0, count(n), 1, { dtype: "float64", ...(device && { device }) }).mul(0).add(tensor(Float64Array.from({ length: count(n) }, (_, i) => at(i, n) / (n * d)))).to(dtype ?? toReal("complex64"));
+  const [n, d = 1, dtype, device] = bindArgs(op, ["n", "d", "dtype", "device", "requiresGrad", "layout", "pinMemory"], args) as [
+    number,
+    number?,
+    DType?,
+    string?,
+  ];
+  return arange(0, count(n), 1, { dtype: "float64", ...(device && { device }) })
+    .mul(0)
+    .add(tensor(Float64Array.from({ length: count(n) }, (_, i) => at(i, n) / (n * d))))
+    .to(dtype ?? toReal("complex64"));
 };
 /** The frequencies of `fft`'s results: 0, 1, …, -1 over n·d. @example fft.fftfreq(4) // => [0, 0.25, -0.5, -0.25] */
-export const fftfreq = (n: number, ...args: [d?: number | TensorOptions, options?: TensorOptions]): Tensor => frequencies("fftfreq", [n, ...args], (k) => k, (i, k) => (i < Math.ceil(k / 2) ? i : i - k));
+export const fftfreq = (n: number, ...args: [d?: number | TensorOptions, options?: TensorOptions]): Tensor =>
+  frequencies(
+    "fftfreq",
+    [n, ...args],
+    (k) => k,
+    (i, k) => (i < Math.ceil(k / 2) ? i : i - k),
+  );
 /** The frequencies of `rfft`'s results. @example fft.rfftfreq(4) // => [0, 0.25, 0.5] */
-export const rfftfreq = (n: number, ...args: [d?: number | TensorOptions, options?: TensorOptions]): Tensor => frequencies("rfftfreq", [n, ...args], (k) => Math.floor(k / 2) + 1, (i) => i);
+export const rfftfreq = (n: number, ...args: [d?: number | TensorOptions, options?: TensorOptions]): Tensor =>
+  frequencies(
+    "rfftfreq",
+    [n, ...args],
+    (k) => Math.floor(k / 2) + 1,
+    (i) => i,
+  );
 type Shift = Op<[dim?: number | readonly number[] | null | { dim?: number | readonly number[] }]>;
-const shifted = (torch: string, by: (n: number) => number): Shift => composite({
-  torch, params: ["input", "dim"],
-  forward: (x: Tensor, dim?: number | number[]) => {
-    const dims = dim === undefined ? x.shape.map((_, d) => d) : ([dim].flat() as number[]);
-    return dims.length ? roll(x, dims.map((d) => by(x.shape[normDim(d, x.ndim, torch)]!)), dims) : x.clone();
-  },
-});
+const shifted = (torch: string, by: (n: number) => number): Shift =>
+  composite({
+    torch,
+    params: ["input", "dim"],
+    forward: (x: Tensor, dim?: number | number[]) => {
+      const dims = dim === undefined ? x.shape.map((_, d) => d) : ([dim].flat() as number[]);
+      return dims.length
+        ? roll(
+            x,
+            dims.map((d) => by(x.shape[normDim(d, x.ndim, torch)]!)),
+            dims,
+          )
+        : x.clone();
+    },
+  });
 /** Moves frequency 0 to the middle. */
 export const fftshift: Shift = /*@__PURE__*/ shifted("fft.fftshift", (n) => Math.floor(n / 2));
 /** Undoes `fftshift`. */

@@ -87,19 +87,30 @@ export function pointwise<O, P extends object = Record<never, never>>(def: Point
   // Splits a call into tensors, scalar parameters and options, and finds its plan.
   const prepare = (args: readonly unknown[], tensors: Tensor[], params: number[]): Plan => {
     let bound = args;
-    if (args.length > arity || args.length < required || isOptions(args[args.length - 1]) || args.includes(null)) bound = bindArgs(name, names, args);
+    if (args.length > arity || args.length < required || isOptions(args[args.length - 1]) || args.includes(null))
+      bound = bindArgs(name, names, args);
     let key = 1;
     for (let i = 0; i < arity; i++) {
       const x = bound[i];
       if (isTensor(x)) {
         key = key * 32 + dtypeId(x.dtype) + (x.isScalar ? 12 : 0);
-        if (x.layout.shape.length === 0) key = key * 2 + 1; else key *= 2;
+        if (x.layout.shape.length === 0) key = key * 2 + 1;
+        else key *= 2;
         tensors.push(x);
       } else if (x === undefined && i >= required) key = key * 64 + 62;
-      else if (typeof x === "number") { key = key * 64 + (Number.isInteger(x) ? 60 : 61); params.push(x); }
-      else if (x instanceof ComplexScalar) { return prepare(bound.map((v) => (v === x ? scalarTensor(x, deviceOf(bound)) : v)), dropAll(tensors), dropAll(params)); }
-      else if (isScalar(x)) { key = key * 64 + (typeof x === "boolean" ? 59 : 60); params.push(Number(x)); }
-      else checkTensor(name, names[i]!, x);
+      else if (typeof x === "number") {
+        key = key * 64 + (Number.isInteger(x) ? 60 : 61);
+        params.push(x);
+      } else if (x instanceof ComplexScalar) {
+        return prepare(
+          bound.map((v) => (v === x ? scalarTensor(x, deviceOf(bound)) : v)),
+          dropAll(tensors),
+          dropAll(params),
+        );
+      } else if (isScalar(x)) {
+        key = key * 64 + (typeof x === "boolean" ? 59 : 60);
+        params.push(Number(x));
+      } else checkTensor(name, names[i]!, x);
     }
     if (tensors.length === 0) throw new ArgumentError({ op: name, message: "no operand is a Tensor", hint: "Wrap one with tensor(…)" });
     let text = "";
@@ -122,7 +133,13 @@ export function pointwise<O, P extends object = Record<never, never>>(def: Point
     const traced: Record<string, unknown> = {};
     optionNames.forEach((n, i) => {
       const v = optionOf(i, bound);
-      if (typeof v !== "number" && typeof v !== typeof defaults[n] && defaults[n] !== null && v !== undefined && typeof defaults[n] === "number") {
+      if (
+        typeof v !== "number" &&
+        typeof v !== typeof defaults[n] &&
+        defaults[n] !== null &&
+        v !== undefined &&
+        typeof defaults[n] === "number"
+      ) {
         throw new ArgumentError({ op: name, message: `${n} must be a number, got ${String(v)}` });
       }
       options[n] = v;
@@ -138,7 +155,17 @@ export function pointwise<O, P extends object = Record<never, never>>(def: Point
     const lane = laneOf(common);
     const expr = forLane(def.forward(xs, traced as FormulaOptions<P, Expr>), lane);
     const spec: PointwiseSpec = { kind: "pointwise", id: specId(), exprs: [expr], lane };
-    const plan: Plan = { name, def: def as unknown as PointwiseDef<never>, spec, common, dtype, slots, options, dtypes: tensors.map((t) => t.dtype), grads: null };
+    const plan: Plan = {
+      name,
+      def: def as unknown as PointwiseDef<never>,
+      spec,
+      common,
+      dtype,
+      slots,
+      options,
+      dtypes: tensors.map((t) => t.dtype),
+      grads: null,
+    };
     if (def.grad && isDifferentiable(dtype)) {
       const g = input(0);
       const up = slots.map((s) => (s === null ? undefined : s >= 0 ? input(s + 1) : param(-1 - s))) as Expr[];
@@ -163,7 +190,12 @@ export function pointwise<O, P extends object = Record<never, never>>(def: Point
   let kind1: DType | null = null;
   let floats: DType | null = null;
   const quick = (a: unknown, b: unknown): boolean =>
-    cached !== null && isTensor(a) && a.dtype === kind0 && !a.isScalar && a.layout.shape.length > 0 && floats === getDefaultDtype() &&
+    cached !== null &&
+    isTensor(a) &&
+    a.dtype === kind0 &&
+    !a.isScalar &&
+    a.layout.shape.length > 0 &&
+    floats === getDefaultDtype() &&
     (arity === 1 || (isTensor(b) && b.dtype === kind1 && !b.isScalar && b.layout.shape.length > 0));
 
   const call = (...args: unknown[]): Tensor => {
@@ -208,7 +240,11 @@ export function pointwise<O, P extends object = Record<never, never>>(def: Point
     const shape = outLayout(op, tensors).shape;
     checkWritable(op, self, shape);
     if (!canCast(plan.dtype, self.dtype)) {
-      throw new DTypeError({ op, message: `the result is ${plan.dtype}, which does not fit into ${self.dtype} (shapes ${tensors.map((t) => showShape(t.shape)).join(", ")})`, hint: "Use the out-of-place form" });
+      throw new DTypeError({
+        op,
+        message: `the result is ${plan.dtype}, which does not fit into ${self.dtype} (shapes ${tensors.map((t) => showShape(t.shape)).join(", ")})`,
+        hint: "Use the out-of-place form",
+      });
     }
     const recording = plan.grads !== null && needsGraph(tensors);
     const node = recording ? new PointwiseNode(plan, tensors, params, self, true) : null;
@@ -224,8 +260,13 @@ export function pointwise<O, P extends object = Record<never, never>>(def: Point
   };
 
   const info: OpInfo = {
-    torch: def.torch, kind: "pointwise", inplace: inplace as (self: Tensor, ...args: unknown[]) => Tensor, formula: def as never, differentiable: def.grad !== undefined,
-    ...(def.samples && { samples: def.samples }), ...(def.errors && { errors: def.errors }),
+    torch: def.torch,
+    kind: "pointwise",
+    inplace: inplace as (self: Tensor, ...args: unknown[]) => Tensor,
+    formula: def as never,
+    differentiable: def.grad !== undefined,
+    ...(def.samples && { samples: def.samples }),
+    ...(def.errors && { errors: def.errors }),
   };
   const op = Object.assign(call, { op: info, method: true });
   Object.defineProperty(op, "name", { value: name });
@@ -244,14 +285,21 @@ function forLane(e: Expr, lane: PointwiseSpec["lane"], memo: Map<Expr, Expr> = n
   return out;
 }
 
-const dropAll = <T>(a: T[]): T[] => { a.length = 0; return a; };
+const dropAll = <T>(a: T[]): T[] => {
+  a.length = 0;
+  return a;
+};
 const deviceOf = (args: readonly unknown[]): Tensor | undefined => args.find(isTensor);
 
 // The layout of a fresh result: shared with an operand that is already dense and of that shape.
 function outLayout(op: string, tensors: readonly Tensor[]): Layout {
   const first = tensors[0]!.layout;
   let same = true;
-  for (let i = 1; i < tensors.length; i++) if (!sameShape(tensors[i]!.layout.shape, first.shape)) { same = false; break; }
+  for (let i = 1; i < tensors.length; i++)
+    if (!sameShape(tensors[i]!.layout.shape, first.shape)) {
+      same = false;
+      break;
+    }
   if (same) return first.contiguous && first.offset === 0 ? first : denseLayout(first.shape);
   const shape = broadcastShapes(op, ...tensors.map((t) => t.layout.shape));
   for (const t of tensors) if (t.layout.contiguous && t.layout.offset === 0 && sameShape(t.layout.shape, shape)) return t.layout;
@@ -277,17 +325,29 @@ function execute(plan: Plan, out: Tensor, tensors: readonly Tensor[], params: re
 /** Throws unless `t` can be written with a result of `shape`. */
 export function checkWritable(op: string, t: Tensor, shape: readonly number[]): void {
   if (!sameShape(shape, t.layout.shape)) {
-    throw new ShapeError({ op, message: `the result has shape ${showShape(shape)}, the target ${showShape(t.layout.shape)}`, hint: "An in-place operation cannot grow its target" });
+    throw new ShapeError({
+      op,
+      message: `the result has shape ${showShape(shape)}, the target ${showShape(t.layout.shape)}`,
+      hint: "An in-place operation cannot grow its target",
+    });
   }
   if (t.layout.shape.some((n, d) => n > 1 && t.layout.strides[d] === 0)) {
-    throw new ShapeError({ op, message: `the target of shape ${showShape(t.layout.shape)} is expanded: several elements share memory`, hint: "Call clone() before writing" });
+    throw new ShapeError({
+      op,
+      message: `the target of shape ${showShape(t.layout.shape)} is expanded: several elements share memory`,
+      hint: "Call clone() before writing",
+    });
   }
 }
 
 /** Do two windows share memory other than element by element? */
 export function overlaps(a: Operand, b: Operand): boolean {
   if (a.storage.block !== b.storage.block) return false;
-  const same = a.dtype === b.dtype && a.layout.offset === b.layout.offset && sameShape(a.layout.shape, b.layout.shape) && sameShape(a.layout.strides, b.layout.strides);
+  const same =
+    a.dtype === b.dtype &&
+    a.layout.offset === b.layout.offset &&
+    sameShape(a.layout.shape, b.layout.shape) &&
+    sameShape(a.layout.strides, b.layout.strides);
   if (same) return false;
   const x = extent(a.layout);
   const y = extent(b.layout);
@@ -336,7 +396,10 @@ class PointwiseNode extends Node {
         if (r === 0) continue;
         if (r === tensors.length + 1) this.wantsOutput = true;
         // What is about to be overwritten is kept as a copy, where a formula reads it.
-        else (this.saved ??= new Array<SavedTensor | null>(tensors.length + 1).fill(null))[r - 1] ??= new SavedTensor(inplace && r === 1 ? historyOf(detachedCopy(tensors[0]!), tensors[0]!) : tensors[r - 1]!);
+        else
+          (this.saved ??= new Array<SavedTensor | null>(tensors.length + 1).fill(null))[r - 1] ??= new SavedTensor(
+            inplace && r === 1 ? historyOf(detachedCopy(tensors[0]!), tensors[0]!) : tensors[r - 1]!,
+          );
       }
     }
     this.edges = edges;
@@ -350,7 +413,11 @@ class PointwiseNode extends Node {
 
   /** In-place ops save their output only once it is written. */
   saveOutput(out: Tensor): void {
-    if (this.wantsOutput) (this.saved ??= new Array<SavedTensor | null>(this.shapes.length + 1).fill(null))[this.shapes.length] ??= new SavedTensor(out, out.viewOf === null || out.node === this);
+    if (this.wantsOutput)
+      (this.saved ??= new Array<SavedTensor | null>(this.shapes.length + 1).fill(null))[this.shapes.length] ??= new SavedTensor(
+        out,
+        out.viewOf === null || out.node === this,
+      );
   }
 
   #unpack(r: number, g: Tensor): Tensor {
@@ -396,8 +463,13 @@ class PointwiseNode extends Node {
 }
 
 function gradientOf(
-  op: string, kernel: GradKernel, ins: readonly Tensor[], like: { readonly shape: readonly number[]; readonly dtype: DType },
-  shape: readonly number[], params: readonly number[], lane: PointwiseSpec["lane"],
+  op: string,
+  kernel: GradKernel,
+  ins: readonly Tensor[],
+  like: { readonly shape: readonly number[]; readonly dtype: DType },
+  shape: readonly number[],
+  params: readonly number[],
+  lane: PointwiseSpec["lane"],
 ): Tensor {
   const device = ins.length ? ins[0]!.storage.device : undefined;
   if (device === undefined) return fitTo(scalarTensor(0), like.shape, like.dtype);
@@ -420,4 +492,3 @@ export function provideFit(f: (g: Tensor, shape: readonly number[], dtype: DType
   fit = f;
 }
 const fitTo = (g: Tensor, shape: readonly number[], dtype: DType): Tensor => fit(g, shape, dtype);
-

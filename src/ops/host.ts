@@ -45,7 +45,12 @@ function element(d: TypedArray, dtype: DType, i: number): Item {
   const v = d[i]!;
   if (typeof v === "bigint") {
     const n = Number(v);
-    if (!Number.isSafeInteger(n)) throw new ValueError({ op: "toArray", message: `${v} does not fit a number`, hint: "Read int64 exactly with data(), which gives a BigInt64Array" });
+    if (!Number.isSafeInteger(n))
+      throw new ValueError({
+        op: "toArray",
+        message: `${v} does not fit a number`,
+        hint: "Read int64 exactly with data(), which gives a BigInt64Array",
+      });
     return n;
   }
   return v;
@@ -53,7 +58,8 @@ function element(d: TypedArray, dtype: DType, i: number): Item {
 
 function nest(d: TypedArray, dtype: DType, shape: readonly number[]): Nested {
   let at = 0;
-  const level = (dim: number): Nested => (dim === shape.length ? element(d, dtype, at++) : Array.from({ length: shape[dim]! }, () => level(dim + 1)));
+  const level = (dim: number): Nested =>
+    dim === shape.length ? element(d, dtype, at++) : Array.from({ length: shape[dim]! }, () => level(dim + 1));
   return level(0);
 }
 /** Nested arrays of the values. @throws ValueError for int64 beyond 2^53. */
@@ -62,7 +68,12 @@ export const toArraySync = (x: Tensor): Nested => nest(dataSync(x), x.dtype, x.s
 export const toArray = async (x: Tensor): Promise<Nested> => nest(await data(x), x.dtype, x.shape);
 
 const single = (x: Tensor): void => {
-  if (x.layout.numel !== 1) throw new ShapeError({ op: "item", message: `shape ${showShape(x.shape)} has ${x.layout.numel} elements`, hint: "item() reads tensors of one element; use toArray()" });
+  if (x.layout.numel !== 1)
+    throw new ShapeError({
+      op: "item",
+      message: `shape ${showShape(x.shape)} has ${x.layout.numel} elements`,
+      hint: "item() reads tensors of one element; use toArray()",
+    });
 };
 /** A single value. */
 export type Item = number | boolean | { re: number; im: number };
@@ -93,7 +104,8 @@ function formatter(values: readonly number[], integral: boolean): (v: number) =>
   let plain: (v: number) => string;
   const exponent = (v: number): string => v.toExponential(PRECISION).replace(/e([+-])(\d)$/, "e$10$2");
   if (integral) plain = (v) => (Object.is(v, -0) ? "-0" : String(v));
-  else if (nonzero.every((v) => Number.isInteger(v)) && finite.length > 0) plain = max / Math.max(min, 1e-300) > 1000 || max > 1e8 ? exponent : (v) => `${Object.is(v, -0) ? "-0" : v}.`;
+  else if (nonzero.every((v) => Number.isInteger(v)) && finite.length > 0)
+    plain = max / Math.max(min, 1e-300) > 1000 || max > 1e8 ? exponent : (v) => `${Object.is(v, -0) ? "-0" : v}.`;
   else if (nonzero.length && (max / min > 1000 || max > 1e8 || min < 1e-4)) plain = exponent;
   else plain = (v) => (Object.is(v, -0) ? "-0.0000" : v.toFixed(PRECISION));
   const texts = values.map((v) => (Number.isFinite(v) ? plain(v) : special(v)));
@@ -119,9 +131,13 @@ function body(x: Tensor): string {
   const summarize = x.layout.numel > THRESHOLD;
   const complex = isComplex(x.dtype);
   const shown: number[] = [];
-  const edges = (n: number): number[] => (summarize && n > 2 * EDGE ? [0, 1, 2, -1, n - 3, n - 2, n - 1] : Array.from({ length: n }, (_, i) => i));
+  const edges = (n: number): number[] =>
+    summarize && n > 2 * EDGE ? [0, 1, 2, -1, n - 3, n - 2, n - 1] : Array.from({ length: n }, (_, i) => i);
   const visit = (dim: number, at: number): void => {
-    if (dim === x.ndim) { shown.push(at); return; }
+    if (dim === x.ndim) {
+      shown.push(at);
+      return;
+    }
     for (const i of edges(x.shape[dim]!)) if (i >= 0) visit(dim + 1, at * x.shape[dim]! + i);
   };
   visit(0, 0);
@@ -135,9 +151,16 @@ function body(x: Tensor): string {
     const width = Math.max(1, ...shown.map((i) => String(d[i]).length));
     show = (i) => String(d[i]).padStart(width);
   } else if (complex) {
-    const re = formatter(shown.map((i) => num(2 * i)), false);
-    const im = formatter(shown.map((i) => Math.abs(num(2 * i + 1))), false);
-    show = (i) => `${re(num(2 * i))}${num(2 * i + 1) < 0 || Object.is(num(2 * i + 1), -0) ? "-" : "+"}${im(Math.abs(num(2 * i + 1))).trim()}j`;
+    const re = formatter(
+      shown.map((i) => num(2 * i)),
+      false,
+    );
+    const im = formatter(
+      shown.map((i) => Math.abs(num(2 * i + 1))),
+      false,
+    );
+    show = (i) =>
+      `${re(num(2 * i))}${num(2 * i + 1) < 0 || Object.is(num(2 * i + 1), -0) ? "-" : "+"}${im(Math.abs(num(2 * i + 1))).trim()}j`;
   } else {
     const f = formatter(shown.map(num), integral);
     show = (i) => f(num(i));

@@ -23,7 +23,13 @@ export function allocateLike(layout: Layout, dtype: DType, device: Device): Tens
 const NONE: readonly number[] = [];
 
 /** Runs a kernel; operands must share a device. Does nothing when there is nothing to write. */
-export function launch(op: string, spec: KernelSpec, outs: readonly Operand[], ins: readonly Operand[], params: readonly number[] = NONE): void {
+export function launch(
+  op: string,
+  spec: KernelSpec,
+  outs: readonly Operand[],
+  ins: readonly Operand[],
+  params: readonly number[] = NONE,
+): void {
   const device = outs[0]!.storage.device;
   for (const x of ins) if (x.storage.device !== device) throw deviceMismatch(op, outs.concat(ins));
   (device as Backend).run(spec, outs, ins, params);
@@ -31,7 +37,11 @@ export function launch(op: string, spec: KernelSpec, outs: readonly Operand[], i
 
 /** The error for operands on several devices. */
 export const deviceMismatch = (op: string, operands: readonly Operand[]): DeviceError =>
-  new DeviceError({ op, message: `operands are on ${[...new Set(operands.map((o) => o.storage.device.name))].join(" and ")}`, hint: 'Move them to one device with to("…")' });
+  new DeviceError({
+    op,
+    message: `operands are on ${[...new Set(operands.map((o) => o.storage.device.name))].join(" and ")}`,
+    hint: 'Move them to one device with to("…")',
+  });
 
 /** The backend of a tensor. */
 export const backend = (t: Tensor): Backend => t.storage.device as Backend;

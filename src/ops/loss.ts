@@ -15,7 +15,12 @@ import { xlogy } from "./pointwise.ts";
 /** How element losses become one. */
 export type Reduction = "mean" | "sum" | "none";
 /** Options of elementwise losses. */
-export interface LossOptions { reduction?: Reduction; weight?: Tensor | null; sizeAverage?: boolean; reduce?: boolean }
+export interface LossOptions {
+  reduction?: Reduction;
+  weight?: Tensor | null;
+  sizeAverage?: boolean;
+  reduce?: boolean;
+}
 type Pairwise<O = LossOptions> = Fn<[input: Tensor, target: Tensor, options?: O]>;
 
 /** @internal Applies a reduction. @throws ArgumentError for an unknown one. */
@@ -26,56 +31,99 @@ export function reduced(op: string, x: Tensor, reduction: string): Tensor {
   throw new ArgumentError({ op, message: `reduction is ${JSON.stringify(reduction)}`, hint: 'Use "mean", "sum" or "none"' });
 }
 const NAMES = ["input", "target", "sizeAverage", "reduce", "reduction"];
-const simple = (torch: string, f: (x: Tensor, t: Tensor) => Tensor): Pairwise => composite({
-  torch, params: [...NAMES, "weight"],
-  forward: (x: Tensor, t: Tensor, _a?: unknown, _b?: unknown, reduction = "mean", weight?: Tensor) => { const l = f(x, t); return reduced(torch, weight ? l.mul(weight) : l, reduction); },
-});
+const simple = (torch: string, f: (x: Tensor, t: Tensor) => Tensor): Pairwise =>
+  composite({
+    torch,
+    params: [...NAMES, "weight"],
+    forward: (x: Tensor, t: Tensor, _a?: unknown, _b?: unknown, reduction = "mean", weight?: Tensor) => {
+      const l = f(x, t);
+      return reduced(torch, weight ? l.mul(weight) : l, reduction);
+    },
+  });
 /** Squared error. @example mseLoss(tensor([1.5]), tensor([0.5])) // => 1 */
 export const mseLoss: Pairwise = /*@__PURE__*/ simple("nn.functional.mse_loss", (x, t) => x.sub(t).square());
 /** Absolute error. @example l1Loss(tensor([1.5]), tensor([0.25])) // => 1.25 */
 export const l1Loss: Pairwise = /*@__PURE__*/ simple("nn.functional.l1_loss", (x, t) => x.sub(t).abs());
 /** Quadratic within `beta`, linear outside; continuous. @throws ValueError for a negative beta. */
 export const smoothL1Loss: Pairwise<LossOptions & { beta?: number }> = /*@__PURE__*/ composite({
-  torch: "nn.functional.smooth_l1_loss", params: [...NAMES, "beta"],
+  torch: "nn.functional.smooth_l1_loss",
+  params: [...NAMES, "beta"],
   forward: (x: Tensor, t: Tensor, _a?: unknown, _b?: unknown, reduction = "mean", beta = 1) => {
     if (!(beta >= 0)) throw new ValueError({ op: "smoothL1Loss", message: `beta is ${beta}`, hint: "It must be >= 0" });
     const d = x.sub(t).abs();
-    return reduced("smoothL1Loss", beta === 0 ? d : d.square().mul(0.5 / beta).where(d.lt(beta), d.sub(beta / 2)), reduction);
+    return reduced(
+      "smoothL1Loss",
+      beta === 0
+        ? d
+        : d
+            .square()
+            .mul(0.5 / beta)
+            .where(d.lt(beta), d.sub(beta / 2)),
+      reduction,
+    );
   },
 });
 /** Quadratic within `delta`, linear outside. Huber 1964. */
 export const huberLoss: Pairwise<LossOptions & { delta?: number }> = /*@__PURE__*/ composite({
-  torch: "nn.functional.huber_loss", params: ["input", "target", "reduction", "delta", "weight"],
+  torch: "nn.functional.huber_loss",
+  params: ["input", "target", "reduction", "delta", "weight"],
   forward: (x: Tensor, t: Tensor, reduction = "mean", delta = 1, weight?: Tensor) => {
     if (!(delta > 0)) throw new ValueError({ op: "huberLoss", message: `delta is ${delta}`, hint: "It must be > 0" });
     const d = x.sub(t).abs();
-    const l = d.square().mul(0.5).where(d.le(delta), d.sub(delta / 2).mul(delta));
+    const l = d
+      .square()
+      .mul(0.5)
+      .where(d.le(delta), d.sub(delta / 2).mul(delta));
     return reduced("huberLoss", weight ? l.mul(weight) : l, reduction);
   },
 });
 /** Kullback-Leibler divergence from log-probabilities `input` to `target` (log-probabilities too with `logTarget`). */
-export const klDiv: Pairwise<Omit<LossOptions, "reduction"> & { reduction?: Reduction | "batchmean"; logTarget?: boolean }> = /*@__PURE__*/ composite({
-  torch: "nn.functional.kl_div", params: [...NAMES, "logTarget"],
-  forward: (x: Tensor, t: Tensor, _a?: unknown, _b?: unknown, reduction = "mean", logTarget = false) => {
-    const l = logTarget ? t.exp().mul(t.sub(x)) : xlogy(t, t).sub(t.mul(x));
-    return reduction === "batchmean" ? l.sum().div(Math.max(1, x.shape[0] ?? 1)) : reduced("klDiv", l, reduction);
-  },
-});
+export const klDiv: Pairwise<Omit<LossOptions, "reduction"> & { reduction?: Reduction | "batchmean"; logTarget?: boolean }> =
+  /*@__PURE__*/ composite({
+    torch: "nn.functional.kl_div",
+    params: [...NAMES, "logTarget"],
+    forward: (x: Tensor, t: Tensor, _a?: unknown, _b?: unknown, reduction = "mean", logTarget = false) => {
+      const l = logTarget ? t.exp().mul(t.sub(x)) : xlogy(t, t).sub(t.mul(x));
+      return reduction === "batchmean" ? l.sum().div(Math.max(1, x.shape[0] ?? 1)) : reduced("klDiv", l, reduction);
+    },
+  });
 /** `-(t log x + (1 - t) log(1 - x))` with logarithms cut at -100. @throws ValueError for probabilities outside [0, 1]. */
 export const binaryCrossEntropy: Pairwise = /*@__PURE__*/ composite({
-  torch: "nn.functional.binary_cross_entropy", params: ["input", "target", "weight", "sizeAverage", "reduce", "reduction"],
+  torch: "nn.functional.binary_cross_entropy",
+  params: ["input", "target", "weight", "sizeAverage", "reduce", "reduction"],
   forward: (x: Tensor, t: Tensor, weight?: Tensor, _a?: unknown, _b?: unknown, reduction = "mean") => {
-    if (!sameShape(x.shape, t.shape)) throw new ShapeError({ op: "binaryCrossEntropy", message: `input ${showShape(x.shape)}, target ${showShape(t.shape)}`, hint: "They must be equal" });
-    if (x.device !== "meta" && x.layout.numel > 0 && x.detach().ge(0).logicalAnd(x.detach().le(1)).logicalNot().any().itemSync<boolean>()) throw new ValueError({ op: "binaryCrossEntropy", message: "input has values outside [0, 1]", hint: "Apply sigmoid first, or use binaryCrossEntropyWithLogits" });
-    const l = x.log().clamp(-100).mul(t).add(x.neg().add(1).log().clamp(-100).mul(t.neg().add(1))).neg();
+    if (!sameShape(x.shape, t.shape))
+      throw new ShapeError({
+        op: "binaryCrossEntropy",
+        message: `input ${showShape(x.shape)}, target ${showShape(t.shape)}`,
+        hint: "They must be equal",
+      });
+    if (x.device !== "meta" && x.layout.numel > 0 && x.detach().ge(0).logicalAnd(x.detach().le(1)).logicalNot().any().itemSync<boolean>())
+      throw new ValueError({
+        op: "binaryCrossEntropy",
+        message: "input has values outside [0, 1]",
+        hint: "Apply sigmoid first, or use binaryCrossEntropyWithLogits",
+      });
+    const l = x
+      .log()
+      .clamp(-100)
+      .mul(t)
+      .add(x.neg().add(1).log().clamp(-100).mul(t.neg().add(1)))
+      .neg();
     return reduced("binaryCrossEntropy", weight ? l.mul(weight) : l, reduction);
   },
 });
 /** `binaryCrossEntropy(sigmoid(x), t)` without overflow; `posWeight` weighs positive targets. */
 export const binaryCrossEntropyWithLogits: Pairwise<LossOptions & { posWeight?: Tensor | null }> = /*@__PURE__*/ composite({
-  torch: "nn.functional.binary_cross_entropy_with_logits", params: ["input", "target", "weight", "sizeAverage", "reduce", "reduction", "posWeight"],
+  torch: "nn.functional.binary_cross_entropy_with_logits",
+  params: ["input", "target", "weight", "sizeAverage", "reduce", "reduction", "posWeight"],
   forward: (x: Tensor, t: Tensor, weight?: Tensor, _a?: unknown, _b?: unknown, reduction = "mean", posWeight?: Tensor) => {
-    if (!sameShape(x.shape, t.shape)) throw new ShapeError({ op: "binaryCrossEntropyWithLogits", message: `input ${showShape(x.shape)}, target ${showShape(t.shape)}`, hint: "They must be equal" });
+    if (!sameShape(x.shape, t.shape))
+      throw new ShapeError({
+        op: "binaryCrossEntropyWithLogits",
+        message: `input ${showShape(x.shape)}, target ${showShape(t.shape)}`,
+        hint: "They must be equal",
+      });
     const ls = logsigmoid(x);
     const l = posWeight ? t.neg().add(1).mul(x).sub(posWeight.sub(1).mul(t).add(1).mul(ls)) : t.neg().add(1).mul(x).sub(ls);
     return reduced("binaryCrossEntropyWithLogits", weight ? l.mul(weight) : l, reduction);
@@ -83,17 +131,26 @@ export const binaryCrossEntropyWithLogits: Pairwise<LossOptions & { posWeight?: 
 });
 
 /** Options of `nllLoss`. */
-export interface NllOptions extends LossOptions { ignoreIndex?: number }
+export interface NllOptions extends LossOptions {
+  ignoreIndex?: number;
+}
 // The class dimension last: [N, C, …] → [M, C], targets → [M].
 const byClass = (x: Tensor): Tensor => (x.ndim <= 2 ? x : x.movedim(1, -1).reshape([-1, x.shape[1]!]));
 function checkClasses(op: string, x: Tensor, t: Tensor): void {
-  if (t.dtype !== "int64" && t.dtype !== "uint8" && t.dtype !== "int32") throw new DTypeError({ op, message: `targets are ${t.dtype}`, hint: "Class targets are int64" });
+  if (t.dtype !== "int64" && t.dtype !== "uint8" && t.dtype !== "int32")
+    throw new DTypeError({ op, message: `targets are ${t.dtype}`, hint: "Class targets are int64" });
   const want = x.ndim === 1 ? [] : [x.shape[0]!, ...x.shape.slice(2)];
-  if (x.ndim === 0 || !sameShape(t.shape, want)) throw new ShapeError({ op, message: `input ${showShape(x.shape)}, target ${showShape(t.shape)}`, hint: `The target must be ${showShape(want)}: one class for every row of scores` });
+  if (x.ndim === 0 || !sameShape(t.shape, want))
+    throw new ShapeError({
+      op,
+      message: `input ${showShape(x.shape)}, target ${showShape(t.shape)}`,
+      hint: `The target must be ${showShape(want)}: one class for every row of scores`,
+    });
 }
 /** `-x[target]`: the loss of log-probabilities [N, C, …] and classes [N, …]. @throws IndexError for a class outside [0, C). */
 export const nllLoss: Fn<[input: Tensor, target: Tensor, options?: NllOptions]> = /*@__PURE__*/ composite({
-  torch: "nn.functional.nll_loss", params: ["input", "target", "weight", "sizeAverage", "ignoreIndex", "reduce", "reduction"],
+  torch: "nn.functional.nll_loss",
+  params: ["input", "target", "weight", "sizeAverage", "ignoreIndex", "reduce", "reduction"],
   forward: (x: Tensor, t: Tensor, weight?: Tensor, _a?: unknown, ignoreIndex = -100, _b?: unknown, reduction = "mean") => {
     checkClasses("nllLoss", x, t);
     const flat = byClass(x.ndim === 1 ? x.unsqueeze(0) : x);
@@ -110,14 +167,23 @@ export const nllLoss: Fn<[input: Tensor, target: Tensor, options?: NllOptions]> 
 function checkRange(op: string, t: Tensor, classes: number): void {
   if (t.device === "meta" || t.layout.numel === 0) return;
   const [low, high] = [t.min().itemSync(), t.max().itemSync()];
-  if (low < 0 || high >= classes) throw new IndexError({ op, message: `target ${low < 0 ? low : high} is out of range for ${classes} classes`, hint: `Classes run from 0 to ${classes - 1}` });
+  if (low < 0 || high >= classes)
+    throw new IndexError({
+      op,
+      message: `target ${low < 0 ? low : high} is out of range for ${classes} classes`,
+      hint: `Classes run from 0 to ${classes - 1}`,
+    });
 }
 
 const XENT = /*@__PURE__*/ fused("crossEntropy");
 const XENT_BACKWARD = /*@__PURE__*/ fused("crossEntropyBackward");
 // Row losses of logits [N, C] without weights, one pass over the logits each way.
-const rowEntropy = /*@__PURE__*/ primitive<(x: Tensor, t: Tensor, ignoreIndex: number, smoothing: number) => Tensor, [Tensor, Tensor, number, number]>({
-  torch: "_cross_entropy_rows", params: ["input", "target", "ignoreIndex", "smoothing"],
+const rowEntropy = /*@__PURE__*/ primitive<
+  (x: Tensor, t: Tensor, ignoreIndex: number, smoothing: number) => Tensor,
+  [Tensor, Tensor, number, number]
+>({
+  torch: "_cross_entropy_rows",
+  params: ["input", "target", "ignoreIndex", "smoothing"],
   forward: (ctx: Context<[Tensor, Tensor, number, number]>, x, t, ignoreIndex, smoothing) => {
     const logits = x.contiguous();
     const n = x.shape[0]!;
@@ -133,7 +199,11 @@ const rowEntropy = /*@__PURE__*/ primitive<(x: Tensor, t: Tensor, ignoreIndex: n
     if (isGradEnabled()) {
       const keep = t.ne(ignoreIndex);
       const p = x.sub(x.logsumexp(1, { keepdim: true })).exp();
-      const hot = p.detach().mul(0).scatter(1, t.where(keep, 0).unsqueeze(1), 1 - smoothing).add(smoothing / x.shape[1]!);
+      const hot = p
+        .detach()
+        .mul(0)
+        .scatter(1, t.where(keep, 0).unsqueeze(1), 1 - smoothing)
+        .add(smoothing / x.shape[1]!);
       return [p.sub(hot).mul(g.mul(keep).unsqueeze(1))];
     }
     const gx = allocate(x.shape, x.dtype, x.storage.device);
@@ -143,16 +213,20 @@ const rowEntropy = /*@__PURE__*/ primitive<(x: Tensor, t: Tensor, ignoreIndex: n
 });
 
 /** Options of `crossEntropy`. */
-export interface CrossEntropyOptions extends NllOptions { labelSmoothing?: number }
+export interface CrossEntropyOptions extends NllOptions {
+  labelSmoothing?: number;
+}
 /**
  * `nllLoss(logSoftmax(x))` for scores [N, C, …] and classes [N, …], or probabilities of the scores' own shape.
  * @throws ShapeError, DTypeError, IndexError for targets that do not fit.
  * @example crossEntropy(tensor([[0.5, 0.5]]), tensor([0])) // => 0.6931
  */
 export const crossEntropy: Fn<[input: Tensor, target: Tensor, options?: CrossEntropyOptions]> = /*@__PURE__*/ composite({
-  torch: "nn.functional.cross_entropy", params: ["input", "target", "weight", "sizeAverage", "ignoreIndex", "reduce", "reduction", "labelSmoothing"],
+  torch: "nn.functional.cross_entropy",
+  params: ["input", "target", "weight", "sizeAverage", "ignoreIndex", "reduce", "reduction", "labelSmoothing"],
   forward: (x: Tensor, t: Tensor, weight?: Tensor, _a?: unknown, ignoreIndex = -100, _b?: unknown, reduction = "mean", smoothing = 0) => {
-    if (!(smoothing >= 0 && smoothing <= 1)) throw new ValueError({ op: "crossEntropy", message: `labelSmoothing is ${smoothing}`, hint: "It lies in [0, 1]" });
+    if (!(smoothing >= 0 && smoothing <= 1))
+      throw new ValueError({ op: "crossEntropy", message: `labelSmoothing is ${smoothing}`, hint: "It lies in [0, 1]" });
     const classDim = x.ndim === 1 ? 0 : 1;
     const c = x.shape[classDim] ?? 1;
     if (sameShape(x.shape, t.shape) && isFloating(t.dtype)) {
@@ -179,12 +253,18 @@ export const crossEntropy: Fn<[input: Tensor, target: Tensor, options?: CrossEnt
     const all = (weight ? flat.mul(weight) : flat).sum(1).neg().where(keep, 0);
     const nll = nllLoss(flat, classes, { ...options, reduction: "none" });
     const l = nll.mul(1 - smoothing).add(all.mul(smoothing / c));
-    if (reduction === "mean") return l.sum().div(weight ? weight.indexSelect(0, classes.where(keep, 0)).mul(keep).sum() : keep.sum().to(x.dtype));
+    if (reduction === "mean")
+      return l.sum().div(weight ? weight.indexSelect(0, classes.where(keep, 0)).mul(keep).sum() : keep.sum().to(x.dtype));
     return reduction === "none" ? l.reshape(t.shape) : reduced("crossEntropy", l, reduction);
   },
 });
 /** Cosine of the angle along `dim`. */
 export const cosineSimilarity: Fn<[x1: Tensor, x2: Tensor, options?: { dim?: number; eps?: number }]> = /*@__PURE__*/ composite({
-  torch: "nn.functional.cosine_similarity", params: ["x1", "x2", "dim", "eps"],
-  forward: (a: Tensor, b: Tensor, dim = 1, eps = 1e-8) => a.div(a.norm(2, dim, { keepdim: true }).clamp(eps)).mul(b.div(b.norm(2, dim, { keepdim: true }).clamp(eps))).sum(dim),
+  torch: "nn.functional.cosine_similarity",
+  params: ["x1", "x2", "dim", "eps"],
+  forward: (a: Tensor, b: Tensor, dim = 1, eps = 1e-8) =>
+    a
+      .div(a.norm(2, dim, { keepdim: true }).clamp(eps))
+      .mul(b.div(b.norm(2, dim, { keepdim: true }).clamp(eps)))
+      .sum(dim),
 });

@@ -10,7 +10,12 @@ import { composite, type Fn, type Op, primitive } from "./define.ts";
 import { allocate, launch, window } from "./launch.ts";
 
 const mismatch = (op: string, a: Tensor, b: Tensor, what: string): ShapeError =>
-  new ShapeError({ op, message: `${what}: ${showShape(a.shape)} @ ${showShape(b.shape)}`, hint: "The last size of the first must equal the last but one of the second", data: { a: a.shape, b: b.shape } });
+  new ShapeError({
+    op,
+    message: `${what}: ${showShape(a.shape)} @ ${showShape(b.shape)}`,
+    hint: "The last size of the first must equal the last but one of the second",
+    data: { a: a.shape, b: b.shape },
+  });
 
 // The last two dimensions under batch dimensions that are stretched to `batch`, as one batch dimension where strides allow.
 function batched(x: Tensor, batch: readonly number[]): Operand | null {
@@ -25,8 +30,10 @@ function batched(x: Tensor, batch: readonly number[]): Operand | null {
     const own = d < lead ? 1 : l.shape[d - lead]!;
     const stride = own === 1 ? 0 : l.strides[d - lead]!;
     if (batch[d] === 1) continue;
-    if (step === null) { step = stride; expected = stride * batch[d]!; }
-    else if (stride !== expected) return null;
+    if (step === null) {
+      step = stride;
+      expected = stride * batch[d]!;
+    } else if (stride !== expected) return null;
     else expected = stride * batch[d]!;
     size *= batch[d]!;
   }
@@ -34,7 +41,10 @@ function batched(x: Tensor, batch: readonly number[]): Operand | null {
   return window(x, layoutOf([size, m, n], [step ?? 0, l.strides[r - 2]!, l.strides[r - 1]!], l.offset));
 }
 
-const MATMUL = { plain: { kind: "matmul", accumulate: false, bias: false }, bias: { kind: "matmul", accumulate: false, bias: true } } as const;
+const MATMUL = {
+  plain: { kind: "matmul", accumulate: false, bias: false },
+  bias: { kind: "matmul", accumulate: false, bias: true },
+} as const;
 
 // a [..., M, K] @ b [..., K, N] (+ bias [N]), broadcast over the leading dimensions, unrecorded.
 function product(op: string, a: Tensor, b: Tensor, bias?: Tensor): Tensor {
@@ -51,14 +61,26 @@ function product(op: string, a: Tensor, b: Tensor, bias?: Tensor): Tensor {
 }
 
 const check = (op: string, a: Tensor, b: Tensor): void => {
-  if (a.dtype !== b.dtype) throw new DTypeError({ op, message: `${a.dtype} ${showShape(a.shape)} @ ${b.dtype} ${showShape(b.shape)}`, hint: "Cast one so that both have the same dtype" });
+  if (a.dtype !== b.dtype)
+    throw new DTypeError({
+      op,
+      message: `${a.dtype} ${showShape(a.shape)} @ ${b.dtype} ${showShape(b.shape)}`,
+      hint: "Cast one so that both have the same dtype",
+    });
   if (a.shape.at(-1) !== b.shape.at(-2)) throw mismatch(op, a, b, "inner sizes differ");
 };
-const H = (x: Tensor): Tensor => { const t = x.transpose(-2, -1); return isComplex(x.dtype) ? t.conj() : t; };
+const H = (x: Tensor): Tensor => {
+  const t = x.transpose(-2, -1);
+  return isComplex(x.dtype) ? t.conj() : t;
+};
 
 /** @internal Products of matrices with any number of leading dimensions; both have two or more dimensions. */
-const mm: (a: Tensor, b: Tensor, op?: string) => Tensor = /*@__PURE__*/ primitive<(a: Tensor, b: Tensor, op?: string) => Tensor, [Tensor, Tensor, string?]>({
-  torch: "_matmul", params: ["input", "other", "op"],
+const mm: (a: Tensor, b: Tensor, op?: string) => Tensor = /*@__PURE__*/ primitive<
+  (a: Tensor, b: Tensor, op?: string) => Tensor,
+  [Tensor, Tensor, string?]
+>({
+  torch: "_matmul",
+  params: ["input", "other", "op"],
   forward: (ctx, a, b, op = "matmul") => {
     check(op, a, b);
     ctx.saveForBackward(ctx.needsInputGrad[1] ? a : null, ctx.needsInputGrad[0] ? b : null);
@@ -84,7 +106,8 @@ function gradOfRight(a: Tensor, g: Tensor, shape: readonly number[]): Tensor {
  * @example matmul(tensor([[1, 2], [3, 4]]), tensor([1, 1])) // => [3, 7]
  */
 export const matmul: Op<[other: Tensor]> = /*@__PURE__*/ composite({
-  torch: "matmul", params: ["input", "other"],
+  torch: "matmul",
+  params: ["input", "other"],
   forward: (a: Tensor, b: Tensor) => {
     if (a.ndim === 0 || b.ndim === 0) throw mismatch("matmul", a, b, "scalars have no matrix product");
     if (a.ndim >= 2 && b.ndim === 2 && a.ndim > 2) return foldRows(a, b);
@@ -96,7 +119,12 @@ export const matmul: Op<[other: Tensor]> = /*@__PURE__*/ composite({
     if (a.ndim === 1) return mm(a.unsqueeze(0), b).squeeze(-2);
     return (a.ndim === 2 ? mm(a, b.unsqueeze(1)) : foldRows(a, b.unsqueeze(1))).squeeze(-1);
   },
-  samples: (r) => [[r.normal(3, 4), r.normal(4, 5)], [r.normal(2, 3, 4), r.normal(4, 5)], [r.normal(2, 3, 4), r.normal(2, 4, 5)], [r.normal(4), r.normal(4)]],
+  samples: (r) => [
+    [r.normal(3, 4), r.normal(4, 5)],
+    [r.normal(2, 3, 4), r.normal(4, 5)],
+    [r.normal(2, 3, 4), r.normal(2, 4, 5)],
+    [r.normal(4), r.normal(4)],
+  ],
   errors: [[(r) => [r.normal(3, 4), r.normal(5, 6)], "ShapeError"]],
 });
 function foldRows(a: Tensor, b: Tensor): Tensor {
@@ -107,7 +135,8 @@ function foldRows(a: Tensor, b: Tensor): Tensor {
 
 const ranked = (torch: string, ra: number, rb: number, forward: (a: Tensor, b: Tensor) => Tensor): Op<[other: Tensor]> =>
   composite({
-    torch, params: ["input", torch === "mv" ? "vec" : torch === "bmm" || torch === "mm" ? "mat2" : torch === "outer" ? "vec2" : "other"],
+    torch,
+    params: ["input", torch === "mv" ? "vec" : torch === "bmm" || torch === "mm" ? "mat2" : torch === "outer" ? "vec2" : "other"],
     forward: (a: Tensor, b: Tensor) => {
       if (a.ndim !== ra || b.ndim !== rb) throw mismatch(torch, a, b, `it takes ${ra} and ${rb} dimensions`);
       if (torch === "bmm" && a.shape[0] !== b.shape[0]) throw mismatch(torch, a, b, "batch sizes differ");
@@ -126,10 +155,18 @@ export const dot: Op<[other: Tensor]> = /*@__PURE__*/ ranked("dot", 1, 1, (a, b)
 export const outer: Op<[vec2: Tensor]> = /*@__PURE__*/ ranked("outer", 1, 1, (a, b) => a.unsqueeze(1).mul(b));
 
 /** Options of `addmm` and its kin. */
-export interface AddmmOptions { beta?: number; alpha?: number }
-const added = (torch: string, names: readonly string[], multiply: (a: Tensor, b: Tensor) => Tensor): Op<[a: Tensor, b: Tensor, options?: AddmmOptions]> =>
+export interface AddmmOptions {
+  beta?: number;
+  alpha?: number;
+}
+const added = (
+  torch: string,
+  names: readonly string[],
+  multiply: (a: Tensor, b: Tensor) => Tensor,
+): Op<[a: Tensor, b: Tensor, options?: AddmmOptions]> =>
   composite({
-    torch, params: ["input", ...names, "beta", "alpha"],
+    torch,
+    params: ["input", ...names, "beta", "alpha"],
     forward: (input: Tensor, a: Tensor, b: Tensor, givenBeta = 1, givenAlpha = 1) => {
       // Integers are scaled by integers.
       const [beta, alpha] = category(input.dtype) < 2 ? [Math.trunc(givenBeta), Math.trunc(givenAlpha)] : [givenBeta, givenAlpha];
@@ -140,31 +177,63 @@ const added = (torch: string, names: readonly string[], multiply: (a: Tensor, b:
     },
   });
 /** `beta · input + alpha · mat1 @ mat2`. @example addmm(tensor([1]), tensor([[1, 2]]), tensor([[3], [4]])) // => [[12]] */
-export const addmm: Op<[mat1: Tensor, mat2: Tensor, options?: AddmmOptions]> = /*@__PURE__*/ added("addmm", ["mat1", "mat2"], (a, b) => mmOp(a, b));
+export const addmm: Op<[mat1: Tensor, mat2: Tensor, options?: AddmmOptions]> = /*@__PURE__*/ added("addmm", ["mat1", "mat2"], (a, b) =>
+  mmOp(a, b),
+);
 /** `beta · input + alpha · mat @ vec`. */
-export const addmv: Op<[mat: Tensor, vec: Tensor, options?: AddmmOptions]> = /*@__PURE__*/ added("addmv", ["mat", "vec"], (a, b) => mv(a, b));
+export const addmv: Op<[mat: Tensor, vec: Tensor, options?: AddmmOptions]> = /*@__PURE__*/ added("addmv", ["mat", "vec"], (a, b) =>
+  mv(a, b),
+);
 /** `beta · input + alpha · batch1 @ batch2`. */
-export const baddbmm: Op<[batch1: Tensor, batch2: Tensor, options?: AddmmOptions]> = /*@__PURE__*/ added("baddbmm", ["batch1", "batch2"], (a, b) => bmm(a, b));
+export const baddbmm: Op<[batch1: Tensor, batch2: Tensor, options?: AddmmOptions]> = /*@__PURE__*/ added(
+  "baddbmm",
+  ["batch1", "batch2"],
+  (a, b) => bmm(a, b),
+);
 /** `beta · input + alpha · Σ batch1 @ batch2`. */
-export const addbmm: Op<[batch1: Tensor, batch2: Tensor, options?: AddmmOptions]> = /*@__PURE__*/ added("addbmm", ["batch1", "batch2"], (a, b) => bmm(a, b).sum(0));
+export const addbmm: Op<[batch1: Tensor, batch2: Tensor, options?: AddmmOptions]> = /*@__PURE__*/ added(
+  "addbmm",
+  ["batch1", "batch2"],
+  (a, b) => bmm(a, b).sum(0),
+);
 /** `beta · input + alpha · vec1 ⊗ vec2`. */
-export const addr: Op<[vec1: Tensor, vec2: Tensor, options?: AddmmOptions]> = /*@__PURE__*/ added("addr", ["vec1", "vec2"], (a, b) => outer(a, b));
+export const addr: Op<[vec1: Tensor, vec2: Tensor, options?: AddmmOptions]> = /*@__PURE__*/ added("addr", ["vec1", "vec2"], (a, b) =>
+  outer(a, b),
+);
 
 /** `input @ weightᵀ + bias`, weight [out, in]. @throws ShapeError @example linear(tensor([[1., 2.]].map((r) => r.map((v) => v / 2))), tensor([[2.5, 0.5]]), tensor([0.25])) // => [[2]] */
 export const linear: Fn<[input: Tensor, weight: Tensor, bias?: Tensor | null]> = /*@__PURE__*/ composite({
-  torch: "nn.functional.linear", params: ["input", "weight", "bias"],
+  torch: "nn.functional.linear",
+  params: ["input", "weight", "bias"],
   forward: (x: Tensor, weight: Tensor, bias?: Tensor) => {
-    if (x.shape.at(-1) !== weight.shape.at(-1) || x.ndim === 0) throw new ShapeError({ op: "linear", message: `input ${showShape(x.shape)} has ${x.shape.at(-1) ?? "no"} features, weight ${showShape(weight.shape)} takes ${weight.shape.at(-1)}`, hint: "The last sizes must be equal", data: { input: x.shape, weight: weight.shape } });
-    if (x.dtype !== weight.dtype) throw new DTypeError({ op: "linear", message: `input is ${x.dtype}, weight ${weight.dtype}`, hint: "Cast the input or the module" });
-    if (weight.ndim === 1) { const y = x.matmul(weight); return bias ? y.add(bias) : y; }
-    if (x.ndim === 1) { const y = affine(x.unsqueeze(0), weight, bias ?? null); return y.squeeze(0); }
+    if (x.shape.at(-1) !== weight.shape.at(-1) || x.ndim === 0)
+      throw new ShapeError({
+        op: "linear",
+        message: `input ${showShape(x.shape)} has ${x.shape.at(-1) ?? "no"} features, weight ${showShape(weight.shape)} takes ${weight.shape.at(-1)}`,
+        hint: "The last sizes must be equal",
+        data: { input: x.shape, weight: weight.shape },
+      });
+    if (x.dtype !== weight.dtype)
+      throw new DTypeError({ op: "linear", message: `input is ${x.dtype}, weight ${weight.dtype}`, hint: "Cast the input or the module" });
+    if (weight.ndim === 1) {
+      const y = x.matmul(weight);
+      return bias ? y.add(bias) : y;
+    }
+    if (x.ndim === 1) {
+      const y = affine(x.unsqueeze(0), weight, bias ?? null);
+      return y.squeeze(0);
+    }
     return affine(x, weight, bias ?? null);
   },
-  samples: (r) => [[r.normal(2, 3, 4), r.normal(5, 4), r.normal(5)], [r.normal(3, 4), r.normal(5, 4)]],
+  samples: (r) => [
+    [r.normal(2, 3, 4), r.normal(5, 4), r.normal(5)],
+    [r.normal(3, 4), r.normal(5, 4)],
+  ],
   errors: [[(r) => [r.normal(3, 4), r.normal(5, 3)], "ShapeError"]],
 });
 const affine = /*@__PURE__*/ primitive<(x: Tensor, w: Tensor, b: Tensor | null) => Tensor, [Tensor, Tensor, (Tensor | null)?]>({
-  torch: "_linear", params: ["input", "weight", "bias"],
+  torch: "_linear",
+  params: ["input", "weight", "bias"],
   forward: (ctx: Context<[Tensor, Tensor, (Tensor | null)?]>, x, w, b) => {
     ctx.saveForBackward(ctx.needsInputGrad[1] ? x : null, ctx.needsInputGrad[0] ? w : null);
     const rows = x.layout.numel / Math.max(1, x.shape.at(-1)!);
@@ -197,7 +266,8 @@ export const einsum: Fn<[equation: string, ...operands: (Tensor | readonly Tenso
     const ops = args.flat() as Tensor[];
     const [left, right] = equation.replace(/\s/g, "").split("->") as [string, string?];
     const terms = left.split(",");
-    const bad = (message: string): ArgumentError => new ArgumentError({ op: "einsum", message: `${message} in "${equation}"`, hint: 'Write like "ij,jk->ik"' });
+    const bad = (message: string): ArgumentError =>
+      new ArgumentError({ op: "einsum", message: `${message} in "${equation}"`, hint: 'Write like "ij,jk->ik"' });
     if (terms.length !== ops.length) throw bad(`${terms.length} terms for ${ops.length} operands`);
     let dots = 0;
     const letters = terms.map((term, i) => {
@@ -213,12 +283,25 @@ export const einsum: Fn<[equation: string, ...operands: (Tensor | readonly Tenso
     const named = letters.map((term, i) => term.replace("...", dotNames.slice(dots - (ops[i]!.ndim - term.replace("...", "").length))));
     const counts = new Map<string, number>();
     for (const c of named.join("")) counts.set(c, (counts.get(c) ?? 0) + 1);
-    const output = right !== undefined ? right.replace("...", dotNames) : dotNames + [...counts.keys()].filter((c) => !dotNames.includes(c) && counts.get(c) === 1).sort().join("");
+    const output =
+      right !== undefined
+        ? right.replace("...", dotNames)
+        : dotNames +
+          [...counts.keys()]
+            .filter((c) => !dotNames.includes(c) && counts.get(c) === 1)
+            .sort()
+            .join("");
     for (const c of output) if (!counts.has(c)) throw bad(`output letter ${c} is in no operand`);
     let parts = ops.map((t, i) => diagonals(t, named[i]!));
     let acc = parts[0]!;
     for (let i = 1; i < parts.length; i++) {
-      const later = new Set([...output, ...parts.slice(i + 1).map((p) => p.names).join("")]);
+      const later = new Set([
+        ...output,
+        ...parts
+          .slice(i + 1)
+          .map((p) => p.names)
+          .join(""),
+      ]);
       acc = contract(acc, parts[i]!, later);
     }
     parts = [];
@@ -230,7 +313,10 @@ export const einsum: Fn<[equation: string, ...operands: (Tensor | readonly Tenso
   },
   { op: { torch: "einsum", kind: "composite", differentiable: true } as const },
 );
-interface Named { t: Tensor; names: string }
+interface Named {
+  t: Tensor;
+  names: string;
+}
 function diagonals(t: Tensor, names: string): Named {
   for (let i = 0; i < names.length; i++) {
     const j = names.indexOf(names[i]!, i + 1);
@@ -241,12 +327,17 @@ function diagonals(t: Tensor, names: string): Named {
 }
 function contract(a: Named, b: Named, later: Set<string>): Named {
   const sizes = new Map<string, number>();
-  for (const x of [a, b]) [...x.names].forEach((c, d) => {
-    const n = x.t.shape[d]!;
-    const old = sizes.get(c) ?? 1;
-    if (old !== 1 && n !== 1 && old !== n) throw new ShapeError({ op: "einsum", message: `letter ${c} has sizes ${old} and ${n}: ${showShape(a.t.shape)} and ${showShape(b.t.shape)}` });
-    sizes.set(c, Math.max(old, n) === 1 ? n : Math.max(old, n));
-  });
+  for (const x of [a, b])
+    [...x.names].forEach((c, d) => {
+      const n = x.t.shape[d]!;
+      const old = sizes.get(c) ?? 1;
+      if (old !== 1 && n !== 1 && old !== n)
+        throw new ShapeError({
+          op: "einsum",
+          message: `letter ${c} has sizes ${old} and ${n}: ${showShape(a.t.shape)} and ${showShape(b.t.shape)}`,
+        });
+      sizes.set(c, Math.max(old, n) === 1 ? n : Math.max(old, n));
+    });
   const all = [...sizes.keys()];
   const inA = (c: string): boolean => a.names.includes(c);
   const inB = (c: string): boolean => b.names.includes(c);

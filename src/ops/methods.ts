@@ -24,19 +24,44 @@ import * as extra from "./extra.ts";
 import * as spectra from "./stft.ts";
 
 // The conditions look only at the brands: comparing signatures would ask what a Tensor is while it is being defined.
-type OpsOf<M> = { [K in keyof M as M[K] extends { readonly method: true } ? K : never]: M[K] extends (input: infer _I, ...args: infer A) => infer R ? (...args: A) => R : never };
-type TwinsOf<M> = { [K in keyof M as M[K] extends { readonly twin: true } ? `${K & string}_` : never]: M[K] extends (input: infer _I, ...args: infer A) => infer R ? (...args: A) => R : never };
+type OpsOf<M> = {
+  [K in keyof M as M[K] extends { readonly method: true } ? K : never]: M[K] extends (input: infer _I, ...args: infer A) => infer R
+    ? (...args: A) => R
+    : never;
+};
+type TwinsOf<M> = {
+  [K in keyof M as M[K] extends { readonly twin: true } ? `${K & string}_` : never]: M[K] extends (
+    input: infer _I,
+    ...args: infer A
+  ) => infer R
+    ? (...args: A) => R
+    : never;
+};
 
-interface Methods extends
-  OpsOf<Omit<typeof elementwise, "whereFormula">>, TwinsOf<typeof elementwise>, OpsOf<typeof shapes>, OpsOf<typeof copies>,
-  OpsOf<Omit<typeof reductions, "max" | "min" | "median" | "varianceOp">>, OpsOf<Omit<typeof products, "mmOp">>, OpsOf<typeof indexing>,
-  OpsOf<typeof joins>, OpsOf<typeof softmaxes>, OpsOf<typeof extra>, OpsOf<typeof spectra> {}
+interface Methods
+  extends OpsOf<Omit<typeof elementwise, "whereFormula">>,
+    TwinsOf<typeof elementwise>,
+    OpsOf<typeof shapes>,
+    OpsOf<typeof copies>,
+    OpsOf<Omit<typeof reductions, "max" | "min" | "median" | "varianceOp">>,
+    OpsOf<Omit<typeof products, "mmOp">>,
+    OpsOf<typeof indexing>,
+    OpsOf<typeof joins>,
+    OpsOf<typeof softmaxes>,
+    OpsOf<typeof extra>,
+    OpsOf<typeof spectra> {}
 
 /** What a Tensor can do besides the ops of the tables. */
 interface OwnMethods {
-  max<A extends [] | [Tensor] | [dim: number | { dim: number; keepdim?: boolean }, keepdim?: boolean | { keepdim?: boolean }]>(...args: A): A extends [] | [Tensor] ? Tensor : reductions.ValuesIndices;
-  min<A extends [] | [Tensor] | [dim: number | { dim: number; keepdim?: boolean }, keepdim?: boolean | { keepdim?: boolean }]>(...args: A): A extends [] | [Tensor] ? Tensor : reductions.ValuesIndices;
-  median<A extends [] | [dim: number | { dim: number; keepdim?: boolean }, keepdim?: boolean | { keepdim?: boolean }]>(...args: A): A extends [] ? Tensor : reductions.ValuesIndices;
+  max<A extends [] | [Tensor] | [dim: number | { dim: number; keepdim?: boolean }, keepdim?: boolean | { keepdim?: boolean }]>(
+    ...args: A
+  ): A extends [] | [Tensor] ? Tensor : reductions.ValuesIndices;
+  min<A extends [] | [Tensor] | [dim: number | { dim: number; keepdim?: boolean }, keepdim?: boolean | { keepdim?: boolean }]>(
+    ...args: A
+  ): A extends [] | [Tensor] ? Tensor : reductions.ValuesIndices;
+  median<A extends [] | [dim: number | { dim: number; keepdim?: boolean }, keepdim?: boolean | { keepdim?: boolean }]>(
+    ...args: A
+  ): A extends [] ? Tensor : reductions.ValuesIndices;
   /** Variance. */
   var(dim?: shapes.Dims | boolean | reductions.VarOptions, unbiased?: boolean | reductions.VarOptions, keepdim?: boolean): Tensor;
   /** Product of two matrices. */
@@ -94,7 +119,16 @@ interface OwnMethods {
   isFloatingPoint(): boolean;
   isComplex(): boolean;
   typeAs(other: Tensor): Tensor;
-  float(): Tensor; double(): Tensor; half(): Tensor; bfloat16(): Tensor; long(): Tensor; int(): Tensor; short(): Tensor; char(): Tensor; byte(): Tensor; bool(): Tensor;
+  float(): Tensor;
+  double(): Tensor;
+  half(): Tensor;
+  bfloat16(): Tensor;
+  long(): Tensor;
+  int(): Tensor;
+  short(): Tensor;
+  char(): Tensor;
+  byte(): Tensor;
+  bool(): Tensor;
   cpu(): Tensor;
   newZeros(...size: creation.SizeArgs): Tensor;
   newOnes(...size: creation.SizeArgs): Tensor;
@@ -126,10 +160,21 @@ declare module "../core/tensor.ts" {
 
 const proto = Tensor.prototype as unknown as Record<string, unknown>;
 const method = (name: string, f: (x: Tensor, ...args: never[]) => unknown): void => {
-  Object.defineProperty(proto, name, { value(this: Tensor, ...args: never[]) { return f(this, ...args); }, writable: true, configurable: true });
+  Object.defineProperty(proto, name, {
+    value(this: Tensor, ...args: never[]) {
+      return f(this, ...args);
+    },
+    writable: true,
+    configurable: true,
+  });
 };
 const getter = (name: string, f: (x: Tensor) => unknown): void => {
-  Object.defineProperty(proto, name, { get(this: Tensor) { return f(this); }, configurable: true });
+  Object.defineProperty(proto, name, {
+    get(this: Tensor) {
+      return f(this);
+    },
+    configurable: true,
+  });
 };
 
 // ---- ops from the tables
@@ -145,7 +190,8 @@ for (const module of [elementwise, activations, shapes, copies, reductions, prod
   }
 }
 for (const name of ["to", "copy_", "fill_", "zero_"] as const) method(name, copies[name] as never);
-for (const name of ["uniform_", "normal_", "exponential_", "bernoulli_", "random_", "bernoulli", "multinomial"] as const) method(name, random[name] as never);
+for (const name of ["uniform_", "normal_", "exponential_", "bernoulli_", "random_", "bernoulli", "multinomial"] as const)
+  method(name, random[name] as never);
 for (const name of ["index", "setIndex", "indexPut", "indexPut_"] as const) method(name, indexing[name] as never);
 method("asStrided", shapes.asStrided as never);
 for (const name of ["relu", "sigmoid"] as const) method(name, elementwise[name] as never);
@@ -158,20 +204,62 @@ const inplaceOf = (name: string, f: (x: Tensor, ...args: never[]) => Tensor): vo
   });
 };
 const table = proto as unknown as Record<string, (this: Tensor, ...args: unknown[]) => Tensor>;
-for (const name of ["scatter", "scatterAdd", "indexAdd", "indexFill", "indexCopy", "cumsum", "cumprod", "tril", "triu", "addmm", "addmv", "baddbmm", "addbmm", "addr", "maskedScatter", "put", "indexReduce", "scatterReduce", "renorm"]) {
+for (const name of [
+  "scatter",
+  "scatterAdd",
+  "indexAdd",
+  "indexFill",
+  "indexCopy",
+  "cumsum",
+  "cumprod",
+  "tril",
+  "triu",
+  "addmm",
+  "addmv",
+  "baddbmm",
+  "addbmm",
+  "addr",
+  "maskedScatter",
+  "put",
+  "indexReduce",
+  "scatterReduce",
+  "renorm",
+]) {
   if (table[name]) inplaceOf(name, (x, ...args) => table[name]!.call(x, ...(args as unknown[])));
 }
 // In-place views re-point the tensor itself.
 for (const name of ["squeeze", "unsqueeze", "t", "transpose", "swapaxes", "swapdims"]) {
-  if (table[name]) method(`${name}_`, (x, ...args) => {
-    const v = table[name]!.call(x, ...(args as unknown[]));
-    Object.assign(x, { layout: v.layout, node: v.node, outputIndex: v.outputIndex });
-    return x;
-  });
+  if (table[name])
+    method(`${name}_`, (x, ...args) => {
+      const v = table[name]!.call(x, ...(args as unknown[]));
+      Object.assign(x, { layout: v.layout, node: v.node, outputIndex: v.outputIndex });
+      return x;
+    });
 }
 
 // PyTorch's second names.
-const aliases: Record<string, string> = { multiply: "mul", subtract: "sub", divide: "div", trueDivide: "div", absolute: "abs", negative: "neg", arccos: "acos", arcsin: "asin", arctan: "atan", arctan2: "atan2", arccosh: "acosh", arcsinh: "asinh", arctanh: "atanh", notEqual: "ne", less: "lt", lessEqual: "le", greater: "gt", greaterEqual: "ge", clip: "clamp", fix: "trunc" };
+const aliases: Record<string, string> = {
+  multiply: "mul",
+  subtract: "sub",
+  divide: "div",
+  trueDivide: "div",
+  absolute: "abs",
+  negative: "neg",
+  arccos: "acos",
+  arcsin: "asin",
+  arctan: "atan",
+  arctan2: "atan2",
+  arccosh: "acosh",
+  arcsinh: "asinh",
+  arctanh: "atanh",
+  notEqual: "ne",
+  less: "lt",
+  lessEqual: "le",
+  greater: "gt",
+  greaterEqual: "ge",
+  clip: "clamp",
+  fix: "trunc",
+};
 for (const [name, of] of Object.entries(aliases)) {
   for (const end of ["", "_"]) Object.defineProperty(proto, name + end, { value: proto[of + end], writable: true, configurable: true });
 }
@@ -186,7 +274,11 @@ method("data", host.data as never);
 method("dataSync", host.dataSync as never);
 method("numpy", host.data as never);
 method("toString", (x) => host.toText(x));
-Object.defineProperty(proto, Symbol.for("nodejs.util.inspect.custom"), { value(this: Tensor) { return host.toText(this); } });
+Object.defineProperty(proto, Symbol.for("nodejs.util.inspect.custom"), {
+  value(this: Tensor) {
+    return host.toText(this);
+  },
+});
 
 // ---- autograd
 method("backward", ((x: Tensor, gradient?: Tensor | null | BackwardOptions, options?: BackwardOptions) => {
@@ -195,10 +287,17 @@ method("backward", ((x: Tensor, gradient?: Tensor | null | BackwardOptions, opti
 }) as never);
 method("registerHook", ((x: Tensor, fn: GradHook) => {
   const edge = edgeOf(x);
-  if (!edge) throw new AutogradError({ op: "registerHook", message: `a tensor of shape ${showShape(x.shape)} that does not require grad has no gradient to watch`, hint: "Set requiresGrad first" });
+  if (!edge)
+    throw new AutogradError({
+      op: "registerHook",
+      message: `a tensor of shape ${showShape(x.shape)} that does not require grad has no gradient to watch`,
+      hint: "Set requiresGrad first",
+    });
   const hook = { index: edge.index, fn };
   (edge.node.hooks ??= []).push(hook);
-  return () => { edge.node.hooks = edge.node.hooks?.filter((h) => h !== hook) ?? null; };
+  return () => {
+    edge.node.hooks = edge.node.hooks?.filter((h) => h !== hook) ?? null;
+  };
 }) as never);
 method("retainGrad", (x) => {
   const node = nodeOf(x);
@@ -207,12 +306,22 @@ method("retainGrad", (x) => {
   return x;
 });
 method("requiresGrad_", ((x: Tensor, on = true) => {
-  if (on && !isDifferentiable(x.dtype)) throw new DTypeError({ op: "requiresGrad_", message: `a ${x.dtype} tensor cannot require grad`, hint: "Only floating and complex tensors can" });
+  if (on && !isDifferentiable(x.dtype))
+    throw new DTypeError({
+      op: "requiresGrad_",
+      message: `a ${x.dtype} tensor cannot require grad`,
+      hint: "Only floating and complex tensors can",
+    });
   if (!on && x.node) throw new AutogradError({ op: "requiresGrad_", message: "only leaves can be switched off", hint: "Use detach()" });
   if (!x.node) x.leafRequiresGrad = on;
   return x;
 }) as never);
-method("detach_", (x) => { x.node = null; x.leafRequiresGrad = false; x.viewOf = null; return x; });
+method("detach_", (x) => {
+  x.node = null;
+  x.leafRequiresGrad = false;
+  x.viewOf = null;
+  return x;
+});
 method("alias", (x) => shapes.view(x, x.shape as number[]));
 getter("gradFn", nodeOf);
 
@@ -227,7 +336,20 @@ method("isContiguous", (x) => x.layout.contiguous);
 method("isFloatingPoint", (x) => isFloating(x.dtype));
 method("isComplex", (x) => isComplex(x.dtype));
 method("typeAs", ((x: Tensor, o: Tensor) => copies.to(x, o.dtype)) as never);
-const casts: Record<string, DType> = { float: "float32", double: "float64", half: "float16", bfloat16: "bfloat16", long: "int64", int: "int32", short: "int16", char: "int8", byte: "uint8", bool: "bool", cfloat: "complex64", cdouble: "complex128" };
+const casts: Record<string, DType> = {
+  float: "float32",
+  double: "float64",
+  half: "float16",
+  bfloat16: "bfloat16",
+  long: "int64",
+  int: "int32",
+  short: "int16",
+  char: "int8",
+  byte: "uint8",
+  bool: "bool",
+  cfloat: "complex64",
+  cdouble: "complex128",
+};
 for (const [name, dtype] of Object.entries(casts)) method(name, (x) => copies.to(x, dtype));
 method("cpu", (x) => copies.to(x, "cpu"));
 const withOptions = (x: Tensor, args: unknown[]): unknown[] => {
@@ -236,22 +358,34 @@ const withOptions = (x: Tensor, args: unknown[]): unknown[] => {
   return [...(given === last ? args.slice(0, -1) : args), { dtype: x.dtype, device: x.device, ...given }];
 };
 for (const name of ["zeros", "ones", "empty", "full", "tensor"] as const) {
-  method(`new${name[0]!.toUpperCase()}${name.slice(1)}`, (x, ...args) => (creation[name] as (...a: unknown[]) => Tensor)(...withOptions(x, args)));
+  method(`new${name[0]!.toUpperCase()}${name.slice(1)}`, (x, ...args) =>
+    (creation[name] as (...a: unknown[]) => Tensor)(...withOptions(x, args)),
+  );
 }
-getter("T", (x) => (x.ndim < 2 ? x : shapes.permute(x, x.shape.map((_, d) => x.ndim - 1 - d))));
+getter("T", (x) =>
+  x.ndim < 2
+    ? x
+    : shapes.permute(
+        x,
+        x.shape.map((_, d) => x.ndim - 1 - d),
+      ),
+);
 getter("mT", (x) => shapes.transpose(x, -2, -1));
 getter("H", (x) => (x.ndim < 2 ? x : shapes.transpose(x, 0, 1).conj()));
 getter("mH", (x) => shapes.transpose(x, -2, -1).conj());
 getter("real", (x) => (isComplex(x.dtype) ? shapes.select(shapes.viewAsReal(x), -1, 0) : x));
 getter("imag", (x) => {
-  if (!isComplex(x.dtype)) throw new DTypeError({ op: "imag", message: `${x.dtype} has no imaginary part`, hint: "Only complex tensors do" });
+  if (!isComplex(x.dtype))
+    throw new DTypeError({ op: "imag", message: `${x.dtype} has no imaginary part`, hint: "Only complex tensors do" });
   return shapes.select(shapes.viewAsReal(x), -1, 1);
 });
 
 // ---- what the engine needs
 provideArithmetic({
   add: (a, b) => elementwise.add(a, b),
-  accumulate_: (into, g) => { elementwise.add.op.inplace!(into, g.detach()); },
+  accumulate_: (into, g) => {
+    elementwise.add.op.inplace!(into, g.detach());
+  },
   clone: (t) => copies.rawCopy(t),
   onesLike: (t) => creation.onesLike(t),
   zerosLike: (t) => creation.zerosLike(t),
@@ -262,12 +396,18 @@ provideArithmetic({
     const l = base.layout;
     let low = l.offset;
     let high = l.offset;
-    l.shape.forEach((n, d) => { const span = (n - 1) * l.strides[d]!; if (span < 0) low += span; else high += span; });
+    l.shape.forEach((n, d) => {
+      const span = (n - 1) * l.strides[d]!;
+      if (span < 0) low += span;
+      else high += span;
+    });
     const flat = creation.zeros([high - low + 1], { dtype: g.dtype, device: g.device });
     const whole = flat.asStrided(l.shape, l.strides, l.offset - low);
     whole.copy_(g);
     return { whole, part: flat.asStrided(part.layout.shape, part.layout.strides, part.layout.offset - low) };
   },
-  copy_: (into, from) => { copies.copy_(into, from); },
+  copy_: (into, from) => {
+    copies.copy_(into, from);
+  },
   hasNaN: (t) => elementwise.isnan(t.detach()).any().itemSync<boolean>(),
 });

@@ -12,36 +12,39 @@ import { pad } from "./vision.ts";
 
 type RowArgs = [Tensor, (Tensor | null)?, (Tensor | null)?, number?, boolean?];
 // (x - mean) / sqrt(var + eps) over rows [M, n], times weight plus bias [n]; rms leaves the mean in.
-const rows = /*@__PURE__*/ primitive<(x: Tensor, weight: Tensor | null, bias: Tensor | null, eps: number, rms: boolean) => Tensor, RowArgs>({
-  torch: "_norm_rows", params: ["input", "weight", "bias", "eps", "rms"],
-  forward: (ctx: Context<RowArgs>, input, weight, bias, eps = 1e-5, rms = false) => {
-    const x = input.contiguous();
-    const [m, n] = x.shape as [number, number];
-    const stat = (): Tensor => allocate([m], x.dtype, x.storage.device);
-    const [y, mean, rstd] = [allocate(x.shape, x.dtype, x.storage.device), rms ? null : stat(), stat()];
-    const parts = [weight?.contiguous(), bias?.contiguous()].filter((t) => t !== undefined);
-    if (rms) launch("rmsNorm", fused("rmsNorm"), [y, rstd], [x, ...parts], [n, eps, weight ? 1 : 0]);
-    else launch("layerNorm", fused("layerNorm"), [y, mean!, rstd], [x, ...parts], [n, eps, weight ? 1 : 0, bias ? 1 : 0]);
-    ctx.saveForBackward(x, mean, rstd, weight ?? null);
-    ctx.state["bias"] = !!bias;
-    return y;
+const rows = /*@__PURE__*/ primitive<(x: Tensor, weight: Tensor | null, bias: Tensor | null, eps: number, rms: boolean) => Tensor, RowArgs>(
+  {
+    torch: "_norm_rows",
+    params: ["input", "weight", "bias", "eps", "rms"],
+    forward: (ctx: Context<RowArgs>, input, weight, bias, eps = 1e-5, rms = false) => {
+      const x = input.contiguous();
+      const [m, n] = x.shape as [number, number];
+      const stat = (): Tensor => allocate([m], x.dtype, x.storage.device);
+      const [y, mean, rstd] = [allocate(x.shape, x.dtype, x.storage.device), rms ? null : stat(), stat()];
+      const parts = [weight?.contiguous(), bias?.contiguous()].filter((t) => t !== undefined);
+      if (rms) launch("rmsNorm", fused("rmsNorm"), [y, rstd], [x, ...parts], [n, eps, weight ? 1 : 0]);
+      else launch("layerNorm", fused("layerNorm"), [y, mean!, rstd], [x, ...parts], [n, eps, weight ? 1 : 0, bias ? 1 : 0]);
+      ctx.saveForBackward(x, mean, rstd, weight ?? null);
+      ctx.state["bias"] = !!bias;
+      return y;
+    },
+    backward: (ctx, g) => {
+      if (!g) return null;
+      const [x, mean, rstd, weight] = ctx.savedTensors as [Tensor, Tensor | null, Tensor, Tensor | null];
+      const hasBias = ctx.state["bias"] as boolean;
+      if (isGradEnabled()) return rowsGradient(g, x, weight, hasBias, ctx.args[3] ?? 1e-5, mean === null);
+      const n = x.shape[1]!;
+      const like = (t: Tensor): Tensor => allocate(t.shape, x.dtype, x.storage.device);
+      const gx = like(x);
+      const vector = (): Tensor => allocate([n], x.dtype, x.storage.device);
+      const grads = [...(weight ? [vector()] : []), ...(hasBias ? [vector()] : [])];
+      const ins = [g.contiguous(), x, ...(mean ? [mean] : []), rstd, ...(weight ? [weight.contiguous()] : [])];
+      if (mean === null) launch("rmsNorm", fused("rmsNormBackward"), [gx, ...grads], ins, [n, weight ? 1 : 0]);
+      else launch("layerNorm", fused("layerNormBackward"), [gx, ...grads], ins, [n, weight ? 1 : 0, hasBias ? 1 : 0]);
+      return [gx, ...grads];
+    },
   },
-  backward: (ctx, g) => {
-    if (!g) return null;
-    const [x, mean, rstd, weight] = ctx.savedTensors as [Tensor, Tensor | null, Tensor, Tensor | null];
-    const hasBias = ctx.state["bias"] as boolean;
-    if (isGradEnabled()) return rowsGradient(g, x, weight, hasBias, ctx.args[3] ?? 1e-5, mean === null);
-    const n = x.shape[1]!;
-    const like = (t: Tensor): Tensor => allocate(t.shape, x.dtype, x.storage.device);
-    const gx = like(x);
-    const vector = (): Tensor => allocate([n], x.dtype, x.storage.device);
-    const grads = [...(weight ? [vector()] : []), ...(hasBias ? [vector()] : [])];
-    const ins = [g.contiguous(), x, ...(mean ? [mean] : []), rstd, ...(weight ? [weight.contiguous()] : [])];
-    if (mean === null) launch("rmsNorm", fused("rmsNormBackward"), [gx, ...grads], ins, [n, weight ? 1 : 0]);
-    else launch("layerNorm", fused("layerNormBackward"), [gx, ...grads], ins, [n, weight ? 1 : 0, hasBias ? 1 : 0]);
-    return [gx, ...grads];
-  },
-});
+);
 // The same gradient in ops, to be differentiated again.
 function rowsGradient(g: Tensor, x: Tensor, weight: Tensor | null, hasBias: boolean, eps: number, rms: boolean): Tensor[] {
   const average = (t: Tensor): Tensor => t.mean(-1, { keepdim: true });
@@ -56,21 +59,38 @@ function rowsGradient(g: Tensor, x: Tensor, weight: Tensor | null, hasBias: bool
 
 function normalized(op: string, x: Tensor, shape: readonly number[], weight: Tensor | undefined, bias: Tensor | undefined): void {
   if (shape.length === 0 || !sameShape(x.shape.slice(-shape.length), shape) || x.ndim < shape.length) {
-    throw new ShapeError({ op, message: `normalizedShape ${showShape(shape)} is not the end of input ${showShape(x.shape)}`, hint: "It names the last sizes of the input" });
+    throw new ShapeError({
+      op,
+      message: `normalizedShape ${showShape(shape)} is not the end of input ${showShape(x.shape)}`,
+      hint: "It names the last sizes of the input",
+    });
   }
-  for (const [name, t] of [["weight", weight], ["bias", bias]] as const) {
-    if (t && !sameShape(t.shape, shape)) throw new ShapeError({ op, message: `${name} ${showShape(t.shape)}, normalizedShape ${showShape(shape)}`, hint: "They must be equal" });
+  for (const [name, t] of [
+    ["weight", weight],
+    ["bias", bias],
+  ] as const) {
+    if (t && !sameShape(t.shape, shape))
+      throw new ShapeError({
+        op,
+        message: `${name} ${showShape(t.shape)}, normalizedShape ${showShape(shape)}`,
+        hint: "They must be equal",
+      });
   }
 }
-const fits = (kernel: FusedName, x: Tensor, ...parts: (Tensor | undefined)[]): boolean => offers(x, fused(kernel)) && x.layout.numel > 0 && parts.every((p) => !p || p.dtype === x.dtype);
+const fits = (kernel: FusedName, x: Tensor, ...parts: (Tensor | undefined)[]): boolean =>
+  offers(x, fused(kernel)) && x.layout.numel > 0 && parts.every((p) => !p || p.dtype === x.dtype);
 
 /** `(x - mean) / sqrt(var + eps) · weight + bias` over the last dimensions. Ba, Kiros & Hinton 2016. @throws ShapeError */
-export const layerNorm: Fn<[input: Tensor, normalizedShape: readonly number[], weight?: Tensor | null, bias?: Tensor | null, eps?: number]> = /*@__PURE__*/ composite({
-  torch: "nn.functional.layer_norm", params: ["input", "normalizedShape", "weight", "bias", "eps"],
+export const layerNorm: Fn<
+  [input: Tensor, normalizedShape: readonly number[], weight?: Tensor | null, bias?: Tensor | null, eps?: number]
+> = /*@__PURE__*/ composite({
+  torch: "nn.functional.layer_norm",
+  params: ["input", "normalizedShape", "weight", "bias", "eps"],
   forward: (x: Tensor, shape: readonly number[], weight?: Tensor, bias?: Tensor, eps = 1e-5) => {
     normalized("layerNorm", x, shape, weight, bias);
     const n = shape.reduce((a, b) => a * b, 1);
-    if (fits("layerNorm", x, weight, bias)) return rows(x.reshape([-1, n]), weight?.reshape([n]) ?? null, bias?.reshape([n]) ?? null, eps, false).reshape(x.shape);
+    if (fits("layerNorm", x, weight, bias))
+      return rows(x.reshape([-1, n]), weight?.reshape([n]) ?? null, bias?.reshape([n]) ?? null, eps, false).reshape(x.shape);
     const dims = shape.map((_, i) => x.ndim - shape.length + i);
     const c = x.sub(x.mean(dims, { keepdim: true }));
     const y = c.mul(c.square().mean(dims, { keepdim: true }).add(eps).rsqrt());
@@ -79,37 +99,74 @@ export const layerNorm: Fn<[input: Tensor, normalizedShape: readonly number[], w
   samples: (r) => [[r.normal(3, 4), [4], r.normal(4), r.normal(4)]],
 });
 /** `x / sqrt(mean(x²) + eps) · weight` over the last dimensions; eps defaults to the dtype's epsilon. Zhang & Sennrich 2019. */
-export const rmsNorm: Fn<[input: Tensor, normalizedShape: readonly number[], weight?: Tensor | null, eps?: number | null]> = /*@__PURE__*/ composite({
-  torch: "nn.functional.rms_norm", params: ["input", "normalizedShape", "weight", "eps"],
-  forward: (x: Tensor, shape: readonly number[], weight?: Tensor, eps?: number) => {
-    normalized("rmsNorm", x, shape, weight, undefined);
-    const e = eps ?? (x.dtype === "float64" ? Number.EPSILON : x.dtype === "float32" ? 2 ** -23 : x.dtype === "float16" ? 2 ** -10 : 2 ** -7);
-    const n = shape.reduce((a, b) => a * b, 1);
-    if (fits("rmsNorm", x, weight)) return rows(x.reshape([-1, n]), weight?.reshape([n]) ?? null, null, e, true).reshape(x.shape);
-    const dims = shape.map((_, i) => x.ndim - shape.length + i);
-    return affine(x.mul(x.square().mean(dims, { keepdim: true }).add(e).rsqrt()), weight, undefined);
-  },
-});
-const affine = (y: Tensor, weight: Tensor | undefined, bias: Tensor | undefined): Tensor => { const z = weight ? y.mul(weight) : y; return bias ? z.add(bias) : z; };
+export const rmsNorm: Fn<[input: Tensor, normalizedShape: readonly number[], weight?: Tensor | null, eps?: number | null]> =
+  /*@__PURE__*/ composite({
+    torch: "nn.functional.rms_norm",
+    params: ["input", "normalizedShape", "weight", "eps"],
+    forward: (x: Tensor, shape: readonly number[], weight?: Tensor, eps?: number) => {
+      normalized("rmsNorm", x, shape, weight, undefined);
+      const e =
+        eps ?? (x.dtype === "float64" ? Number.EPSILON : x.dtype === "float32" ? 2 ** -23 : x.dtype === "float16" ? 2 ** -10 : 2 ** -7);
+      const n = shape.reduce((a, b) => a * b, 1);
+      if (fits("rmsNorm", x, weight)) return rows(x.reshape([-1, n]), weight?.reshape([n]) ?? null, null, e, true).reshape(x.shape);
+      const dims = shape.map((_, i) => x.ndim - shape.length + i);
+      return affine(x.mul(x.square().mean(dims, { keepdim: true }).add(e).rsqrt()), weight, undefined);
+    },
+  });
+const affine = (y: Tensor, weight: Tensor | undefined, bias: Tensor | undefined): Tensor => {
+  const z = weight ? y.mul(weight) : y;
+  return bias ? z.add(bias) : z;
+};
 const perChannel = (t: Tensor, rank: number): Tensor => t.reshape([1, -1, ...new Array<number>(rank - 2).fill(1)]);
 
 /**
  * Normalises every channel (dimension 1) over batch and space, in training with the batch's statistics (which also move
  * `runningMean` and `runningVar` by `momentum`), else with the running ones. Ioffe & Szegedy 2015.
  */
-export const batchNorm: Fn<[input: Tensor, runningMean?: Tensor | null, runningVar?: Tensor | null, weight?: Tensor | null, bias?: Tensor | null, options?: { training?: boolean; momentum?: number; eps?: number }]> = /*@__PURE__*/ composite({
-  torch: "nn.functional.batch_norm", params: ["input", "runningMean", "runningVar", "weight", "bias", "training", "momentum", "eps"],
-  forward: (x: Tensor, runningMean?: Tensor, runningVar?: Tensor, weight?: Tensor, bias?: Tensor, training = false, momentum = 0.1, eps = 1e-5) => {
+export const batchNorm: Fn<
+  [
+    input: Tensor,
+    runningMean?: Tensor | null,
+    runningVar?: Tensor | null,
+    weight?: Tensor | null,
+    bias?: Tensor | null,
+    options?: { training?: boolean; momentum?: number; eps?: number },
+  ]
+> = /*@__PURE__*/ composite({
+  torch: "nn.functional.batch_norm",
+  params: ["input", "runningMean", "runningVar", "weight", "bias", "training", "momentum", "eps"],
+  forward: (
+    x: Tensor,
+    runningMean?: Tensor,
+    runningVar?: Tensor,
+    weight?: Tensor,
+    bias?: Tensor,
+    training = false,
+    momentum = 0.1,
+    eps = 1e-5,
+  ) => {
     if (x.ndim < 2) throw new ShapeError({ op: "batchNorm", message: `input ${showShape(x.shape)}`, hint: "It needs [N, C, …]" });
     const c = x.shape[1]!;
-    for (const t of [runningMean, runningVar, weight, bias]) if (t && t.layout.numel !== c) throw new ShapeError({ op: "batchNorm", message: `${t.layout.numel} values for ${c} channels of ${showShape(x.shape)}`, hint: "Check numFeatures" });
-    if (!training && (!runningMean || !runningVar)) throw new ValueError({ op: "batchNorm", message: "no running statistics and not training" });
+    for (const t of [runningMean, runningVar, weight, bias])
+      if (t && t.layout.numel !== c)
+        throw new ShapeError({
+          op: "batchNorm",
+          message: `${t.layout.numel} values for ${c} channels of ${showShape(x.shape)}`,
+          hint: "Check numFeatures",
+        });
+    if (!training && (!runningMean || !runningVar))
+      throw new ValueError({ op: "batchNorm", message: "no running statistics and not training" });
     const dims = x.shape.map((_, d) => d).filter((d) => d !== 1);
     const n = x.layout.numel / c;
     let scale: Tensor;
     let centered: Tensor;
     if (training) {
-      if (n <= 1) throw new ValueError({ op: "batchNorm", message: `one value per channel in training, input ${showShape(x.shape)}`, hint: "Use larger batches, or eval()" });
+      if (n <= 1)
+        throw new ValueError({
+          op: "batchNorm",
+          message: `one value per channel in training, input ${showShape(x.shape)}`,
+          hint: "Use larger batches, or eval()",
+        });
       const mean = x.mean(dims, { keepdim: true });
       centered = x.sub(mean);
       const variance = centered.square().mean(dims, { keepdim: true });
@@ -127,40 +184,81 @@ export const batchNorm: Fn<[input: Tensor, runningMean?: Tensor | null, runningV
   },
 });
 /** Normalises groups of channels of each sample. Wu & He 2018. */
-export const groupNorm: Fn<[input: Tensor, numGroups: number, weight?: Tensor | null, bias?: Tensor | null, eps?: number]> = /*@__PURE__*/ composite({
-  torch: "nn.functional.group_norm", params: ["input", "numGroups", "weight", "bias", "eps"],
-  forward: (x: Tensor, groups: number, weight?: Tensor, bias?: Tensor, eps = 1e-5) => {
-    const c = x.shape[1] ?? 0;
-    if (x.ndim < 2 || c % groups !== 0) throw new ShapeError({ op: "groupNorm", message: `${c} channels of ${showShape(x.shape)} in ${groups} groups`, hint: "The number of channels must be divisible by the groups" });
-    if (x.layout.numel === 0) return x.clone();
-    const flat = x.reshape([x.shape[0]!, groups, -1]);
-    const y = layerNorm(flat, [flat.shape[2]!], null, null, eps).reshape(x.shape);
-    return affine(y, weight && perChannel(weight, x.ndim), bias && perChannel(bias, x.ndim));
-  },
-});
+export const groupNorm: Fn<[input: Tensor, numGroups: number, weight?: Tensor | null, bias?: Tensor | null, eps?: number]> =
+  /*@__PURE__*/ composite({
+    torch: "nn.functional.group_norm",
+    params: ["input", "numGroups", "weight", "bias", "eps"],
+    forward: (x: Tensor, groups: number, weight?: Tensor, bias?: Tensor, eps = 1e-5) => {
+      const c = x.shape[1] ?? 0;
+      if (x.ndim < 2 || c % groups !== 0)
+        throw new ShapeError({
+          op: "groupNorm",
+          message: `${c} channels of ${showShape(x.shape)} in ${groups} groups`,
+          hint: "The number of channels must be divisible by the groups",
+        });
+      if (x.layout.numel === 0) return x.clone();
+      const flat = x.reshape([x.shape[0]!, groups, -1]);
+      const y = layerNorm(flat, [flat.shape[2]!], null, null, eps).reshape(x.shape);
+      return affine(y, weight && perChannel(weight, x.ndim), bias && perChannel(bias, x.ndim));
+    },
+  });
 /** Normalises every channel of each sample over space. Ulyanov et al. 2016. */
-export const instanceNorm: Fn<[input: Tensor, runningMean?: Tensor | null, runningVar?: Tensor | null, weight?: Tensor | null, bias?: Tensor | null, options?: { useInputStats?: boolean; momentum?: number; eps?: number }]> = /*@__PURE__*/ composite({
-  torch: "nn.functional.instance_norm", params: ["input", "runningMean", "runningVar", "weight", "bias", "useInputStats", "momentum", "eps"],
-  forward: (x: Tensor, runningMean?: Tensor, runningVar?: Tensor, weight?: Tensor, bias?: Tensor, useInputStats = true, momentum = 0.1, eps = 1e-5) => {
-    if (!useInputStats) return batchNorm(x, runningMean ?? null, runningVar ?? null, weight ?? null, bias ?? null, { training: false, momentum, eps });
+export const instanceNorm: Fn<
+  [
+    input: Tensor,
+    runningMean?: Tensor | null,
+    runningVar?: Tensor | null,
+    weight?: Tensor | null,
+    bias?: Tensor | null,
+    options?: { useInputStats?: boolean; momentum?: number; eps?: number },
+  ]
+> = /*@__PURE__*/ composite({
+  torch: "nn.functional.instance_norm",
+  params: ["input", "runningMean", "runningVar", "weight", "bias", "useInputStats", "momentum", "eps"],
+  forward: (
+    x: Tensor,
+    runningMean?: Tensor,
+    runningVar?: Tensor,
+    weight?: Tensor,
+    bias?: Tensor,
+    useInputStats = true,
+    momentum = 0.1,
+    eps = 1e-5,
+  ) => {
+    if (!useInputStats)
+      return batchNorm(x, runningMean ?? null, runningVar ?? null, weight ?? null, bias ?? null, { training: false, momentum, eps });
     const [n, c] = [x.shape[0]!, x.shape[1]!];
     const rm = runningMean?.repeat([n]);
     const rv = runningVar?.repeat([n]);
-    const y = batchNorm(x.reshape([1, n * c, ...x.shape.slice(2)]), rm ?? null, rv ?? null, weight?.repeat([n]) ?? null, bias?.repeat([n]) ?? null, { training: true, momentum, eps }).reshape(x.shape);
-    noGrad(() => { if (rm) runningMean!.copy_(rm.reshape([n, c]).mean(0)); if (rv) runningVar!.copy_(rv.reshape([n, c]).mean(0)); });
+    const y = batchNorm(
+      x.reshape([1, n * c, ...x.shape.slice(2)]),
+      rm ?? null,
+      rv ?? null,
+      weight?.repeat([n]) ?? null,
+      bias?.repeat([n]) ?? null,
+      { training: true, momentum, eps },
+    ).reshape(x.shape);
+    noGrad(() => {
+      if (rm) runningMean!.copy_(rm.reshape([n, c]).mean(0));
+      if (rv) runningVar!.copy_(rv.reshape([n, c]).mean(0));
+    });
     return y;
   },
 });
 /** `x / max(‖x‖_p, eps)` along `dim`. */
-export const normalize: Fn<[input: Tensor, p?: number | { p?: number; dim?: Dims; eps?: number }, dim?: Dims, eps?: number]> = /*@__PURE__*/ composite({
-  torch: "nn.functional.normalize", params: ["input", "p", "dim", "eps"],
-  forward: (x: Tensor, p = 2, dim: Dims = 1, eps = 1e-12) => x.div(x.norm(p, dim, { keepdim: true }).clamp(eps)),
-});
+export const normalize: Fn<[input: Tensor, p?: number | { p?: number; dim?: Dims; eps?: number }, dim?: Dims, eps?: number]> =
+  /*@__PURE__*/ composite({
+    torch: "nn.functional.normalize",
+    params: ["input", "p", "dim", "eps"],
+    forward: (x: Tensor, p = 2, dim: Dims = 1, eps = 1e-12) => x.div(x.norm(p, dim, { keepdim: true }).clamp(eps)),
+  });
 /** Divides by a power of the sum of squares of neighbouring channels. Krizhevsky et al. 2012. */
-export const localResponseNorm: Fn<[input: Tensor, size: number, options?: { alpha?: number; beta?: number; k?: number }]> = /*@__PURE__*/ composite({
-  torch: "nn.functional.local_response_norm", params: ["input", "size", "alpha", "beta", "k"],
-  forward: (x: Tensor, size: number, alpha = 1e-4, beta = 0.75, k = 1) => {
-    const padded = pad(x.square(), [...new Array<number>(2 * (x.ndim - 2)).fill(0), Math.floor(size / 2), Math.floor((size - 1) / 2)]);
-    return x.div(padded.unfold(1, size, 1).sum(-1).div(size).mul(alpha).add(k).pow(beta));
-  },
-});
+export const localResponseNorm: Fn<[input: Tensor, size: number, options?: { alpha?: number; beta?: number; k?: number }]> =
+  /*@__PURE__*/ composite({
+    torch: "nn.functional.local_response_norm",
+    params: ["input", "size", "alpha", "beta", "k"],
+    forward: (x: Tensor, size: number, alpha = 1e-4, beta = 0.75, k = 1) => {
+      const padded = pad(x.square(), [...new Array<number>(2 * (x.ndim - 2)).fill(0), Math.floor(size / 2), Math.floor((size - 1) / 2)]);
+      return x.div(padded.unfold(1, size, 1).sum(-1).div(size).mul(alpha).add(k).pow(beta));
+    },
+  });

@@ -23,9 +23,13 @@ export const isScalar = (x: unknown): x is Scalar =>
 
 /** The dtype that a scalar stands for: bool, int64, the default float or the default complex. */
 export const scalarDtype = (x: Scalar): DType =>
-  typeof x === "boolean" ? "bool"
-  : typeof x === "bigint" || (typeof x === "number" && Number.isInteger(x)) ? "int64"
-  : typeof x === "number" ? getDefaultDtype() : defaultComplex();
+  typeof x === "boolean"
+    ? "bool"
+    : typeof x === "bigint" || (typeof x === "number" && Number.isInteger(x))
+      ? "int64"
+      : typeof x === "number"
+        ? getDefaultDtype()
+        : defaultComplex();
 
 /**
  * The common dtype of operands, as `torch.result_type`: dimensioned tensors first; 0-d tensors, then scalars, only where
@@ -37,7 +41,8 @@ export function resultType(...operands: TensorLike[]): DType {
   let wrapped: DType | undefined;
   for (const x of operands) {
     if (isTensor(x)) {
-      if (x.isScalar) wrapped = join(wrapped, category(x.dtype) === 2 ? getDefaultDtype() : category(x.dtype) === 3 ? defaultComplex() : x.dtype);
+      if (x.isScalar)
+        wrapped = join(wrapped, category(x.dtype) === 2 ? getDefaultDtype() : category(x.dtype) === 3 ? defaultComplex() : x.dtype);
       else if (x.layout.shape.length > 0) dim = join(dim, x.dtype);
       else zero = join(zero, x.dtype);
     } else wrapped = join(wrapped, scalarDtype(x));

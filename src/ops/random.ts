@@ -3,7 +3,17 @@ import { getDefaultDevice, getDevice } from "../core/device.ts";
 import { type DType, getDefaultDtype, isFloating, itemSize, numberToBf16, numberToF16, rawArray } from "../core/dtype.ts";
 import { ArgumentError, DTypeError, ShapeError, ValueError } from "../core/errors.ts";
 import { numelOf } from "../core/layout.ts";
-import { defaultGenerator, fillBernoulli, fillBernoulliEach, fillExponential, fillNormal, fillRandint, fillUniform, type Generator, permutation } from "../core/rng.ts";
+import {
+  defaultGenerator,
+  fillBernoulli,
+  fillBernoulliEach,
+  fillExponential,
+  fillNormal,
+  fillRandint,
+  fillUniform,
+  type Generator,
+  permutation,
+} from "../core/rng.ts";
 import { isTensor, type Tensor } from "../core/tensor.ts";
 import { checkInplace } from "../autograd/graph.ts";
 import { copy_ } from "./copy.ts";
@@ -33,16 +43,26 @@ function fromHost(values: Floats | BigInt64Array, shape: readonly number[], dtyp
   let raw = rawArray(dtype, new ArrayBuffer(values.length * itemSize(dtype)));
   if (raw.constructor === values.constructor) raw = values;
   else if (dtype === "int64") for (let i = 0; i < values.length; i++) raw[i] = BigInt(Math.trunc(Number(values[i])));
-  else for (let i = 0; i < values.length; i++) raw[i] = dtype === "float16" ? numberToF16(Number(values[i])) : dtype === "bfloat16" ? numberToBf16(Number(values[i])) : Number(values[i]);
+  else
+    for (let i = 0; i < values.length; i++)
+      raw[i] =
+        dtype === "float16" ? numberToF16(Number(values[i])) : dtype === "bfloat16" ? numberToBf16(Number(values[i])) : Number(values[i]);
   if (raw.byteLength > 0) t.storage.device.write(t.storage, 0, new Uint8Array(raw.buffer, raw.byteOffset, raw.byteLength));
   return t;
 }
 
 const made = (torch: string, fill: (g: Generator, out: Floats) => void): Made =>
   creation(torch, (...args: SizeArgs<RandomOptions>) => {
-    const { shape, rest: [dtype = getDefaultDtype(), device = getDefaultDevice(), grad, , , , generator] } = sizesAnd(torch, args) as { shape: readonly number[]; rest: [DType?, string?, boolean?, unknown?, unknown?, unknown?, Generator?] };
+    const {
+      shape,
+      rest: [dtype = getDefaultDtype(), device = getDefaultDevice(), grad, , , , generator],
+    } = sizesAnd(torch, args) as { shape: readonly number[]; rest: [DType?, string?, boolean?, unknown?, unknown?, unknown?, Generator?] };
     if (!isFloating(dtype)) throw new DTypeError({ op: torch, message: `no ${dtype} values`, hint: "Use a floating dtype, or randint" });
-    return leaf(drawn(shape, dtype, device, (out) => fill(generator ?? defaultGenerator, out)), grad, torch);
+    return leaf(
+      drawn(shape, dtype, device, (out) => fill(generator ?? defaultGenerator, out)),
+      grad,
+      torch,
+    );
   });
 /** Uniform in [0, 1). @example (manualSeed(0), rand(2)) // => [0.4963, 0.7682] */
 export const rand: Made = /*@__PURE__*/ made("rand", (g, out) => fillUniform(g, out, 0, 1));
@@ -58,32 +78,67 @@ export const randLike: LikeRandom = /*@__PURE__*/ like("rand_like", rand);
 export const randnLike: LikeRandom = /*@__PURE__*/ like("randn_like", randn);
 
 /** Integers in [low, high): `randint(high, size)` or `randint(low, high, size)`. @example (manualSeed(0), randint(0, 10, [3])) // => [4, 9, 3] */
-export const randint: ((low: number, highOrSize: number | readonly number[], size?: readonly number[] | RandomOptions, options?: RandomOptions) => Tensor) & { op: OpInfo } = /*@__PURE__*/ creation("randint", (...args: unknown[]) => {
+export const randint: ((
+  low: number,
+  highOrSize: number | readonly number[],
+  size?: readonly number[] | RandomOptions,
+  options?: RandomOptions,
+) => Tensor) & { op: OpInfo } = /*@__PURE__*/ creation("randint", (...args: unknown[]) => {
   const short = Array.isArray(args[1]);
-  const [low, high, shape, generator, dtype = "int64", device = getDefaultDevice(), grad] = bindArgs("randint", ["low", "high", "size", "generator", "dtype", "device", "requiresGrad"], short ? [0, ...args] : args) as [number, number, number[], Generator?, DType?, string?, boolean?];
+  const [low, high, shape, generator, dtype = "int64", device = getDefaultDevice(), grad] = bindArgs(
+    "randint",
+    ["low", "high", "size", "generator", "dtype", "device", "requiresGrad"],
+    short ? [0, ...args] : args,
+  ) as [number, number, number[], Generator?, DType?, string?, boolean?];
   if (!Array.isArray(shape)) throw new ArgumentError({ op: "randint", message: "no size given", hint: "randint(low, high, [2, 3])" });
-  if (!Number.isInteger(low) || !Number.isInteger(high) || high <= low) throw new ValueError({ op: "randint", message: `no integers in [${low}, ${high})`, hint: "low must be below high" });
+  if (!Number.isInteger(low) || !Number.isInteger(high) || high <= low)
+    throw new ValueError({ op: "randint", message: `no integers in [${low}, ${high})`, hint: "low must be below high" });
   const values = dtype === "int64" ? new BigInt64Array(numelOf(shape)) : new Float64Array(numelOf(shape));
   fillRandint(generator ?? defaultGenerator, values, BigInt(low), BigInt(high));
   return leaf(fromHost(values, shape, dtype, device), grad, "randint");
 });
 /** Integers in [low, high), shaped like `input`. */
-export const randintLike: ((input: Tensor, low: number, high?: number | RandomOptions, options?: RandomOptions) => Tensor) & { op: OpInfo } = /*@__PURE__*/ creation("randint_like", (x: Tensor, low: number, high?: number | RandomOptions, options: RandomOptions = {}) =>
-  typeof high === "number" ? randint(low, high, x.shape, { dtype: x.dtype, device: x.device, ...options }) : randint(0, low, x.shape, { dtype: x.dtype, device: x.device, ...high }));
+export const randintLike: ((input: Tensor, low: number, high?: number | RandomOptions, options?: RandomOptions) => Tensor) & {
+  op: OpInfo;
+} = /*@__PURE__*/ creation("randint_like", (x: Tensor, low: number, high?: number | RandomOptions, options: RandomOptions = {}) =>
+  typeof high === "number"
+    ? randint(low, high, x.shape, { dtype: x.dtype, device: x.device, ...options })
+    : randint(0, low, x.shape, { dtype: x.dtype, device: x.device, ...high }),
+);
 /** A random order of 0 … n-1. @example (manualSeed(0), randperm(4)) // => [0, 1, 3, 2] */
-export const randperm: ((n: number, options?: RandomOptions) => Tensor) & { op: OpInfo } = /*@__PURE__*/ creation("randperm", (...args: unknown[]) => {
-  const [n, generator, dtype = "int64", device = getDefaultDevice()] = bindArgs("randperm", ["n", "generator", "dtype", "device", "requiresGrad", "pinMemory", "layout"], args) as [number, Generator?, DType?, string?];
-  if (!Number.isInteger(n) || n < 0) throw new ValueError({ op: "randperm", message: `n is ${n}`, hint: "It must be an integer >= 0" });
-  return fromHost(permutation(generator ?? defaultGenerator, n), [n], dtype, device);
-});
+export const randperm: ((n: number, options?: RandomOptions) => Tensor) & { op: OpInfo } = /*@__PURE__*/ creation(
+  "randperm",
+  (...args: unknown[]) => {
+    const [n, generator, dtype = "int64", device = getDefaultDevice()] = bindArgs(
+      "randperm",
+      ["n", "generator", "dtype", "device", "requiresGrad", "pinMemory", "layout"],
+      args,
+    ) as [number, Generator?, DType?, string?];
+    if (!Number.isInteger(n) || n < 0) throw new ValueError({ op: "randperm", message: `n is ${n}`, hint: "It must be an integer >= 0" });
+    return fromHost(permutation(generator ?? defaultGenerator, n), [n], dtype, device);
+  },
+);
 /** Normal with a mean and a standard deviation; tensors give each element its own. */
-export const normal: ((mean: number | Tensor, std?: number | Tensor | { generator?: Generator }, size?: readonly number[] | RandomOptions, options?: RandomOptions) => Tensor) & { op: OpInfo } = /*@__PURE__*/ creation("normal", (...args: unknown[]) => {
-  const [mean = 0, std = 1, size, generator, dtype, device] = bindArgs("normal", ["mean", "std", "size", "generator", "dtype", "device"], args) as [number | Tensor, (number | Tensor)?, number[]?, Generator?, DType?, string?];
+export const normal: ((
+  mean: number | Tensor,
+  std?: number | Tensor | { generator?: Generator },
+  size?: readonly number[] | RandomOptions,
+  options?: RandomOptions,
+) => Tensor) & { op: OpInfo } = /*@__PURE__*/ creation("normal", (...args: unknown[]) => {
+  const [mean = 0, std = 1, size, generator, dtype, device] = bindArgs(
+    "normal",
+    ["mean", "std", "size", "generator", "dtype", "device"],
+    args,
+  ) as [number | Tensor, (number | Tensor)?, number[]?, Generator?, DType?, string?];
   if (!isTensor(std) && std < 0) throw new ValueError({ op: "normal", message: `std ${std}`, hint: "It must be >= 0" });
   const shaped = isTensor(mean) ? mean : isTensor(std) ? std : null;
   if (!shaped && !size) throw new ArgumentError({ op: "normal", message: "neither tensors nor a size given" });
   const z = shaped
-    ? randn((isTensor(mean) && isTensor(std) ? mean.add(std) : shaped).shape, { dtype: shaped.dtype, device: shaped.device, generator: generator ?? null })
+    ? randn((isTensor(mean) && isTensor(std) ? mean.add(std) : shaped).shape, {
+        dtype: shaped.dtype,
+        device: shaped.device,
+        generator: generator ?? null,
+      })
     : randn(size!, { dtype: dtype ?? getDefaultDtype(), device: device ?? getDefaultDevice(), generator: generator ?? null });
   return z.mul(std).add(mean);
 });
@@ -93,19 +148,26 @@ export const normal: ((mean: number | Tensor, std?: number | Tensor | { generato
 function refill(op: string, self: Tensor, fill: (out: Floats) => void): Tensor {
   checkTensor(op, "input", self);
   checkInplace(op, self);
-  if (!isFloating(self.dtype) && op !== "bernoulli_" && op !== "random_") throw new DTypeError({ op, message: `${self.dtype} is not floating`, hint: "Use random_ for integers" });
+  if (!isFloating(self.dtype) && op !== "bernoulli_" && op !== "random_")
+    throw new DTypeError({ op, message: `${self.dtype} is not floating`, hint: "Use random_ for integers" });
   return copy_(self, drawn(self.shape, isFloating(self.dtype) ? self.dtype : "float32", self.device, fill));
 }
-const generatorOf = (o: unknown): Generator => ((o as { generator?: Generator } | undefined)?.generator) ?? defaultGenerator;
+const generatorOf = (o: unknown): Generator => (o as { generator?: Generator } | undefined)?.generator ?? defaultGenerator;
 
 /** Writes uniform values in [from, to). @throws ValueError when from > to. */
-export function uniform_(self: Tensor, ...args: [from?: number | RandomOptions, to?: number | RandomOptions, options?: RandomOptions]): Tensor {
+export function uniform_(
+  self: Tensor,
+  ...args: [from?: number | RandomOptions, to?: number | RandomOptions, options?: RandomOptions]
+): Tensor {
   const [from = 0, to = 1, generator] = bindArgs("uniform_", ["from", "to", "generator"], args) as [number?, number?, Generator?];
   if (!(from <= to)) throw new ValueError({ op: "uniform_", message: `no values in [${from}, ${to})`, hint: "from must not be above to" });
   return refill("uniform_", self, (out) => fillUniform(generator ?? defaultGenerator, out, from, to));
 }
 /** Writes normal values. @throws ValueError when std < 0. */
-export function normal_(self: Tensor, ...args: [mean?: number | RandomOptions, std?: number | RandomOptions, options?: RandomOptions]): Tensor {
+export function normal_(
+  self: Tensor,
+  ...args: [mean?: number | RandomOptions, std?: number | RandomOptions, options?: RandomOptions]
+): Tensor {
   const [mean = 0, std = 1, generator] = bindArgs("normal_", ["mean", "std", "generator"], args) as [number?, number?, Generator?];
   if (!(std >= 0)) throw new ValueError({ op: "normal_", message: `std ${std}`, hint: "It must be >= 0" });
   return refill("normal_", self, (out) => fillNormal(generator ?? defaultGenerator, out, mean, std));
@@ -128,9 +190,25 @@ export function bernoulli_(self: Tensor, ...args: [p?: number | Tensor | RandomO
   return refill("bernoulli_", self, (out) => fillBernoulli(g, out, p));
 }
 /** Writes integers in [from, to). */
-export function random_(self: Tensor, ...args: [from?: number | RandomOptions, to?: number | RandomOptions, options?: RandomOptions]): Tensor {
+export function random_(
+  self: Tensor,
+  ...args: [from?: number | RandomOptions, to?: number | RandomOptions, options?: RandomOptions]
+): Tensor {
   const [from = 0, to, generator] = bindArgs("random_", ["from", "to", "generator"], args) as [number?, number?, Generator?];
-  const limit = { bool: 2, uint8: 256, int8: 128, int16: 32768, int32: 2147483648, int64: Number.MAX_SAFE_INTEGER, float16: 2049, bfloat16: 257, float32: 16777217, float64: 2 ** 53, complex64: 2, complex128: 2 }[self.dtype];
+  const limit = {
+    bool: 2,
+    uint8: 256,
+    int8: 128,
+    int16: 32768,
+    int32: 2147483648,
+    int64: Number.MAX_SAFE_INTEGER,
+    float16: 2049,
+    bfloat16: 257,
+    float32: 16777217,
+    float64: 2 ** 53,
+    complex64: 2,
+    complex128: 2,
+  }[self.dtype];
   const [low, high] = to === undefined ? (args.length > 0 && typeof args[0] === "number" ? [0, from] : [0, limit]) : [from, to];
   const values = new Float64Array(self.layout.numel);
   fillRandint(generator ?? defaultGenerator, values, BigInt(low), BigInt(high));
@@ -147,10 +225,19 @@ export function bernoulli(input: Tensor, ...args: [p?: number | RandomOptions, o
 }
 
 /** Indices drawn with the weights in the rows of `input`. @throws ValueError for negative weights or too few of them. */
-export function multinomial(input: Tensor, numSamples: number, ...args: [replacement?: boolean | RandomOptions, options?: RandomOptions]): Tensor {
+export function multinomial(
+  input: Tensor,
+  numSamples: number,
+  ...args: [replacement?: boolean | RandomOptions, options?: RandomOptions]
+): Tensor {
   const [replacement = false, generator] = bindArgs("multinomial", ["replacement", "generator"], args) as [boolean?, Generator?];
   checkTensor("multinomial", "input", input);
-  if (input.ndim < 1 || input.ndim > 2) throw new ShapeError({ op: "multinomial", message: `weights of shape [${input.shape.join(", ")}]`, hint: "Give one or two dimensions" });
+  if (input.ndim < 1 || input.ndim > 2)
+    throw new ShapeError({
+      op: "multinomial",
+      message: `weights of shape [${input.shape.join(", ")}]`,
+      hint: "Give one or two dimensions",
+    });
   const n = input.shape.at(-1)!;
   const rows = input.layout.numel / Math.max(1, n);
   const w = hostValues(input) as ArrayLike<number>;
@@ -159,8 +246,10 @@ export function multinomial(input: Tensor, numSamples: number, ...args: [replace
   for (let r = 0; r < rows; r++) {
     const row = Float64Array.from({ length: n }, (_, i) => Number(w[r * n + i]));
     const positive = row.filter((v) => v > 0).length;
-    if (row.some((v) => !(v >= 0) || v === Number.POSITIVE_INFINITY) || positive === 0) throw new ValueError({ op: "multinomial", message: "weights must be finite, >= 0 and not all zero" });
-    if (!replacement && numSamples > positive) throw new ValueError({ op: "multinomial", message: `${numSamples} samples without replacement from ${positive} positive weights` });
+    if (row.some((v) => !(v >= 0) || v === Number.POSITIVE_INFINITY) || positive === 0)
+      throw new ValueError({ op: "multinomial", message: "weights must be finite, >= 0 and not all zero" });
+    if (!replacement && numSamples > positive)
+      throw new ValueError({ op: "multinomial", message: `${numSamples} samples without replacement from ${positive} positive weights` });
     if (!replacement || numSamples === 1) {
       // The indices of the greatest weight / exponential are a sample without replacement.
       const e = input.dtype === "float64" ? new Float64Array(n) : new Float32Array(n);

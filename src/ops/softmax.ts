@@ -11,15 +11,18 @@ import { allocate, launch, offers } from "./launch.ts";
 import { amax, sum } from "./reduce.ts";
 
 /** Options of softmax. */
-export interface SoftmaxOptions { dim?: number; dtype?: DType | null }
+export interface SoftmaxOptions {
+  dim?: number;
+  dtype?: DType | null;
+}
 type SoftmaxArgs = [dim: number | SoftmaxOptions, options?: SoftmaxOptions];
-
 
 const make = (torch: string, log: boolean): Op<SoftmaxArgs> => {
   const FORWARD = fused(log ? "logSoftmax" : "softmax");
   const BACKWARD = fused(log ? "logSoftmaxBackward" : "softmaxBackward");
   const inner = primitive<(x: Tensor, dim: number) => Tensor, [Tensor, number]>({
-    torch: `_${torch}`, params: ["input", "dim"],
+    torch: `_${torch}`,
+    params: ["input", "dim"],
     forward: (ctx: Context<[Tensor, number]>, x, dim) => {
       let y: Tensor;
       if (offers(x, FORWARD) && x.layout.numel > 0) {
@@ -48,14 +51,19 @@ const make = (torch: string, log: boolean): Op<SoftmaxArgs> => {
     },
   });
   return composite({
-    torch, params: ["input", "dim", "dtype", "_stacklevel"],
+    torch,
+    params: ["input", "dim", "dtype", "_stacklevel"],
     forward: (x: Tensor, dim?: number, dtype?: DType) => {
       const y = dtype ? to(x, dtype) : category(x.dtype) < 2 ? to(x, getDefaultDtype()) : x;
       const implicit = y.ndim === 0 || y.ndim === 1 || y.ndim === 3 ? 0 : 1;
       if (y.ndim === 0) return inner(y.reshape([1]), normDim(dim ?? 0, 0, torch)).reshape([]);
       return inner(y, normDim(dim ?? implicit, y.ndim, torch));
     },
-    samples: (r) => [[r.normal(3, 4), 1], [r.normal(3, 4), 0], [r.of(-1e4, 0, 1e4), 0]],
+    samples: (r) => [
+      [r.normal(3, 4), 1],
+      [r.normal(3, 4), 0],
+      [r.of(-1e4, 0, 1e4), 0],
+    ],
     errors: [[(r) => [r.normal(3), 1], "IndexError"]],
   });
 };

@@ -1,4 +1,18 @@
 // torch.special: special functions under their own names.
-export { digamma, digamma as psi, erf, erfc, erfinv, exp2, expm1, lgamma as gammaln, log1p, logit, round, sigmoid as expit, xlogy } from "./pointwise.ts";
+export {
+  digamma,
+  digamma as psi,
+  erf,
+  erfc,
+  erfinv,
+  exp2,
+  expm1,
+  lgamma as gammaln,
+  log1p,
+  logit,
+  round,
+  sigmoid as expit,
+  xlogy,
+} from "./pointwise.ts";
 export { logsumexp } from "./reduce.ts";
 export { logSoftmax, softmax } from "./softmax.ts";

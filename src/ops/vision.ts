@@ -11,19 +11,35 @@ import { pick } from "./index.ts";
  * Modes: `constant` (with `value`), `reflect`, `replicate`, `circular`. @throws ShapeError when the pad does not fit.
  * @example pad(tensor([1, 2]), [1, 0]) // => [0, 1, 2]
  */
-export const pad: Fn<[input: Tensor, pad: readonly number[], options?: { mode?: "constant" | "reflect" | "replicate" | "circular"; value?: number }]> = /*@__PURE__*/ composite({
-  torch: "nn.functional.pad", params: ["input", "pad", "mode", "value"],
+export const pad: Fn<
+  [input: Tensor, pad: readonly number[], options?: { mode?: "constant" | "reflect" | "replicate" | "circular"; value?: number }]
+> = /*@__PURE__*/ composite({
+  torch: "nn.functional.pad",
+  params: ["input", "pad", "mode", "value"],
   forward: (x: Tensor, amounts: readonly number[], mode = "constant", value = 0) => {
-    if (amounts.length % 2 || amounts.length / 2 > x.ndim) throw new ShapeError({ op: "pad", message: `${amounts.length} amounts for shape ${showShape(x.shape)}`, hint: "Two a dimension, from the last" });
-    const sides = x.shape.map((_, d): [number, number] => { const k = 2 * (x.ndim - 1 - d); return [amounts[k] ?? 0, amounts[k + 1] ?? 0]; });
+    if (amounts.length % 2 || amounts.length / 2 > x.ndim)
+      throw new ShapeError({
+        op: "pad",
+        message: `${amounts.length} amounts for shape ${showShape(x.shape)}`,
+        hint: "Two a dimension, from the last",
+      });
+    const sides = x.shape.map((_, d): [number, number] => {
+      const k = 2 * (x.ndim - 1 - d);
+      return [amounts[k] ?? 0, amounts[k + 1] ?? 0];
+    });
     const shape = x.shape.map((n, d) => n + sides[d]![0] + sides[d]![1]);
-    if (shape.some((n) => n < 0)) throw new ShapeError({ op: "pad", message: `pad ${showShape(amounts)} leaves a negative size of ${showShape(x.shape)}` });
+    if (shape.some((n) => n < 0))
+      throw new ShapeError({ op: "pad", message: `pad ${showShape(amounts)} leaves a negative size of ${showShape(x.shape)}` });
     let inner = x;
-    sides.forEach(([a, b], d) => { if (a < 0 || b < 0) inner = inner.narrow(d, Math.max(0, -a), x.shape[d]! - Math.max(0, -a) - Math.max(0, -b)); });
+    sides.forEach(([a, b], d) => {
+      if (a < 0 || b < 0) inner = inner.narrow(d, Math.max(0, -a), x.shape[d]! - Math.max(0, -a) - Math.max(0, -b));
+    });
     if (mode === "constant") {
       const out = rawFull(shape, value, x.dtype, x.device);
       let at = out;
-      sides.forEach(([a], d) => { at = at.narrow(d, Math.max(0, a), inner.shape[d]!); });
+      sides.forEach(([a], d) => {
+        at = at.narrow(d, Math.max(0, a), inner.shape[d]!);
+      });
       at.copy_(inner);
       return out;
     }
@@ -31,61 +47,145 @@ export const pad: Fn<[input: Tensor, pad: readonly number[], options?: { mode?: 
       const n = y.shape[d]!;
       const [left, right] = [Math.max(0, a), Math.max(0, b)];
       if (left === 0 && right === 0) return y;
-      if (mode === "reflect" && (left >= n || right >= n)) throw new ShapeError({ op: "pad", message: `reflect pad ${left}, ${right} of size ${n}`, hint: "It must be smaller than the dimension" });
-      if (mode === "circular" && (left > n || right > n)) throw new ShapeError({ op: "pad", message: `circular pad ${left}, ${right} of size ${n}`, hint: "It must not be larger than the dimension" });
-      const where = (i: number): number => mode === "reflect" ? (i < 0 ? -i : i >= n ? 2 * n - 2 - i : i) : mode === "replicate" ? Math.min(n - 1, Math.max(0, i)) : mode === "circular" ? ((i % n) + n) % n : bad(mode);
-      return pick(y, d, Array.from({ length: n + left + right }, (_, i) => where(i - left)));
+      if (mode === "reflect" && (left >= n || right >= n))
+        throw new ShapeError({
+          op: "pad",
+          message: `reflect pad ${left}, ${right} of size ${n}`,
+          hint: "It must be smaller than the dimension",
+        });
+      if (mode === "circular" && (left > n || right > n))
+        throw new ShapeError({
+          op: "pad",
+          message: `circular pad ${left}, ${right} of size ${n}`,
+          hint: "It must not be larger than the dimension",
+        });
+      const where = (i: number): number =>
+        mode === "reflect"
+          ? i < 0
+            ? -i
+            : i >= n
+              ? 2 * n - 2 - i
+              : i
+          : mode === "replicate"
+            ? Math.min(n - 1, Math.max(0, i))
+            : mode === "circular"
+              ? ((i % n) + n) % n
+              : bad(mode);
+      return pick(
+        y,
+        d,
+        Array.from({ length: n + left + right }, (_, i) => where(i - left)),
+      );
     }, inner);
   },
 });
-const bad = (mode: string): never => { throw new ArgumentError({ op: "pad", message: `mode ${JSON.stringify(mode)}`, hint: "Use constant, reflect, replicate or circular" }); };
+const bad = (mode: string): never => {
+  throw new ArgumentError({ op: "pad", message: `mode ${JSON.stringify(mode)}`, hint: "Use constant, reflect, replicate or circular" });
+};
 
 /** Channels to space: [N, C·r², H, W] → [N, C, H·r, W·r]. */
 export const pixelShuffle: Fn<[input: Tensor, upscaleFactor: number]> = /*@__PURE__*/ composite({
-  torch: "nn.functional.pixel_shuffle", params: ["input", "upscaleFactor"],
+  torch: "nn.functional.pixel_shuffle",
+  params: ["input", "upscaleFactor"],
   forward: (x: Tensor, r: number) => {
     const [c, h, w] = x.shape.slice(-3) as [number, number, number];
-    if (x.ndim < 3 || !(r > 0) || c % (r * r)) throw new ShapeError({ op: "pixelShuffle", message: `shape ${showShape(x.shape)}, factor ${r}`, hint: "Channels must be divisible by the factor's square" });
+    if (x.ndim < 3 || !(r > 0) || c % (r * r))
+      throw new ShapeError({
+        op: "pixelShuffle",
+        message: `shape ${showShape(x.shape)}, factor ${r}`,
+        hint: "Channels must be divisible by the factor's square",
+      });
     const lead = x.shape.slice(0, -3);
     const k = lead.length;
-    return x.reshape([...lead, c / (r * r), r, r, h, w]).permute([...lead.keys(), k, k + 3, k + 1, k + 4, k + 2]).reshape([...lead, c / (r * r), h * r, w * r]);
+    return x
+      .reshape([...lead, c / (r * r), r, r, h, w])
+      .permute([...lead.keys(), k, k + 3, k + 1, k + 4, k + 2])
+      .reshape([...lead, c / (r * r), h * r, w * r]);
   },
 });
 /** Space to channels: [N, C, H·r, W·r] → [N, C·r², H, W]. */
 export const pixelUnshuffle: Fn<[input: Tensor, downscaleFactor: number]> = /*@__PURE__*/ composite({
-  torch: "nn.functional.pixel_unshuffle", params: ["input", "downscaleFactor"],
+  torch: "nn.functional.pixel_unshuffle",
+  params: ["input", "downscaleFactor"],
   forward: (x: Tensor, r: number) => {
     const [c, h, w] = x.shape.slice(-3) as [number, number, number];
-    if (x.ndim < 3 || !(r > 0) || h % r || w % r) throw new ShapeError({ op: "pixelUnshuffle", message: `shape ${showShape(x.shape)}, factor ${r}`, hint: "Height and width must be divisible by the factor" });
+    if (x.ndim < 3 || !(r > 0) || h % r || w % r)
+      throw new ShapeError({
+        op: "pixelUnshuffle",
+        message: `shape ${showShape(x.shape)}, factor ${r}`,
+        hint: "Height and width must be divisible by the factor",
+      });
     const lead = x.shape.slice(0, -3);
     const k = lead.length;
-    return x.reshape([...lead, c, h / r, r, w / r, r]).permute([...lead.keys(), k, k + 2, k + 4, k + 1, k + 3]).reshape([...lead, c * r * r, h / r, w / r]);
+    return x
+      .reshape([...lead, c, h / r, r, w / r, r])
+      .permute([...lead.keys(), k, k + 2, k + 4, k + 1, k + 3])
+      .reshape([...lead, c * r * r, h / r, w / r]);
   },
 });
 
 /** Options of `interpolate`. */
-export interface InterpolateOptions { size?: number | readonly number[] | null; scaleFactor?: number | readonly number[] | null; mode?: "nearest" | "nearest-exact" | "linear" | "bilinear" | "bicubic" | "trilinear" | "area"; alignCorners?: boolean | null; recomputeScaleFactor?: boolean | null; antialias?: boolean }
+export interface InterpolateOptions {
+  size?: number | readonly number[] | null;
+  scaleFactor?: number | readonly number[] | null;
+  mode?: "nearest" | "nearest-exact" | "linear" | "bilinear" | "bicubic" | "trilinear" | "area";
+  alignCorners?: boolean | null;
+  recomputeScaleFactor?: boolean | null;
+  antialias?: boolean;
+}
 type Weights = { at: number[]; w: number[] }[];
 /** Resizes the spatial dimensions of [N, C, …], one dimension after another. @throws ArgumentError, ShapeError */
 export const interpolate: Fn<[input: Tensor, options: InterpolateOptions]> = /*@__PURE__*/ composite({
-  torch: "nn.functional.interpolate", params: ["input", "size", "scaleFactor", "mode", "alignCorners", "recomputeScaleFactor", "antialias"],
-  forward: (x: Tensor, size?: number | readonly number[], scaleFactor?: number | readonly number[], mode = "nearest", alignCorners?: boolean, recompute?: boolean, antialias = false) => {
+  torch: "nn.functional.interpolate",
+  params: ["input", "size", "scaleFactor", "mode", "alignCorners", "recomputeScaleFactor", "antialias"],
+  forward: (
+    x: Tensor,
+    size?: number | readonly number[],
+    scaleFactor?: number | readonly number[],
+    mode = "nearest",
+    alignCorners?: boolean,
+    recompute?: boolean,
+    antialias = false,
+  ) => {
     const nd = x.ndim - 2;
     const need = { linear: 1, bilinear: 2, bicubic: 2, trilinear: 3 }[mode];
-    if (nd < 1 || nd > 3 || (need !== undefined && need !== nd)) throw new ShapeError({ op: "interpolate", message: `mode ${mode} of shape ${showShape(x.shape)}`, hint: "linear takes [N, C, L], bilinear and bicubic [N, C, H, W], trilinear [N, C, D, H, W]" });
-    if ((size === undefined) === (scaleFactor === undefined)) throw new ArgumentError({ op: "interpolate", message: "give either size or scaleFactor" });
+    if (nd < 1 || nd > 3 || (need !== undefined && need !== nd))
+      throw new ShapeError({
+        op: "interpolate",
+        message: `mode ${mode} of shape ${showShape(x.shape)}`,
+        hint: "linear takes [N, C, L], bilinear and bicubic [N, C, H, W], trilinear [N, C, D, H, W]",
+      });
+    if ((size === undefined) === (scaleFactor === undefined))
+      throw new ArgumentError({ op: "interpolate", message: "give either size or scaleFactor" });
     if (antialias) throw new ArgumentError({ op: "interpolate", message: "antialias is not supported", hint: "Blur before shrinking" });
     const listOf = (v: number | readonly number[]): readonly number[] => (typeof v === "number" ? new Array<number>(nd).fill(v) : v);
     const ins = x.shape.slice(2);
     const factors = scaleFactor === undefined ? null : listOf(scaleFactor);
     const outs = size !== undefined ? listOf(size) : ins.map((n, d) => Math.floor(n * factors![d]!));
-    if (outs.length !== nd || outs.some((n) => !(n > 0))) throw new ValueError({ op: "interpolate", message: `output size ${showShape(outs)} for shape ${showShape(x.shape)}` });
+    if (outs.length !== nd || outs.some((n) => !(n > 0)))
+      throw new ValueError({ op: "interpolate", message: `output size ${showShape(outs)} for shape ${showShape(x.shape)}` });
     let y = x;
     outs.forEach((out, d) => {
       const n = ins[d]!;
       const scale = factors && !recompute ? 1 / factors[d]! : n / out;
-      if (mode === "nearest" || mode === "nearest-exact") y = pick(y, d + 2, Array.from({ length: out }, (_, i) => Math.min(n - 1, Math.floor((mode === "nearest" ? i : i + 0.5) * (size !== undefined ? n / out : scale)))));
-      else if (mode === "area") y = blend(y, d + 2, Array.from({ length: out }, (_, i) => { const a = Math.floor((i * n) / out); const b = Math.ceil(((i + 1) * n) / out); return { at: Array.from({ length: b - a }, (_, k) => a + k), w: new Array<number>(b - a).fill(1 / (b - a)) }; }));
+      if (mode === "nearest" || mode === "nearest-exact")
+        y = pick(
+          y,
+          d + 2,
+          Array.from({ length: out }, (_, i) =>
+            Math.min(n - 1, Math.floor((mode === "nearest" ? i : i + 0.5) * (size !== undefined ? n / out : scale))),
+          ),
+        );
+      else if (mode === "area")
+        y = blend(
+          y,
+          d + 2,
+          Array.from({ length: out }, (_, i) => {
+            const a = Math.floor((i * n) / out);
+            const b = Math.ceil(((i + 1) * n) / out);
+            return { at: Array.from({ length: b - a }, (_, k) => a + k), w: new Array<number>(b - a).fill(1 / (b - a)) };
+          }),
+        );
       else y = blend(y, d + 2, samples(n, out, scale, mode === "bicubic", alignCorners ?? false));
     });
     return y;
@@ -113,8 +213,15 @@ function blend(x: Tensor, dim: number, weights: Weights): Tensor {
   const taps = Math.max(...weights.map((p) => p.at.length));
   let out: Tensor | null = null;
   for (let k = 0; k < taps; k++) {
-    const w = tensor(weights.map((p) => p.w[k] ?? 0), { dtype: x.dtype, device: x.device }).reshape(x.shape.map((_, d) => (d === dim ? -1 : 1)));
-    const part = pick(x, dim, weights.map((p) => p.at[k] ?? 0)).mul(w);
+    const w = tensor(
+      weights.map((p) => p.w[k] ?? 0),
+      { dtype: x.dtype, device: x.device },
+    ).reshape(x.shape.map((_, d) => (d === dim ? -1 : 1)));
+    const part = pick(
+      x,
+      dim,
+      weights.map((p) => p.at[k] ?? 0),
+    ).mul(w);
     out = out ? out.add(part) : part;
   }
   return out!;

@@ -5,21 +5,53 @@ import { launch, offers } from "../ops/launch.ts";
 import { Optimizer, type Params, type ParameterState, type ParamGroup } from "./optimizer.ts";
 
 /** Options of Adam and AdamW. */
-export interface AdamOptions { lr?: number; betas?: readonly [number, number]; eps?: number; weightDecay?: number; amsgrad?: boolean; maximize?: boolean; foreach?: boolean | null; capturable?: boolean; differentiable?: boolean; fused?: boolean | null; decoupledWeightDecay?: boolean }
+export interface AdamOptions {
+  lr?: number;
+  betas?: readonly [number, number];
+  eps?: number;
+  weightDecay?: number;
+  amsgrad?: boolean;
+  maximize?: boolean;
+  foreach?: boolean | null;
+  capturable?: boolean;
+  differentiable?: boolean;
+  fused?: boolean | null;
+  decoupledWeightDecay?: boolean;
+}
 
 /** Adaptive moments; weight decay adds to the gradient. */
 export class Adam extends Optimizer<AdamOptions> {
   constructor(params: Params<AdamOptions>, options: AdamOptions = {}) {
-    super(params, { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weightDecay: 0, amsgrad: false, maximize: false, foreach: null, capturable: false, differentiable: false, fused: null, decoupledWeightDecay: false, ...options } as Required<AdamOptions>);
+    super(params, {
+      lr: 1e-3,
+      betas: [0.9, 0.999],
+      eps: 1e-8,
+      weightDecay: 0,
+      amsgrad: false,
+      maximize: false,
+      foreach: null,
+      capturable: false,
+      differentiable: false,
+      fused: null,
+      decoupledWeightDecay: false,
+      ...options,
+    } as Required<AdamOptions>);
   }
   protected update(p: Tensor, grad: Tensor, o: ParamGroup<AdamOptions>, s: ParameterState): void {
     const zeros = (): Tensor => p.detach().newZeros(p.shape);
-    if (s["step"] === undefined) Object.assign(s, { step: 0, exp_avg: zeros(), exp_avg_sq: zeros(), ...(o.amsgrad && { max_exp_avg_sq: zeros() }) });
+    if (s["step"] === undefined)
+      Object.assign(s, { step: 0, exp_avg: zeros(), exp_avg_sq: zeros(), ...(o.amsgrad && { max_exp_avg_sq: zeros() }) });
     const step = (s["step"] = (s["step"] as number) + 1);
     const [m, v, top] = [s["exp_avg"] as Tensor, s["exp_avg_sq"] as Tensor, s["max_exp_avg_sq"] as Tensor | undefined];
     const [b1, b2] = o.betas;
     if (offers(p, fused("adam")) && p.layout.contiguous && grad.dtype === p.dtype) {
-      launch("Adam", fused("adam"), top ? [p, m, v, top] : [p, m, v], [grad.contiguous()], [o.lr, b1, b2, o.eps, o.weightDecay, step, o.maximize ? 1 : 0, o.decoupledWeightDecay ? 1 : 0, o.amsgrad ? 1 : 0]);
+      launch(
+        "Adam",
+        fused("adam"),
+        top ? [p, m, v, top] : [p, m, v],
+        [grad.contiguous()],
+        [o.lr, b1, b2, o.eps, o.weightDecay, step, o.maximize ? 1 : 0, o.decoupledWeightDecay ? 1 : 0, o.amsgrad ? 1 : 0],
+      );
       p.storage.version.value++;
       return;
     }
@@ -31,7 +63,10 @@ export class Adam extends Optimizer<AdamOptions> {
     m.lerp_(g, 1 - b1);
     v.mul_(b2).addcmul_(g, g.conj(), { value: 1 - b2 });
     if (top) top.copy_(top.maximum(v));
-    const denominator = (top ?? v).sqrt().div_(Math.sqrt(1 - b2 ** step)).add_(o.eps);
+    const denominator = (top ?? v)
+      .sqrt()
+      .div_(Math.sqrt(1 - b2 ** step))
+      .add_(o.eps);
     p.addcdiv_(m, denominator, { value: -o.lr / (1 - b1 ** step) });
   }
 }

@@ -8,11 +8,16 @@ export type ParameterState = Record<string, Tensor | number | null>;
 /** Parameters that share hyper-parameters. */
 export type ParamGroup<O extends object> = { params: Tensor[]; initialLr?: number } & Required<O>;
 /** What may be given to an optimizer: tensors, `[name, tensor]` pairs, or groups with options of their own. */
-export type Params<O extends object> = Iterable<Tensor | [string, Tensor]> | Iterable<{ params: Iterable<Tensor | [string, Tensor]> } & Partial<O>>;
+export type Params<O extends object> =
+  | Iterable<Tensor | [string, Tensor]>
+  | Iterable<{ params: Iterable<Tensor | [string, Tensor]> } & Partial<O>>;
 /** Computes the loss anew. */
 export type Closure = () => Tensor | number;
 /** A saved optimizer: state by parameter number, groups with PyTorch's keys. */
-export interface OptimizerState { state: Record<string, ParameterState>; param_groups: Record<string, unknown>[] }
+export interface OptimizerState {
+  state: Record<string, ParameterState>;
+  param_groups: Record<string, unknown>[];
+}
 
 const snake = (s: string): string => s.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
 const camel = (s: string): string => s.replace(/_([a-z])/g, (_, c: string) => c.toUpperCase());
@@ -28,7 +33,8 @@ export abstract class Optimizer<O extends { lr?: number } = { lr?: number }> {
   constructor(params: Params<O>, defaults: Required<O>) {
     this.#defaults = defaults;
     const list = [...(params as Iterable<unknown>)];
-    if (list.length === 0) throw new ArgumentError({ op: this.constructor.name, message: "no parameters given", hint: "Pass model.parameters()" });
+    if (list.length === 0)
+      throw new ArgumentError({ op: this.constructor.name, message: "no parameters given", hint: "Pass model.parameters()" });
     const grouped = list.every((x) => typeof x === "object" && x !== null && !isTensor(x) && !Array.isArray(x));
     if (grouped) for (const g of list) this.addParamGroup(g as { params: Iterable<Tensor> } & Partial<O>);
     else this.addParamGroup({ params: list as Tensor[] } as never);
@@ -40,14 +46,25 @@ export abstract class Optimizer<O extends { lr?: number } = { lr?: number }> {
     const given = isTensor(group.params) ? [group.params] : [...group.params];
     const params = given.map((p) => {
       const t = Array.isArray(p) ? p[1] : p;
-      if (!isTensor(t)) throw new ArgumentError({ op, message: `${String(t)} is no Tensor`, hint: "Pass model.parameters() or groups { params, lr }" });
+      if (!isTensor(t))
+        throw new ArgumentError({ op, message: `${String(t)} is no Tensor`, hint: "Pass model.parameters() or groups { params, lr }" });
       if (Array.isArray(p)) t.label = p[0];
-      if (!t.isLeaf) throw new ValueError({ op, message: `a computed tensor of shape ${showShape(t.shape)} cannot be optimized`, hint: "Only leaves can" });
+      if (!t.isLeaf)
+        throw new ValueError({
+          op,
+          message: `a computed tensor of shape ${showShape(t.shape)} cannot be optimized`,
+          hint: "Only leaves can",
+        });
       return t;
     });
     const known = new Set(this.paramGroups.flatMap((g) => g.params));
-    if (params.some((t) => known.has(t)) || new Set(params).size < params.length) throw new ValueError({ op, message: "a parameter is given twice" });
-    const full = { ...this.#defaults, ...Object.fromEntries(Object.entries(group).filter(([, v]) => v !== undefined)), params } as ParamGroup<O>;
+    if (params.some((t) => known.has(t)) || new Set(params).size < params.length)
+      throw new ValueError({ op, message: "a parameter is given twice" });
+    const full = {
+      ...this.#defaults,
+      ...Object.fromEntries(Object.entries(group).filter(([, v]) => v !== undefined)),
+      params,
+    } as ParamGroup<O>;
     this.check(full);
     this.paramGroups.push(full);
   }
@@ -56,10 +73,12 @@ export abstract class Optimizer<O extends { lr?: number } = { lr?: number }> {
     const values = g as unknown as Record<string, unknown>;
     for (const name of ["lr", "eps", "weightDecay", "momentum"]) {
       const v = values[name];
-      if (v !== undefined && v !== null && !((v as number) >= 0)) throw new ValueError({ op: this.constructor.name, message: `${name} is ${String(v)}`, hint: "It must be >= 0" });
+      if (v !== undefined && v !== null && !((v as number) >= 0))
+        throw new ValueError({ op: this.constructor.name, message: `${name} is ${String(v)}`, hint: "It must be >= 0" });
     }
     const betas = values["betas"] as number[] | undefined;
-    if (betas?.some((b) => !(b >= 0 && b < 1))) throw new ValueError({ op: this.constructor.name, message: `betas are ${showShape(betas)}`, hint: "They lie in [0, 1)" });
+    if (betas?.some((b) => !(b >= 0 && b < 1)))
+      throw new ValueError({ op: this.constructor.name, message: `betas are ${showShape(betas)}`, hint: "They lie in [0, 1)" });
   }
 
   /** One update of a parameter with its gradient, unrecorded. */
@@ -72,7 +91,11 @@ export abstract class Optimizer<O extends { lr?: number } = { lr?: number }> {
       for (const group of this.paramGroups) {
         for (const p of group.params) {
           if (!p.grad) continue;
-          if (showShape(p.grad.shape) !== showShape(p.shape)) throw new ShapeError({ op: this.constructor.name, message: `parameter ${p.label ?? ""} ${showShape(p.shape)} has a gradient of shape ${showShape(p.grad.shape)}` });
+          if (showShape(p.grad.shape) !== showShape(p.shape))
+            throw new ShapeError({
+              op: this.constructor.name,
+              message: `parameter ${p.label ?? ""} ${showShape(p.shape)} has a gradient of shape ${showShape(p.grad.shape)}`,
+            });
           let state = this.state.get(p);
           if (!state) this.state.set(p, (state = {}));
           this.update(p, p.grad, group, state);
@@ -84,10 +107,11 @@ export abstract class Optimizer<O extends { lr?: number } = { lr?: number }> {
   /** Forgets (or zeroes) all gradients. */
   zeroGrad(options: { setToNone?: boolean } | boolean = {}): void {
     const forget = typeof options === "boolean" ? options : options.setToNone !== false;
-    for (const { params } of this.paramGroups) for (const p of params) {
-      if (forget) p.grad = null;
-      else if (p.grad) p.grad = p.grad.detach().zero_();
-    }
+    for (const { params } of this.paramGroups)
+      for (const p of params) {
+        if (forget) p.grad = null;
+        else if (p.grad) p.grad = p.grad.detach().zero_();
+      }
   }
 
   /** State and groups as plain data and tensors, in PyTorch's structure. */
@@ -110,23 +134,43 @@ export abstract class Optimizer<O extends { lr?: number } = { lr?: number }> {
   /** Restores what `stateDict` gave; parameters are matched by name where both sides have names, else by order. @throws ValueError when groups do not fit. */
   loadStateDict(saved: OptimizerState): void {
     const op = `${this.constructor.name}.loadStateDict`;
-    if (saved.param_groups.length !== this.paramGroups.length) throw new ValueError({ op, message: `${saved.param_groups.length} groups given, ${this.paramGroups.length} needed` });
+    if (saved.param_groups.length !== this.paramGroups.length)
+      throw new ValueError({ op, message: `${saved.param_groups.length} groups given, ${this.paramGroups.length} needed` });
     const pending: [Tensor, ParameterState][] = [];
     saved.param_groups.forEach((g, i) => {
       const own = this.paramGroups[i]!;
       const ids = g["params"] as number[];
-      if (ids.length !== own.params.length) throw new ValueError({ op, message: `group ${i} has ${ids.length} parameters, ${own.params.length} needed`, hint: "Build the optimizer over the same model" });
+      if (ids.length !== own.params.length)
+        throw new ValueError({
+          op,
+          message: `group ${i} has ${ids.length} parameters, ${own.params.length} needed`,
+          hint: "Build the optimizer over the same model",
+        });
       const names = g["param_names"] as string[] | undefined;
       own.params.forEach((p, k) => {
         const at = names && p.label ? names.indexOf(p.label) : k;
         const s = saved.state[String(ids[at < 0 ? k : at])];
         if (!s) return;
-        for (const [key, v] of Object.entries(s)) if (isTensor(v) && v.ndim > 0 && showShape(v.shape) !== showShape(p.shape)) throw new ShapeError({ op, message: `${key} of parameter ${p.label ?? k} is ${showShape(v.shape)}, the parameter ${showShape(p.shape)}` });
-        pending.push([p, Object.fromEntries(Object.entries(s).map(([key, v]) => [key, isTensor(v) ? (key === "step" ? v.itemSync() : v.detach().to({ dtype: p.dtype, device: p.device, copy: true })) : v]))]);
+        for (const [key, v] of Object.entries(s))
+          if (isTensor(v) && v.ndim > 0 && showShape(v.shape) !== showShape(p.shape))
+            throw new ShapeError({
+              op,
+              message: `${key} of parameter ${p.label ?? k} is ${showShape(v.shape)}, the parameter ${showShape(p.shape)}`,
+            });
+        pending.push([
+          p,
+          Object.fromEntries(
+            Object.entries(s).map(([key, v]) => [
+              key,
+              isTensor(v) ? (key === "step" ? v.itemSync() : v.detach().to({ dtype: p.dtype, device: p.device, copy: true })) : v,
+            ]),
+          ),
+        ]);
       });
     });
     saved.param_groups.forEach((g, i) => {
-      for (const [k, v] of Object.entries(g)) if (k !== "params" && k !== "param_names") (this.paramGroups[i] as Record<string, unknown>)[camel(k)] = v;
+      for (const [k, v] of Object.entries(g))
+        if (k !== "params" && k !== "param_names") (this.paramGroups[i] as Record<string, unknown>)[camel(k)] = v;
     });
     this.state.clear();
     for (const [p, s] of pending) this.state.set(p, s);

@@ -4,7 +4,12 @@ import { bindArgs } from "../ops/define.ts";
 import type { Optimizer } from "./optimizer.ts";
 
 type AnyOptimizer = Optimizer<never> | Optimizer;
-interface Group { lr: number; initialLr?: number; betas?: readonly [number, number]; momentum?: number }
+interface Group {
+  lr: number;
+  initialLr?: number;
+  betas?: readonly [number, number];
+  momentum?: number;
+}
 const groupsOf = (o: AnyOptimizer): Group[] => o.paramGroups as unknown as Group[];
 
 /** Base class of schedulers. */
@@ -18,11 +23,13 @@ export abstract class LRScheduler {
   protected initial = true;
 
   constructor(optimizer: AnyOptimizer, lastEpoch = -1) {
-    if (!optimizer || !Array.isArray(optimizer.paramGroups)) throw new ArgumentError({ op: new.target.name, message: "the first argument is no optimizer" });
+    if (!optimizer || !Array.isArray(optimizer.paramGroups))
+      throw new ArgumentError({ op: new.target.name, message: "the first argument is no optimizer" });
     this.optimizer = optimizer;
     for (const g of groupsOf(optimizer)) {
       if (lastEpoch === -1) g.initialLr ??= g.lr;
-      else if (g.initialLr === undefined) throw new ValueError({ op: new.target.name, message: "resuming an optimizer without initialLr", hint: "Load its state first" });
+      else if (g.initialLr === undefined)
+        throw new ValueError({ op: new.target.name, message: "resuming an optimizer without initialLr", hint: "Load its state first" });
     }
     this.baseLrs = groupsOf(optimizer).map((g) => g.initialLr!);
     this.lastEpoch = lastEpoch;
@@ -39,7 +46,9 @@ export abstract class LRScheduler {
   step(_metric?: unknown): void {
     this.lastEpoch++;
     const lrs = this.getLr();
-    groupsOf(this.optimizer).forEach((g, i) => { g.lr = lrs[i]!; });
+    groupsOf(this.optimizer).forEach((g, i) => {
+      g.lr = lrs[i]!;
+    });
     this.#last = groupsOf(this.optimizer).map((g) => g.lr);
   }
   /** The rates set last. */
@@ -56,7 +65,13 @@ export abstract class LRScheduler {
   /** Plain data for a checkpoint. */
   stateDict(): Record<string, unknown> {
     const out: Record<string, unknown> = {};
-    for (const [k, v] of Object.entries(this)) if (k !== "optimizer" && typeof v !== "function" && !(Array.isArray(v) && v.some((x) => typeof x === "function" || x instanceof LRScheduler))) out[k] = v;
+    for (const [k, v] of Object.entries(this))
+      if (
+        k !== "optimizer" &&
+        typeof v !== "function" &&
+        !(Array.isArray(v) && v.some((x) => typeof x === "function" || x instanceof LRScheduler))
+      )
+        out[k] = v;
     out["lastLr"] = this.#last;
     return out;
   }
@@ -73,7 +88,12 @@ export class StepLR extends LRScheduler {
   readonly gamma: number;
   constructor(optimizer: AnyOptimizer, stepSize: number, options?: { gamma?: number; lastEpoch?: number });
   constructor(...args: unknown[]) {
-    const [o, stepSize, gamma = 0.1, last = -1] = bindArgs("StepLR", ["optimizer", "stepSize", "gamma", "lastEpoch"], args) as [AnyOptimizer, number, number?, number?];
+    const [o, stepSize, gamma = 0.1, last = -1] = bindArgs("StepLR", ["optimizer", "stepSize", "gamma", "lastEpoch"], args) as [
+      AnyOptimizer,
+      number,
+      number?,
+      number?,
+    ];
     super(o, last);
     this.stepSize = stepSize;
     this.gamma = gamma;
@@ -89,7 +109,12 @@ export class MultiStepLR extends LRScheduler {
   readonly gamma: number;
   constructor(optimizer: AnyOptimizer, milestones: readonly number[], options?: { gamma?: number; lastEpoch?: number });
   constructor(...args: unknown[]) {
-    const [o, milestones, gamma = 0.1, last = -1] = bindArgs("MultiStepLR", ["optimizer", "milestones", "gamma", "lastEpoch"], args) as [AnyOptimizer, number[], number?, number?];
+    const [o, milestones, gamma = 0.1, last = -1] = bindArgs("MultiStepLR", ["optimizer", "milestones", "gamma", "lastEpoch"], args) as [
+      AnyOptimizer,
+      number[],
+      number?,
+      number?,
+    ];
     super(o, last);
     this.milestones = [...milestones].sort((a, b) => a - b);
     this.gamma = gamma;
@@ -117,12 +142,21 @@ export class ExponentialLR extends LRScheduler {
 /** Base rate times a function of the step; one function for all groups, or one each. */
 export class LambdaLR extends LRScheduler {
   readonly lambdas: ((epoch: number) => number)[];
-  constructor(optimizer: AnyOptimizer, lrLambda: ((epoch: number) => number) | ((epoch: number) => number)[], options?: { lastEpoch?: number });
+  constructor(
+    optimizer: AnyOptimizer,
+    lrLambda: ((epoch: number) => number) | ((epoch: number) => number)[],
+    options?: { lastEpoch?: number },
+  );
   constructor(...args: unknown[]) {
-    const [o, f, last = -1] = bindArgs("LambdaLR", ["optimizer", "lrLambda", "lastEpoch"], args) as [AnyOptimizer, ((e: number) => number) | ((e: number) => number)[], number?];
+    const [o, f, last = -1] = bindArgs("LambdaLR", ["optimizer", "lrLambda", "lastEpoch"], args) as [
+      AnyOptimizer,
+      ((e: number) => number) | ((e: number) => number)[],
+      number?,
+    ];
     super(o, last);
     this.lambdas = Array.isArray(f) ? f : this.groups.map(() => f);
-    if (this.lambdas.length !== this.groups.length) throw new ValueError({ op: "LambdaLR", message: `${this.lambdas.length} functions for ${this.groups.length} groups` });
+    if (this.lambdas.length !== this.groups.length)
+      throw new ValueError({ op: "LambdaLR", message: `${this.lambdas.length} functions for ${this.groups.length} groups` });
     this.start();
   }
   getLr(): number[] {
@@ -135,14 +169,20 @@ export class ConstantLR extends LRScheduler {
   readonly totalIters: number;
   constructor(optimizer: AnyOptimizer, options?: { factor?: number; totalIters?: number; lastEpoch?: number });
   constructor(...args: unknown[]) {
-    const [o, factor = 1 / 3, totalIters = 5, last = -1] = bindArgs("ConstantLR", ["optimizer", "factor", "totalIters", "lastEpoch"], args) as [AnyOptimizer, number?, number?, number?];
+    const [o, factor = 1 / 3, totalIters = 5, last = -1] = bindArgs(
+      "ConstantLR",
+      ["optimizer", "factor", "totalIters", "lastEpoch"],
+      args,
+    ) as [AnyOptimizer, number?, number?, number?];
     super(o, last);
     this.factor = factor;
     this.totalIters = totalIters;
     this.start();
   }
   getLr(): number[] {
-    return this.groups.map((g) => (this.lastEpoch === 0 ? g.lr * this.factor : this.lastEpoch === this.totalIters ? g.lr / this.factor : g.lr));
+    return this.groups.map((g) =>
+      this.lastEpoch === 0 ? g.lr * this.factor : this.lastEpoch === this.totalIters ? g.lr / this.factor : g.lr,
+    );
   }
 }
 /** From startFactor to endFactor in a straight line over `totalIters`. */
@@ -152,10 +192,16 @@ export class LinearLR extends LRScheduler {
   readonly totalIters: number;
   constructor(optimizer: AnyOptimizer, options?: { startFactor?: number; endFactor?: number; totalIters?: number; lastEpoch?: number });
   constructor(...args: unknown[]) {
-    const [o, startFactor = 1 / 3, endFactor = 1, totalIters = 5, last = -1] = bindArgs("LinearLR", ["optimizer", "startFactor", "endFactor", "totalIters", "lastEpoch"], args) as [AnyOptimizer, number?, number?, number?, number?];
+    const [o, startFactor = 1 / 3, endFactor = 1, totalIters = 5, last = -1] = bindArgs(
+      "LinearLR",
+      ["optimizer", "startFactor", "endFactor", "totalIters", "lastEpoch"],
+      args,
+    ) as [AnyOptimizer, number?, number?, number?, number?];
     super(o, last);
-    if (!(startFactor > 0 && startFactor <= 1)) throw new ValueError({ op: "LinearLR", message: `startFactor is ${startFactor}`, hint: "It lies in (0, 1]" });
-    if (!(endFactor >= 0 && endFactor <= 1)) throw new ValueError({ op: "LinearLR", message: `endFactor is ${endFactor}`, hint: "It lies in [0, 1]" });
+    if (!(startFactor > 0 && startFactor <= 1))
+      throw new ValueError({ op: "LinearLR", message: `startFactor is ${startFactor}`, hint: "It lies in (0, 1]" });
+    if (!(endFactor >= 0 && endFactor <= 1))
+      throw new ValueError({ op: "LinearLR", message: `endFactor is ${endFactor}`, hint: "It lies in [0, 1]" });
     this.startFactor = startFactor;
     this.endFactor = endFactor;
     this.totalIters = totalIters;
@@ -163,7 +209,13 @@ export class LinearLR extends LRScheduler {
   }
   getLr(): number[] {
     const span = this.endFactor - this.startFactor;
-    return this.groups.map((g) => (this.lastEpoch === 0 ? g.lr * this.startFactor : this.lastEpoch > this.totalIters ? g.lr : g.lr * (1 + span / (this.totalIters * this.startFactor + (this.lastEpoch - 1) * span))));
+    return this.groups.map((g) =>
+      this.lastEpoch === 0
+        ? g.lr * this.startFactor
+        : this.lastEpoch > this.totalIters
+          ? g.lr
+          : g.lr * (1 + span / (this.totalIters * this.startFactor + (this.lastEpoch - 1) * span)),
+    );
   }
 }
 /** Half a cosine from the base rate to etaMin over tMax steps. Loshchilov & Hutter 2017. */
@@ -172,9 +224,20 @@ export class CosineAnnealingLR extends LRScheduler {
   readonly etaMin: number;
   constructor(optimizer: AnyOptimizer, tMax: number, options?: { etaMin?: number; lastEpoch?: number });
   constructor(...args: unknown[]) {
-    const named = args.map((a) => (typeof a === "object" && a !== null && "TMax" in a ? { ...a, tMax: (a as { TMax: number }).TMax, TMax: undefined } : a));
-    const clean = named.map((a) => (typeof a === "object" && a !== null && Object.getPrototypeOf(a) === Object.prototype ? Object.fromEntries(Object.entries(a).filter(([, v]) => v !== undefined)) : a));
-    const [o, tMax, etaMin = 0, last = -1] = bindArgs("CosineAnnealingLR", ["optimizer", "tMax", "etaMin", "lastEpoch"], clean) as [AnyOptimizer, number, number?, number?];
+    const named = args.map((a) =>
+      typeof a === "object" && a !== null && "TMax" in a ? { ...a, tMax: (a as { TMax: number }).TMax, TMax: undefined } : a,
+    );
+    const clean = named.map((a) =>
+      typeof a === "object" && a !== null && Object.getPrototypeOf(a) === Object.prototype
+        ? Object.fromEntries(Object.entries(a).filter(([, v]) => v !== undefined))
+        : a,
+    );
+    const [o, tMax, etaMin = 0, last = -1] = bindArgs("CosineAnnealingLR", ["optimizer", "tMax", "etaMin", "lastEpoch"], clean) as [
+      AnyOptimizer,
+      number,
+      number?,
+      number?,
+    ];
     super(o, last);
     this.tMax = tMax;
     this.etaMin = etaMin;
@@ -190,28 +253,109 @@ export class CosineAnnealingLR extends LRScheduler {
   }
 }
 /** Options of OneCycleLR. */
-export interface OneCycleOptions { totalSteps?: number | null; epochs?: number | null; stepsPerEpoch?: number | null; pctStart?: number; annealStrategy?: "cos" | "linear"; cycleMomentum?: boolean; baseMomentum?: number | number[]; maxMomentum?: number | number[]; divFactor?: number; finalDivFactor?: number; threePhase?: boolean; lastEpoch?: number }
+export interface OneCycleOptions {
+  totalSteps?: number | null;
+  epochs?: number | null;
+  stepsPerEpoch?: number | null;
+  pctStart?: number;
+  annealStrategy?: "cos" | "linear";
+  cycleMomentum?: boolean;
+  baseMomentum?: number | number[];
+  maxMomentum?: number | number[];
+  divFactor?: number;
+  finalDivFactor?: number;
+  threePhase?: boolean;
+  lastEpoch?: number;
+}
 /** Up to maxLr and down again in one cycle; momentum moves the other way. Smith & Topin 2017. */
 export class OneCycleLR extends LRScheduler {
   readonly totalSteps: number;
-  readonly #phases: { end: number; from: "initial" | "max" | "min"; to: "initial" | "max" | "min"; mFrom: "max" | "base"; mTo: "max" | "base" }[];
+  readonly #phases: {
+    end: number;
+    from: "initial" | "max" | "min";
+    to: "initial" | "max" | "min";
+    mFrom: "max" | "base";
+    mTo: "max" | "base";
+  }[];
   readonly #cos: boolean;
   readonly #rates: { initial: number; max: number; min: number }[];
   readonly #momenta: { base: number; max: number }[] | null;
   constructor(optimizer: AnyOptimizer, maxLr: number | number[], options: OneCycleOptions);
   constructor(...args: unknown[]) {
-    const [o, maxLr, total, epochs, per, pct = 0.3, anneal = "cos", cycle = true, baseM = 0.85, maxM = 0.95, div = 25, finalDiv = 1e4, three = false, last = -1] = bindArgs("OneCycleLR", ["optimizer", "maxLr", "totalSteps", "epochs", "stepsPerEpoch", "pctStart", "annealStrategy", "cycleMomentum", "baseMomentum", "maxMomentum", "divFactor", "finalDivFactor", "threePhase", "lastEpoch"], args) as [AnyOptimizer, number | number[], number?, number?, number?, number?, string?, boolean?, (number | number[])?, (number | number[])?, number?, number?, boolean?, number?];
+    const [
+      o,
+      maxLr,
+      total,
+      epochs,
+      per,
+      pct = 0.3,
+      anneal = "cos",
+      cycle = true,
+      baseM = 0.85,
+      maxM = 0.95,
+      div = 25,
+      finalDiv = 1e4,
+      three = false,
+      last = -1,
+    ] = bindArgs(
+      "OneCycleLR",
+      [
+        "optimizer",
+        "maxLr",
+        "totalSteps",
+        "epochs",
+        "stepsPerEpoch",
+        "pctStart",
+        "annealStrategy",
+        "cycleMomentum",
+        "baseMomentum",
+        "maxMomentum",
+        "divFactor",
+        "finalDivFactor",
+        "threePhase",
+        "lastEpoch",
+      ],
+      args,
+    ) as [
+      AnyOptimizer,
+      number | number[],
+      number?,
+      number?,
+      number?,
+      number?,
+      string?,
+      boolean?,
+      (number | number[])?,
+      (number | number[])?,
+      number?,
+      number?,
+      boolean?,
+      number?,
+    ];
     super(o, last);
     const steps = total ?? (epochs !== undefined && per !== undefined ? epochs * per : undefined);
-    if (steps === undefined || !(steps > 0)) throw new ValueError({ op: "OneCycleLR", message: "the number of steps is unknown", hint: "Give totalSteps, or epochs and stepsPerEpoch" });
+    if (steps === undefined || !(steps > 0))
+      throw new ValueError({
+        op: "OneCycleLR",
+        message: "the number of steps is unknown",
+        hint: "Give totalSteps, or epochs and stepsPerEpoch",
+      });
     if (!(pct >= 0 && pct <= 1)) throw new ValueError({ op: "OneCycleLR", message: `pctStart is ${pct}`, hint: "It lies in [0, 1]" });
-    if (anneal !== "cos" && anneal !== "linear") throw new ValueError({ op: "OneCycleLR", message: `annealStrategy is ${JSON.stringify(anneal)}`, hint: 'Use "cos" or "linear"' });
+    if (anneal !== "cos" && anneal !== "linear")
+      throw new ValueError({ op: "OneCycleLR", message: `annealStrategy is ${JSON.stringify(anneal)}`, hint: 'Use "cos" or "linear"' });
     this.totalSteps = steps;
     this.#cos = anneal === "cos";
     const at = (v: number | number[], i: number): number => (typeof v === "number" ? v : v[i]!);
     this.#phases = three
-      ? [{ end: pct * steps - 1, from: "initial", to: "max", mFrom: "max", mTo: "base" }, { end: 2 * pct * steps - 2, from: "max", to: "initial", mFrom: "base", mTo: "max" }, { end: steps - 1, from: "initial", to: "min", mFrom: "max", mTo: "max" }]
-      : [{ end: pct * steps - 1, from: "initial", to: "max", mFrom: "max", mTo: "base" }, { end: steps - 1, from: "max", to: "min", mFrom: "base", mTo: "max" }];
+      ? [
+          { end: pct * steps - 1, from: "initial", to: "max", mFrom: "max", mTo: "base" },
+          { end: 2 * pct * steps - 2, from: "max", to: "initial", mFrom: "base", mTo: "max" },
+          { end: steps - 1, from: "initial", to: "min", mFrom: "max", mTo: "max" },
+        ]
+      : [
+          { end: pct * steps - 1, from: "initial", to: "max", mFrom: "max", mTo: "base" },
+          { end: steps - 1, from: "max", to: "min", mFrom: "base", mTo: "max" },
+        ];
     this.#rates = this.groups.map((g, i) => {
       const max = at(maxLr, i);
       const initial = max / div;
@@ -220,14 +364,17 @@ export class OneCycleLR extends LRScheduler {
     });
     this.baseLrs = this.#rates.map((r) => r.initial);
     const usesMomentum = this.groups.every((g) => g.betas !== undefined || g.momentum !== undefined);
-    if (cycle && !usesMomentum) throw new ValueError({ op: "OneCycleLR", message: "the optimizer has no momentum to cycle", hint: "Pass { cycleMomentum: false }" });
+    if (cycle && !usesMomentum)
+      throw new ValueError({ op: "OneCycleLR", message: "the optimizer has no momentum to cycle", hint: "Pass { cycleMomentum: false }" });
     this.#momenta = cycle ? this.groups.map((_, i) => ({ base: at(baseM, i), max: at(maxM, i) })) : null;
     this.start();
   }
   getLr(): number[] {
     const t = this.lastEpoch;
-    if (t > this.totalSteps) throw new ValueError({ op: "OneCycleLR", message: `step ${t} of ${this.totalSteps}`, hint: "The cycle is over" });
-    const anneal = (a: number, b: number, p: number): number => (this.#cos ? b + ((a - b) / 2) * (1 + Math.cos(Math.PI * p)) : a + (b - a) * p);
+    if (t > this.totalSteps)
+      throw new ValueError({ op: "OneCycleLR", message: `step ${t} of ${this.totalSteps}`, hint: "The cycle is over" });
+    const anneal = (a: number, b: number, p: number): number =>
+      this.#cos ? b + ((a - b) / 2) * (1 + Math.cos(Math.PI * p)) : a + (b - a) * p;
     return this.groups.map((g, i) => {
       let start = 0;
       for (const [k, ph] of this.#phases.entries()) {
@@ -253,9 +400,18 @@ export class SequentialLR extends LRScheduler {
   readonly milestones: readonly number[];
   constructor(optimizer: AnyOptimizer, schedulers: LRScheduler[], milestones: readonly number[], options?: { lastEpoch?: number });
   constructor(...args: unknown[]) {
-    const [o, schedulers, milestones, last = -1] = bindArgs("SequentialLR", ["optimizer", "schedulers", "milestones", "lastEpoch"], args) as [AnyOptimizer, LRScheduler[], number[], number?];
+    const [o, schedulers, milestones, last = -1] = bindArgs(
+      "SequentialLR",
+      ["optimizer", "schedulers", "milestones", "lastEpoch"],
+      args,
+    ) as [AnyOptimizer, LRScheduler[], number[], number?];
     super(o, last);
-    if (!schedulers?.length || milestones.length !== schedulers.length - 1) throw new ValueError({ op: "SequentialLR", message: `${schedulers?.length ?? 0} schedulers, ${milestones?.length ?? 0} milestones`, hint: "One milestone between each two" });
+    if (!schedulers?.length || milestones.length !== schedulers.length - 1)
+      throw new ValueError({
+        op: "SequentialLR",
+        message: `${schedulers?.length ?? 0} schedulers, ${milestones?.length ?? 0} milestones`,
+        hint: "One milestone between each two",
+      });
     this.schedulers = schedulers;
     this.milestones = milestones;
     this.lastEpoch = last + 1;

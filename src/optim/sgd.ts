@@ -6,23 +6,55 @@ import { launch, offers } from "../ops/launch.ts";
 import { Optimizer, type Params, type ParameterState, type ParamGroup } from "./optimizer.ts";
 
 /** Options of SGD. */
-export interface SgdOptions { lr?: number; momentum?: number; dampening?: number; weightDecay?: number; nesterov?: boolean; maximize?: boolean; foreach?: boolean | null; fused?: boolean | null; differentiable?: boolean }
+export interface SgdOptions {
+  lr?: number;
+  momentum?: number;
+  dampening?: number;
+  weightDecay?: number;
+  nesterov?: boolean;
+  maximize?: boolean;
+  foreach?: boolean | null;
+  fused?: boolean | null;
+  differentiable?: boolean;
+}
 
 /** `p -= lr · (g + momentum · buffer)`. @example new optim.SGD([tensor([1.5]).requiresGrad_()], { lr: 0.1 }).paramGroups[0].lr // => 0.1 */
 export class SGD extends Optimizer<SgdOptions> {
   constructor(params: Params<SgdOptions>, options: SgdOptions = {}) {
-    super(params, { lr: 1e-3, momentum: 0, dampening: 0, weightDecay: 0, nesterov: false, maximize: false, foreach: null, fused: null, differentiable: false, ...options } as Required<SgdOptions>);
+    super(params, {
+      lr: 1e-3,
+      momentum: 0,
+      dampening: 0,
+      weightDecay: 0,
+      nesterov: false,
+      maximize: false,
+      foreach: null,
+      fused: null,
+      differentiable: false,
+      ...options,
+    } as Required<SgdOptions>);
   }
   protected override check(g: ParamGroup<SgdOptions>): void {
     super.check(g);
-    if (g.nesterov && (g.momentum <= 0 || g.dampening !== 0)) throw new ValueError({ op: "SGD", message: `nesterov with momentum ${g.momentum} and dampening ${g.dampening}`, hint: "It needs momentum > 0 and dampening 0" });
+    if (g.nesterov && (g.momentum <= 0 || g.dampening !== 0))
+      throw new ValueError({
+        op: "SGD",
+        message: `nesterov with momentum ${g.momentum} and dampening ${g.dampening}`,
+        hint: "It needs momentum > 0 and dampening 0",
+      });
   }
   protected update(p: Tensor, grad: Tensor, o: ParamGroup<SgdOptions>, s: ParameterState): void {
     const first = o.momentum !== 0 && !s["momentum_buffer"];
     if (first) s["momentum_buffer"] = p.detach().newEmpty(p.shape);
     const buffer = s["momentum_buffer"] as Tensor | undefined;
     if (offers(p, fused("sgd")) && p.layout.contiguous && grad.dtype === p.dtype) {
-      launch("SGD", fused("sgd"), o.momentum !== 0 ? [p, buffer!] : [p], [grad.contiguous()], [o.lr, o.momentum, o.dampening, o.weightDecay, o.nesterov ? 1 : 0, o.maximize ? 1 : 0, first ? 1 : 0]);
+      launch(
+        "SGD",
+        fused("sgd"),
+        o.momentum !== 0 ? [p, buffer!] : [p],
+        [grad.contiguous()],
+        [o.lr, o.momentum, o.dampening, o.weightDecay, o.nesterov ? 1 : 0, o.maximize ? 1 : 0, first ? 1 : 0],
+      );
       p.storage.version.value++;
       return;
     }

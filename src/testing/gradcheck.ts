@@ -8,10 +8,16 @@ import { dataSync } from "../ops/host.ts";
 import { tensor } from "../ops/create.ts";
 
 /** Options of gradcheck. */
-export interface GradcheckOptions { eps?: number; atol?: number; rtol?: number; raise?: boolean }
+export interface GradcheckOptions {
+  eps?: number;
+  atol?: number;
+  rtol?: number;
+  raise?: boolean;
+}
 type Fn = (...inputs: Tensor[]) => Tensor | readonly Tensor[];
 
-const outputs = (f: Fn, inputs: readonly Tensor[]): Tensor[] => [f(...inputs)].flat().filter((t): t is Tensor => isTensor(t) && isDifferentiable((t as Tensor).dtype)) as Tensor[];
+const outputs = (f: Fn, inputs: readonly Tensor[]): Tensor[] =>
+  [f(...inputs)].flat().filter((t): t is Tensor => isTensor(t) && isDifferentiable((t as Tensor).dtype)) as Tensor[];
 
 /**
  * Compares the gradients of `f` at float64 `inputs` with central differences. Inputs that do not require grad are fixed.
@@ -27,14 +33,19 @@ export function gradcheck(f: Fn, inputs: readonly Tensor[], options: GradcheckOp
     for (let j = 0; j < out.layout.numel; j++) {
       const seed = new Float64Array(out.layout.numel);
       seed[j] = 1;
-      const analytic = grad(out, wanted, { gradOutputs: tensor(seed, { device: out.device }).reshape(out.shape).to(out.dtype), retainGraph: true, allowUnused: true });
+      const analytic = grad(out, wanted, {
+        gradOutputs: tensor(seed, { device: out.device }).reshape(out.shape).to(out.dtype),
+        retainGraph: true,
+        allowUnused: true,
+      });
       for (const [i, x] of wanted.entries()) {
         const g = analytic[i] ? dataSync(analytic[i]!) : new Float64Array(x.layout.numel);
         const values = Float64Array.from(dataSync(x.detach()) as Float64Array);
-        const at = (v: Float64Array): number => noGrad(() => {
-          const moved = inputs.map((t) => (t === x ? tensor(v, { device: x.device }).reshape(x.shape) : t.detach()));
-          return Number(dataSync(outputs(f, moved)[k]!)[j]);
-        });
+        const at = (v: Float64Array): number =>
+          noGrad(() => {
+            const moved = inputs.map((t) => (t === x ? tensor(v, { device: x.device }).reshape(x.shape) : t.detach()));
+            return Number(dataSync(outputs(f, moved)[k]!)[j]);
+          });
         for (let e = 0; e < values.length; e++) {
           const [up, down] = [values.slice(), values.slice()];
           up[e]! += eps;
@@ -42,7 +53,10 @@ export function gradcheck(f: Fn, inputs: readonly Tensor[], options: GradcheckOp
           const numeric = (at(up) - at(down)) / (2 * eps);
           if (!(Math.abs(numeric - Number(g[e])) <= atol + rtol * Math.abs(numeric))) {
             if (!raise) return false;
-            throw new AutogradError({ op: "gradcheck", message: `d output ${k}[${j}] / d input ${i}[${e}] (shape ${showShape(x.shape)}): ${g[e]} by backward, ${numeric} by differences` });
+            throw new AutogradError({
+              op: "gradcheck",
+              message: `d output ${k}[${j}] / d input ${i}[${e}] (shape ${showShape(x.shape)}): ${g[e]} by backward, ${numeric} by differences`,
+            });
           }
         }
       }
@@ -53,13 +67,30 @@ export function gradcheck(f: Fn, inputs: readonly Tensor[], options: GradcheckOp
 
 /** `gradcheck` of the gradient itself: second derivatives. */
 export function gradgradcheck(f: Fn, inputs: readonly Tensor[], options: GradcheckOptions = {}): boolean {
-  const fixed = outputs(f, inputs).map((o, k) => tensor(Float64Array.from({ length: o.layout.numel }, (_, i) => Math.sin(3 * i + k + 1)), { device: o.device }).reshape(o.shape).to(o.dtype));
+  const fixed = outputs(f, inputs).map((o, k) =>
+    tensor(
+      Float64Array.from({ length: o.layout.numel }, (_, i) => Math.sin(3 * i + k + 1)),
+      { device: o.device },
+    )
+      .reshape(o.shape)
+      .to(o.dtype),
+  );
   const wanted = inputs.map((t) => t.requiresGrad);
-  return gradcheck((...xs: Tensor[]) => {
-    const live = xs.map((x, i) => (wanted[i] && !x.requiresGrad ? x.detach().requiresGrad_() : x));
-    return enable(() => {
-      const pairs = outputs(f, live).map((o, k) => [o, fixed[k]!] as const).filter(([o]) => o.requiresGrad);
-      return grad(pairs.map(([o]) => o), live.filter((_, i) => wanted[i]), { gradOutputs: pairs.map(([, g]) => g), createGraph: true, allowUnused: true }).map((g, i) => g ?? live.filter((_, q) => wanted[q])[i]!.mul(0));
-    });
-  }, inputs, options);
+  return gradcheck(
+    (...xs: Tensor[]) => {
+      const live = xs.map((x, i) => (wanted[i] && !x.requiresGrad ? x.detach().requiresGrad_() : x));
+      return enable(() => {
+        const pairs = outputs(f, live)
+          .map((o, k) => [o, fixed[k]!] as const)
+          .filter(([o]) => o.requiresGrad);
+        return grad(
+          pairs.map(([o]) => o),
+          live.filter((_, i) => wanted[i]),
+          { gradOutputs: pairs.map(([, g]) => g), createGraph: true, allowUnused: true },
+        ).map((g, i) => g ?? live.filter((_, q) => wanted[q])[i]!.mul(0));
+      });
+    },
+    inputs,
+    options,
+  );
 }

@@ -6,7 +6,8 @@ import * as torch from "../../src/index.ts";
 const { tensor, autograd } = torch;
 const leaf = (values: number[]): torch.Tensor => tensor(values, { dtype: "float64", requiresGrad: true });
 const list = (t: torch.Tensor | null): number[] => [...(t!.dataSync() as Float64Array)];
-const throws = (f: () => unknown, name: string, text: RegExp): void => assert.throws(f, (e: Error) => e.name === name && text.test(e.message));
+const throws = (f: () => unknown, name: string, text: RegExp): void =>
+  assert.throws(f, (e: Error) => e.name === name && text.test(e.message));
 
 test("gradients accumulate over passes and over uses", () => {
   const x = leaf([1, 2]);
@@ -38,7 +39,18 @@ test("in-place on a view reaches the base and other views", () => {
   const [left, all] = [base.narrow(0, 0, 2), base.view([2, 2])];
   left.mul_(10);
   assert.deepEqual(list(all.reshape([-1]).detach()), [10, 20, 3, 4]);
-  all.mul(tensor([[1, 2], [3, 4]], { dtype: "float64" })).sum().backward();
+  all
+    .mul(
+      tensor(
+        [
+          [1, 2],
+          [3, 4],
+        ],
+        { dtype: "float64" },
+      ),
+    )
+    .sum()
+    .backward();
   assert.deepEqual(list(x.grad), [10, 20, 3, 4]);
 });
 test("writing part of a tensor cuts its gradient there", () => {
@@ -66,9 +78,19 @@ test("noGrad, enableGrad, detach", async () => {
   assert.equal(torch.noGrad(() => x.mul(2)).requiresGrad, false);
   assert.equal(torch.noGrad(() => torch.enableGrad(() => x.mul(2))).requiresGrad, true);
   assert.equal(x.mul(2).detach().requiresGrad, false);
-  assert.equal(await torch.noGrad(async () => { await null; return x.mul(2).requiresGrad; }), false);
+  assert.equal(
+    await torch.noGrad(async () => {
+      await null;
+      return x.mul(2).requiresGrad;
+    }),
+    false,
+  );
   assert.equal(torch.isGradEnabled(), true);
-  assert.throws(() => torch.noGrad(() => { throw new Error("x"); }));
+  assert.throws(() =>
+    torch.noGrad(() => {
+      throw new Error("x");
+    }),
+  );
   assert.equal(torch.isGradEnabled(), true);
 });
 test("hooks see and replace gradients; retainGrad keeps them", () => {
@@ -76,7 +98,13 @@ test("hooks see and replace gradients; retainGrad keeps them", () => {
   const y = x.mul(3).retainGrad();
   const remove = y.registerHook((g) => g.mul(2));
   y.sum().backward();
-  assert.deepEqual([list(x.grad), list(y.grad)], [[6, 6], [2, 2]]);
+  assert.deepEqual(
+    [list(x.grad), list(y.grad)],
+    [
+      [6, 6],
+      [2, 2],
+    ],
+  );
   remove();
   x.grad = null;
   x.mul(3).sum().backward();
@@ -95,7 +123,10 @@ test("custom functions", () => {
   const f = (x: torch.Tensor): torch.Tensor => Cube.apply(x) as torch.Tensor;
   assert.ok(torch.testing.gradcheck(f, [leaf([1, -2])]));
   assert.ok(torch.testing.gradgradcheck(f, [leaf([1, -2])]));
-  assert.equal(torch.testing.gradcheck((x) => f(x).add(x.detach().square()), [leaf([1])], { raise: false }), false);
+  assert.equal(
+    torch.testing.gradcheck((x) => f(x).add(x.detach().square()), [leaf([1])], { raise: false }),
+    false,
+  );
 });
 test("anomaly mode names the operation that made NaN", () => {
   torch.detectAnomaly(() => throws(() => leaf([-1]).sqrt().sum().backward(), "AutogradError", /sqrtBackward returned NaN/));

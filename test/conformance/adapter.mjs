@@ -11,13 +11,17 @@ const places = (i) => (Array.isArray(i) && (i.isTuple || i.some((p) => typeof p 
 export default makeAdapter(torch, {
   name: "firebrand",
   isTensor: torch.isTensor,
-  toHostSync: (t) => ({ data: t.isComplex() ? torch.viewAsReal(t).contiguous().dataSync() : t.dataSync(), shape: [...t.shape], dtype: t.dtype }),
+  toHostSync: (t) => ({
+    data: t.isComplex() ? torch.viewAsReal(t).contiguous().dataSync() : t.dataSync(),
+    shape: [...t.shape],
+    dtype: t.dtype,
+  }),
   complex: (re, im) => torch.complexScalar(re, im),
   slice: (a, b, c) => torch.slice(a, b ?? null, c),
   special: {
     // Python reads a list that holds lists, slices or tensors as a tuple of indices.
     "Tensor.__getitem__": (x, i) => x.index(...places(i)),
     "Tensor.__setitem__": (x, i, v) => x.setIndex(...places(i), v),
-    "index_put": (x, indices, values, o = {}) => torch.indexPut(x, list(indices), values, o),
+    index_put: (x, indices, values, o = {}) => torch.indexPut(x, list(indices), values, o),
   },
 });

@@ -9,7 +9,10 @@ import * as torch from "../../src/index.ts";
 import { names } from "./names.ts";
 
 /** One `@example`: where it is and its lines. */
-interface Example { readonly at: string; readonly lines: readonly string[] }
+interface Example {
+  readonly at: string;
+  readonly lines: readonly string[];
+}
 /** Compares a value with what the documentation says. */
 type Check = (at: string, got: unknown, want: unknown) => void;
 
@@ -17,7 +20,9 @@ const root = fileURLToPath(new URL("../../../", import.meta.url));
 const work = join(root, "build", "examples-of-docs", String(process.pid));
 
 const sources = (dir: string): string[] =>
-  readdirSync(dir, { withFileTypes: true }).flatMap((e) => (e.isDirectory() ? sources(join(dir, e.name)) : e.name.endsWith(".ts") ? [join(dir, e.name)] : []));
+  readdirSync(dir, { withFileTypes: true }).flatMap((e) =>
+    e.isDirectory() ? sources(join(dir, e.name)) : e.name.endsWith(".ts") ? [join(dir, e.name)] : [],
+  );
 const lineOf = (text: string, at: number): number => text.slice(0, at).split("\n").length;
 
 /** The examples of a file: from `@example` to the next tag or the end of the comment. */
@@ -25,7 +30,10 @@ function examples(file: string, text: string): Example[] {
   const found: Example[] = [];
   for (const doc of text.matchAll(/\/\*\*[\s\S]*?\*\//g))
     for (const m of doc[0].matchAll(/@example\s([\s\S]*?)(?=\s@[a-z]+\b|\s*\*\/$)/g)) {
-      const lines = m[1]!.split("\n").map((l) => l.replace(/^\s*\*( |$)/, "")).filter((l) => l.trim() !== "");
+      const lines = m[1]!
+        .split("\n")
+        .map((l) => l.replace(/^\s*\*( |$)/, ""))
+        .filter((l) => l.trim() !== "");
       found.push({ at: `${file}:${lineOf(text, doc.index + m.index)}`, lines });
     }
   return found;
@@ -41,7 +49,9 @@ function moduleOf(example: Example): string {
     const named = /^\s*(?:const|let) (\w+) = /.exec(expression);
     return `${named ? `${expression}; ` : ""}check(${JSON.stringify(example.at)}, ${named ? named[1] : expression}, ${want});`;
   });
-  const used = Object.keys(names).filter((n) => new RegExp(`(?<![.\\w$])${n}\\b`).test(code) && !new RegExp(`(?:const|let|class|function) ${n}\\b`).test(code));
+  const used = Object.keys(names).filter(
+    (n) => new RegExp(`(?<![.\\w$])${n}\\b`).test(code) && !new RegExp(`(?:const|let|class|function) ${n}\\b`).test(code),
+  );
   return `export default async ({ ${used.map((n) => (n === "var" ? "var: variance" : n)).join(", ")} }, check) => {\n${body.join("\n")}\n};\n`;
 }
 
@@ -56,9 +66,14 @@ function equal(a: unknown, b: unknown): boolean {
   if (typeof a === "number" && typeof b === "number") return Object.is(a, b) || Math.abs(a - b) <= 5.1e-5 * Math.max(1, Math.abs(b) * 1e-3);
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return a === b;
   const keys = Object.keys(a);
-  return Array.isArray(a) === Array.isArray(b) && keys.length === Object.keys(b).length && keys.every((k) => equal((a as Record<string, unknown>)[k], (b as Record<string, unknown>)[k]));
+  return (
+    Array.isArray(a) === Array.isArray(b) &&
+    keys.length === Object.keys(b).length &&
+    keys.every((k) => equal((a as Record<string, unknown>)[k], (b as Record<string, unknown>)[k]))
+  );
 }
-const show = (x: unknown): string => JSON.stringify(x, (_k, v: unknown) => (typeof v === "bigint" ? `${v}n` : typeof v === "number" && !Number.isFinite(v) ? String(v) : v));
+const show = (x: unknown): string =>
+  JSON.stringify(x, (_k, v: unknown) => (typeof v === "bigint" ? `${v}n` : typeof v === "number" && !Number.isFinite(v) ? String(v) : v));
 
 mkdirSync(work, { recursive: true });
 after(() => rmSync(work, { recursive: true, force: true }));
@@ -93,11 +108,17 @@ test("every exported symbol has a docstring", () => {
   const bare: string[] = [];
   for (const path of sources(join(root, "src"))) {
     const lines = readFileSync(path, "utf8").split("\n");
-    const declared = lines.map((l) => /^export (?:declare )?(?:abstract )?(?:async )?(const|function\*?|class|interface|type) (\w+)/.exec(l));
+    const declared = lines.map((l) =>
+      /^export (?:declare )?(?:abstract )?(?:async )?(const|function\*?|class|interface|type) (\w+)/.exec(l),
+    );
     const documented: boolean[] = [];
     declared.forEach((m, i) => {
       const before = declared[i - 1];
-      const shares = before && m && documented[i - 1] && (before[2] === m[2] || (m[1] === "const" && before[1] === "const" && / as const;$/.test(lines[i]!)));
+      const shares =
+        before &&
+        m &&
+        documented[i - 1] &&
+        (before[2] === m[2] || (m[1] === "const" && before[1] === "const" && / as const;$/.test(lines[i]!)));
       documented[i] = m !== null && (/\*\/\s*$/.test(lines[i - 1] ?? "") || shares === true);
       if (m && !documented[i]) bare.push(`${relative(root, path)}:${i + 1}: ${m[2]}`);
     });

@@ -12,4 +12,16 @@ import * as optim from "../../src/optim/index.ts";
 import * as testing from "../../src/testing/index.ts";
 
 /** Name to value; the main entry wins where two have the same name. */
-export const names: Readonly<Record<string, unknown>> = { ...kernel, ...init, ...nn, ...functional, ...optim, ...data, ...io, ...testing, ...autograd, ...mode, ...torch };
+export const names: Readonly<Record<string, unknown>> = {
+  ...kernel,
+  ...init,
+  ...nn,
+  ...functional,
+  ...optim,
+  ...data,
+  ...io,
+  ...testing,
+  ...autograd,
+  ...mode,
+  ...torch,
+};

@@ -8,8 +8,36 @@ import * as torch from "../../src/index.ts";
 
 const { io } = torch;
 const folder = mkdtempSync(join(tmpdir(), "firebrand-"));
-const all = ["bool", "uint8", "int8", "int16", "int32", "int64", "float16", "bfloat16", "float32", "float64", "complex64", "complex128"] as const;
-const sample = (): Record<string, torch.Tensor> => Object.fromEntries(all.map((d) => [d, torch.tensor([[0, 1, 2], [3, 4, 5]], { dtype: "float32" }).t().to(d)]));
+const all = [
+  "bool",
+  "uint8",
+  "int8",
+  "int16",
+  "int32",
+  "int64",
+  "float16",
+  "bfloat16",
+  "float32",
+  "float64",
+  "complex64",
+  "complex128",
+] as const;
+const sample = (): Record<string, torch.Tensor> =>
+  Object.fromEntries(
+    all.map((d) => [
+      d,
+      torch
+        .tensor(
+          [
+            [0, 1, 2],
+            [3, 4, 5],
+          ],
+          { dtype: "float32" },
+        )
+        .t()
+        .to(d),
+    ]),
+  );
 
 test("every dtype comes back, metadata too", async () => {
   const path = join(folder, "all.safetensors");

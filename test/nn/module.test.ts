@@ -21,8 +21,17 @@ class Net extends nn.Module {
 
 test("assignment registers, names and order are PyTorch's", () => {
   const net = new Net();
-  assert.deepEqual([...net.namedParameters()].map(([n]) => n), ["scale", "body.0.weight", "body.0.bias", "body.2.weight", "body.2.bias", "norm.weight", "norm.bias"]);
-  assert.deepEqual(Object.keys(net.stateDict()).slice(-5), ["norm.weight", "norm.bias", "norm.running_mean", "norm.running_var", "norm.num_batches_tracked"]);
+  assert.deepEqual(
+    [...net.namedParameters()].map(([n]) => n),
+    ["scale", "body.0.weight", "body.0.bias", "body.2.weight", "body.2.bias", "norm.weight", "norm.bias"],
+  );
+  assert.deepEqual(Object.keys(net.stateDict()).slice(-5), [
+    "norm.weight",
+    "norm.bias",
+    "norm.running_mean",
+    "norm.running_var",
+    "norm.num_batches_tracked",
+  ]);
   assert.equal(net.eval().norm.training, false);
 });
 test("loadStateDict reports everything at once and copies nothing on failure", () => {
@@ -32,7 +41,10 @@ test("loadStateDict reports everything at once and copies nothing on failure", (
   const wrong: Record<string, torch.Tensor> = { ...state, extra: torch.ones(1), scale: torch.zeros(1) };
   delete wrong["norm.bias"];
   assert.throws(() => net.loadStateDict(wrong), /missing keys: norm.bias; unexpected keys: extra/);
-  assert.throws(() => net.loadStateDict({ ...state, scale: torch.zeros(3), "body.0.bias": torch.zeros(2) }), /body.0.bias \(given \[2\], needed \[16\]\).*|scale \(given \[3\], needed \[1\]\)/);
+  assert.throws(
+    () => net.loadStateDict({ ...state, scale: torch.zeros(3), "body.0.bias": torch.zeros(2) }),
+    /body.0.bias \(given \[2\], needed \[16\]\).*|scale \(given \[3\], needed \[1\]\)/,
+  );
   assert.ok(torch.equal(net.scale, before));
   assert.deepEqual(net.loadStateDict(wrong, { strict: false }), { missingKeys: ["norm.bias"], unexpectedKeys: ["extra"] });
   assert.equal(net.scale.itemSync(), 0);
@@ -46,12 +58,23 @@ test("hooks, conversion, copies", () => {
   assert.equal(net.double().scale.dtype, "float64");
   assert.equal(net.norm.num_batches_tracked!.dtype, "int64");
 });
-for (const make of [(p: Iterable<torch.Tensor>) => new optim.AdamW(p, { lr: 0.02 }), (p: Iterable<torch.Tensor>) => new optim.SGD(p, { lr: 0.1, momentum: 0.9, nesterov: true })]) {
+for (const make of [
+  (p: Iterable<torch.Tensor>) => new optim.AdamW(p, { lr: 0.02 }),
+  (p: Iterable<torch.Tensor>) => new optim.SGD(p, { lr: 0.1, momentum: 0.9, nesterov: true }),
+]) {
   test(`learns xor with ${make([torch.ones(1).requiresGrad_()]).constructor.name}, resumes exactly`, () => {
     torch.manualSeed(1);
     const net = new Net();
     const optimizer = make(net.parameters());
-    const x = torch.tensor([[0, 0], [0, 1], [1, 0], [1, 1]], { dtype: "float32" });
+    const x = torch.tensor(
+      [
+        [0, 0],
+        [0, 1],
+        [1, 0],
+        [1, 1],
+      ],
+      { dtype: "float32" },
+    );
     const y = torch.tensor([[0], [1], [1], [0]], { dtype: "float32" });
     const step = (n: typeof net, o: typeof optimizer): number => {
       o.zeroGrad();

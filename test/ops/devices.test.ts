@@ -7,7 +7,17 @@ const { nn } = torch;
 const F = nn.functional;
 const build = (device: string): { net: InstanceType<typeof nn.Sequential>; x: torch.Tensor } => {
   torch.manualSeed(3);
-  const net = new nn.Sequential(new nn.Conv2d(2, 4, 3, { padding: 1, stride: 2 }), new nn.GroupNorm(2, 4), new nn.GELU(), new nn.MaxPool2d(2), new nn.AvgPool2d(2, { padding: 1 }), new nn.Flatten(), new nn.Linear(16, 6), new nn.LayerNorm(6), new nn.Softmax({ dim: -1 }));
+  const net = new nn.Sequential(
+    new nn.Conv2d(2, 4, 3, { padding: 1, stride: 2 }),
+    new nn.GroupNorm(2, 4),
+    new nn.GELU(),
+    new nn.MaxPool2d(2),
+    new nn.AvgPool2d(2, { padding: 1 }),
+    new nn.Flatten(),
+    new nn.Linear(16, 6),
+    new nn.LayerNorm(6),
+    new nn.Softmax({ dim: -1 }),
+  );
   return { net: net.double().to(device), x: torch.randn(3, 2, 12, 12, { dtype: "float64" }).to(device) };
 };
 test("a convolutional model, forward and backward", () => {
@@ -25,10 +35,29 @@ test("attention, embedding, sorting and indexing agree", () => {
     const q = torch.randn(2, 2, 5, 4, { dtype: "float64" }).to(device).requiresGrad_();
     const w = torch.randn(7, 4, { dtype: "float64" }).to(device).requiresGrad_();
     const a = F.scaledDotProductAttention(q, q, q, { isCausal: true });
-    const e = F.embedding(torch.tensor([[1, 6], [0, 1]], { device }), w);
+    const e = F.embedding(
+      torch.tensor(
+        [
+          [1, 6],
+          [0, 1],
+        ],
+        { device },
+      ),
+      w,
+    );
     a.sum().add(e.pow(2).sum()).backward();
     const s = w.detach().sort(1);
-    return [a, e, q.grad!, w.grad!, s.values, s.indices, w.detach().index(torch.tensor([0, -1], { device }), torch.slice(1, 3)), w.detach().topk(2).values, w.detach().cumsum(0)].map((t) => t.detach().to("cpu").to("float64"));
+    return [
+      a,
+      e,
+      q.grad!,
+      w.grad!,
+      s.values,
+      s.indices,
+      w.detach().index(torch.tensor([0, -1], { device }), torch.slice(1, 3)),
+      w.detach().topk(2).values,
+      w.detach().cumsum(0),
+    ].map((t) => t.detach().to("cpu").to("float64"));
   });
   outs[0]!.forEach((t, i) => assert.ok(torch.allclose(t, outs[1]![i]!, { rtol: 1e-9, atol: 1e-12 }), `result ${i}`));
 });
@@ -43,7 +72,10 @@ test("integer and complex arithmetic agree in every dtype", () => {
     });
     outs[0]!.forEach((t, i) => {
       assert.equal(t.dtype, outs[1]![i]!.dtype);
-      assert.ok(torch.isclose(t.to("complex128"), outs[1]![i]!.to("complex128"), { rtol: 1e-2, equalNan: true }).all().itemSync<boolean>(), `${dtype} result ${i}: ${t} and ${outs[1]![i]}`);
+      assert.ok(
+        torch.isclose(t.to("complex128"), outs[1]![i]!.to("complex128"), { rtol: 1e-2, equalNan: true }).all().itemSync<boolean>(),
+        `${dtype} result ${i}: ${t} and ${outs[1]![i]}`,
+      );
     });
   }
 });

@@ -6,7 +6,18 @@ import type { SampleSource } from "../../src/ops/define.ts";
 import { gradcheck, gradgradcheck, registry } from "../../src/testing/index.ts";
 
 type Tensor = torch.Tensor;
-type AnyOp = ((...args: unknown[]) => unknown) & { op: (typeof registry)[number] extends infer _ ? { torch: string; kind: string; differentiable: boolean; samples?: (r: SampleSource) => unknown[][]; errors?: [(r: SampleSource) => unknown[], string][]; inplace?: (x: Tensor, ...a: unknown[]) => Tensor } : never };
+type AnyOp = ((...args: unknown[]) => unknown) & {
+  op: (typeof registry)[number] extends infer _
+    ? {
+        torch: string;
+        kind: string;
+        differentiable: boolean;
+        samples?: (r: SampleSource) => unknown[][];
+        errors?: [(r: SampleSource) => unknown[], string][];
+        inplace?: (x: Tensor, ...a: unknown[]) => Tensor;
+      }
+    : never;
+};
 
 function source(seed: number): SampleSource {
   const g = new torch.Generator().manualSeed(seed);
@@ -28,7 +39,10 @@ const finite = (t: Tensor): boolean => t.isfinite().all().itemSync<boolean>();
 // Compared where both are numbers; NaN equals NaN.
 const same = (a: Tensor, b: Tensor, what: string): void => {
   assert.deepEqual([...a.shape], [...b.shape], what);
-  assert.ok(torch.isclose(a.to("float64"), b.to("float64"), { rtol: 1e-9, atol: 1e-12, equalNan: true }).all().itemSync<boolean>(), `${what}: ${a} is not ${b}`);
+  assert.ok(
+    torch.isclose(a.to("float64"), b.to("float64"), { rtol: 1e-9, atol: 1e-12, equalNan: true }).all().itemSync<boolean>(),
+    `${what}: ${a} is not ${b}`,
+  );
 };
 
 for (const entry of registry as unknown as AnyOp[]) {
@@ -42,9 +56,17 @@ for (const entry of registry as unknown as AnyOp[]) {
       for (const o of out) assert.ok(!o.isFloatingPoint() || !smooth || finite(o), "finite inputs, finite outputs");
       // The same through transposed memory.
       if (op.torch === "Tensor.view") return; // refuses what other strides forbid, as it should
-      const strided = withInputs(args, inputs.map((t) => (t.ndim >= 2 ? t.transpose(0, -1).contiguous().transpose(0, -1) : torch.stack([t, t], -1).select(-1, 0))));
+      const strided = withInputs(
+        args,
+        inputs.map((t) => (t.ndim >= 2 ? t.transpose(0, -1).contiguous().transpose(0, -1) : torch.stack([t, t], -1).select(-1, 0))),
+      );
       tensors(entry(...strided)).forEach((o, i) => same(o, out[i]!, `${op.torch} of strided inputs`));
-      if (op.inplace && torch.isTensor(args[0]) && out[0]!.dtype === "float64" && String(out[0]!.shape) === String((args[0] as Tensor).shape)) {
+      if (
+        op.inplace &&
+        torch.isTensor(args[0]) &&
+        out[0]!.dtype === "float64" &&
+        String(out[0]!.shape) === String((args[0] as Tensor).shape)
+      ) {
         const x = (args[0] as Tensor).clone();
         assert.equal(op.inplace(x, ...args.slice(1)), x);
         same(x, out[0]!, `${op.torch}_`);
@@ -65,7 +87,12 @@ for (const entry of registry as unknown as AnyOp[]) {
       assert.ok(gradgradcheck(f, leaves));
     });
   });
-  op.errors?.forEach(([make, name], n) => test(`${op.torch} error ${n}`, () => {
-    assert.throws(() => entry(...make(source(2))), (e: Error) => e.name === name && e.message.length > 20);
-  }));
+  op.errors?.forEach(([make, name], n) =>
+    test(`${op.torch} error ${n}`, () => {
+      assert.throws(
+        () => entry(...make(source(2))),
+        (e: Error) => e.name === name && e.message.length > 20,
+      );
+    }),
+  );
 }

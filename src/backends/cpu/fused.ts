@@ -19,20 +19,29 @@ const write = (host: Host, o: MaybeOperand): Host => (o ? host.pushAddress(o, tr
 const dims = (shape: readonly number[], from: number): number => shape.slice(from).reduce((a, b) => a * b, 1);
 
 // ---- softmax: lines along one dimension of strided operands; the output comes last.
-const lines = (op: NativeOp, kind: number): Driver => (host, outs, ins, params) => {
-  const operands = [...ins, outs[0]!];
-  const { shape, numel } = outs[0]!.layout;
-  const dim = params[0]!;
-  if (numel === 0) return;
-  const others = <T>(a: readonly T[]): T[] => a.filter((_, d) => d !== dim);
-  const plan = collapse(others(shape), operands.map((o) => others(o.layout.strides)));
-  const n = shape[dim] ?? 1;
-  host.begin().push(kind).push(n).pushShape(plan.shape);
-  operands.forEach((o, k) => {
-    host.pushAddress(o, o === outs[0]).push(dtypeId(o.dtype)).pushAll(plan.strides[k]!).push(n === 1 ? 1 : o.layout.strides[dim]!);
-  });
-  host.call(op);
-};
+const lines =
+  (op: NativeOp, kind: number): Driver =>
+  (host, outs, ins, params) => {
+    const operands = [...ins, outs[0]!];
+    const { shape, numel } = outs[0]!.layout;
+    const dim = params[0]!;
+    if (numel === 0) return;
+    const others = <T>(a: readonly T[]): T[] => a.filter((_, d) => d !== dim);
+    const plan = collapse(
+      others(shape),
+      operands.map((o) => others(o.layout.strides)),
+    );
+    const n = shape[dim] ?? 1;
+    host.begin().push(kind).push(n).pushShape(plan.shape);
+    operands.forEach((o, k) => {
+      host
+        .pushAddress(o, o === outs[0])
+        .push(dtypeId(o.dtype))
+        .pushAll(plan.strides[k]!)
+        .push(n === 1 ? 1 : o.layout.strides[dim]!);
+    });
+    host.call(op);
+  };
 
 // ---- normalisations
 const KIND = { layerNorm: 0, rmsNorm: 1, groupNorm: 2, batchNorm: 3 } as const;
@@ -44,35 +53,49 @@ function normSizes(kind: Norm, x: Operand, first: number): [number, number, numb
   if (kind === "layerNorm" || kind === "rmsNorm") return [first === 0 ? 0 : x.layout.numel / first, 1, 1, first];
   return [shape[0]!, shape[1]!, kind === "groupNorm" ? first : 1, dims(shape, 2)];
 }
-const norm = (kind: Norm): Driver => (host, outs, ins, params) => {
-  contiguous(kind, [...ins, ...outs]);
-  const x = ins[0]!;
-  const sized = kind !== "batchNorm"; // the first param is a size
-  const [eps, hasWeight, hasBias] = params.slice(sized ? 1 : 0) as [number, number, number?];
-  if (x.layout.numel === 0) return;
-  host.begin().push(KIND[kind]).push(dtypeId(x.dtype)).pushAll(normSizes(kind, x, params[0]!)).push(eps);
-  read(host, x);
-  read(host, hasWeight ? ins[1] : undefined);
-  read(host, hasBias ? ins[hasWeight ? 2 : 1] : undefined);
-  write(host, outs[0]);
-  write(host, kind === "rmsNorm" ? undefined : outs[1]);
-  write(host, kind === "rmsNorm" ? outs[1] : outs[2]);
-  host.call("norm");
-};
-const normBackward = (kind: Norm): Driver => (host, outs, ins, params) => {
-  contiguous(`${kind}Backward`, [...ins, ...outs]);
-  const [gy, x] = ins as [Operand, Operand];
-  const rms = kind === "rmsNorm";
-  const [, hasWeight, hasBias] = params as [number, number, number?];
-  const rest = ins.slice(rms ? 3 : 4);
-  host.begin().push(KIND[kind]).push(dtypeId(x.dtype)).pushAll(normSizes(kind, x, params[0]!)).push(kind === "batchNorm" ? params[0]! : 0);
-  read(read(host, gy), x);
-  read(read(host, rms ? undefined : ins[2]), ins[rms ? 2 : 3]);
-  read(host, hasWeight ? rest[0] : undefined);
-  write(write(host, outs[0]), hasWeight ? outs[1] : undefined);
-  write(host, hasBias ? outs[hasWeight ? 2 : 1] : undefined);
-  host.call("normBackward");
-};
+const norm =
+  (kind: Norm): Driver =>
+  (host, outs, ins, params) => {
+    contiguous(kind, [...ins, ...outs]);
+    const x = ins[0]!;
+    const sized = kind !== "batchNorm"; // the first param is a size
+    const [eps, hasWeight, hasBias] = params.slice(sized ? 1 : 0) as [number, number, number?];
+    if (x.layout.numel === 0) return;
+    host
+      .begin()
+      .push(KIND[kind])
+      .push(dtypeId(x.dtype))
+      .pushAll(normSizes(kind, x, params[0]!))
+      .push(eps);
+    read(host, x);
+    read(host, hasWeight ? ins[1] : undefined);
+    read(host, hasBias ? ins[hasWeight ? 2 : 1] : undefined);
+    write(host, outs[0]);
+    write(host, kind === "rmsNorm" ? undefined : outs[1]);
+    write(host, kind === "rmsNorm" ? outs[1] : outs[2]);
+    host.call("norm");
+  };
+const normBackward =
+  (kind: Norm): Driver =>
+  (host, outs, ins, params) => {
+    contiguous(`${kind}Backward`, [...ins, ...outs]);
+    const [gy, x] = ins as [Operand, Operand];
+    const rms = kind === "rmsNorm";
+    const [, hasWeight, hasBias] = params as [number, number, number?];
+    const rest = ins.slice(rms ? 3 : 4);
+    host
+      .begin()
+      .push(KIND[kind])
+      .push(dtypeId(x.dtype))
+      .pushAll(normSizes(kind, x, params[0]!))
+      .push(kind === "batchNorm" ? params[0]! : 0);
+    read(read(host, gy), x);
+    read(read(host, rms ? undefined : ins[2]), ins[rms ? 2 : 3]);
+    read(host, hasWeight ? rest[0] : undefined);
+    write(write(host, outs[0]), hasWeight ? outs[1] : undefined);
+    write(host, hasBias ? outs[hasWeight ? 2 : 1] : undefined);
+    host.call("normBackward");
+  };
 
 // ---- cross entropy
 const crossEntropy: Driver = (host, outs, ins, params) => {
@@ -98,7 +121,8 @@ const crossEntropyBackward: Driver = (host, outs, ins, params) => {
 // ---- attention: strides of the leading dimensions, the last one is dense
 function pushHeads(host: Host, o: Operand, output: boolean): void {
   const { shape, strides } = o.layout;
-  if (strides[3] !== 1 && shape[3]! > 1) throw new UnsupportedError({ op: "attention", message: "the last dimension must have stride 1", hint: "Call contiguous() first" });
+  if (strides[3] !== 1 && shape[3]! > 1)
+    throw new UnsupportedError({ op: "attention", message: "the last dimension must have stride 1", hint: "Call contiguous() first" });
   host.pushAddress(o, output).pushAll(strides.slice(0, 3));
 }
 function pushMask(host: Host, mask: MaybeOperand): void {
@@ -108,7 +132,8 @@ function pushMask(host: Host, mask: MaybeOperand): void {
 function pushSizes(host: Host, q: Operand, k: Operand, v: Operand, params: readonly number[]): void {
   const [b, h, tq, d] = q.layout.shape as [number, number, number, number];
   const [, hkv, tk, dv] = v.layout.shape as [number, number, number, number];
-  if (h % Math.max(1, hkv) !== 0 || k.layout.shape[2] !== tk) throw new UnsupportedError({ op: "attention", message: `${h} query heads do not share ${hkv} key heads` });
+  if (h % Math.max(1, hkv) !== 0 || k.layout.shape[2] !== tk)
+    throw new UnsupportedError({ op: "attention", message: `${h} query heads do not share ${hkv} key heads` });
   host.begin().push(dtypeId(q.dtype)).pushAll([b, h, hkv, tq, tk, d, dv]).push(params[0]!).push(params[1]!);
 }
 const attention: Driver = (host, outs, ins, params) => {
@@ -152,24 +177,43 @@ const sgd: Driver = (host, outs, ins, params) => {
   host.call("sgd");
 };
 
-const gelu = (backward: boolean): Driver => (host, outs, ins, params) => {
-  contiguous("gelu", [...ins, ...outs]);
-  const y = outs[0]!;
-  host.begin().push(backward ? 1 : 0).push(params[0]!).push(dtypeId(y.dtype)).push(y.layout.numel);
-  for (const x of ins) read(host, x);
-  write(host, y);
-  host.call("gelu");
-};
+const gelu =
+  (backward: boolean): Driver =>
+  (host, outs, ins, params) => {
+    contiguous("gelu", [...ins, ...outs]);
+    const y = outs[0]!;
+    host
+      .begin()
+      .push(backward ? 1 : 0)
+      .push(params[0]!)
+      .push(dtypeId(y.dtype))
+      .push(y.layout.numel);
+    for (const x of ins) read(host, x);
+    write(host, y);
+    host.call("gelu");
+  };
 
 const DRIVERS: Readonly<Record<FusedName, Driver>> = {
-  softmax: lines("softmax", 0), logSoftmax: lines("softmax", 1),
-  softmaxBackward: lines("softmaxBackward", 0), logSoftmaxBackward: lines("softmaxBackward", 1),
-  layerNorm: norm("layerNorm"), layerNormBackward: normBackward("layerNorm"),
-  rmsNorm: norm("rmsNorm"), rmsNormBackward: normBackward("rmsNorm"),
-  groupNorm: norm("groupNorm"), groupNormBackward: normBackward("groupNorm"),
-  batchNorm: norm("batchNorm"), batchNormBackward: normBackward("batchNorm"),
-  crossEntropy, crossEntropyBackward, attention, attentionBackward, adam, sgd,
-  gelu: gelu(false), geluBackward: gelu(true),
+  softmax: lines("softmax", 0),
+  logSoftmax: lines("softmax", 1),
+  softmaxBackward: lines("softmaxBackward", 0),
+  logSoftmaxBackward: lines("softmaxBackward", 1),
+  layerNorm: norm("layerNorm"),
+  layerNormBackward: normBackward("layerNorm"),
+  rmsNorm: norm("rmsNorm"),
+  rmsNormBackward: normBackward("rmsNorm"),
+  groupNorm: norm("groupNorm"),
+  groupNormBackward: normBackward("groupNorm"),
+  batchNorm: norm("batchNorm"),
+  batchNormBackward: normBackward("batchNorm"),
+  crossEntropy,
+  crossEntropyBackward,
+  attention,
+  attentionBackward,
+  adam,
+  sgd,
+  gelu: gelu(false),
+  geluBackward: gelu(true),
 };
 
 /** Is there a kernel of this name for this dtype? */

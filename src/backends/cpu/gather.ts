@@ -4,14 +4,26 @@ import { collapse } from "../../kernel/plan.ts";
 import type { Operand, ScatterSpec } from "../../kernel/spec.ts";
 import type { Host } from "./host.ts";
 
-function push(host: Host, out: Operand, src: Operand, indices: readonly Operand[], shape: readonly number[], params: readonly number[]): void {
+function push(
+  host: Host,
+  out: Operand,
+  src: Operand,
+  indices: readonly Operand[],
+  shape: readonly number[],
+  params: readonly number[],
+): void {
   const plan = collapse(shape, [out.layout.strides, src.layout.strides, ...indices.map((o) => o.layout.strides)]);
   host.pushShape(plan.shape);
   host.pushAddress(out, true).push(dtypeId(out.dtype)).pushAll(plan.strides[0]!);
   host.pushAddress(src).push(dtypeId(src.dtype)).pushAll(plan.strides[1]!);
   host.push(indices.length);
   indices.forEach((o, i) => {
-    host.pushAddress(o).push(dtypeId(o.dtype)).push(params[2 * i]!).push(params[2 * i + 1]!).pushAll(plan.strides[2 + i]!);
+    host
+      .pushAddress(o)
+      .push(dtypeId(o.dtype))
+      .push(params[2 * i]!)
+      .push(params[2 * i + 1]!)
+      .pushAll(plan.strides[2 + i]!);
   });
 }
 

@@ -72,10 +72,19 @@ export abstract class Host {
   protected error(op: NativeOp, status: number): FirebrandError {
     const r = this.ring;
     switch (status) {
-      case 1: return new IndexError({ op, message: `index ${r[2]} is out of range for a dimension of size ${r[3]}`, hint: `Use ${-r[3]!} to ${r[3]! - 1}`, data: { index: r[2], size: r[3] } });
-      case 2: return new ValueError({ op, message: "integer division by zero", hint: "Cast to a floating type for infinities" });
-      case 4: return new OutOfMemoryError({ op, message: "no memory for the kernel" });
-      default: return new UnsupportedError({ op, message: "no kernel for these dtypes", hint: "Cast to float32" });
+      case 1:
+        return new IndexError({
+          op,
+          message: `index ${r[2]} is out of range for a dimension of size ${r[3]}`,
+          hint: `Use ${-r[3]!} to ${r[3]! - 1}`,
+          data: { index: r[2], size: r[3] },
+        });
+      case 2:
+        return new ValueError({ op, message: "integer division by zero", hint: "Cast to a floating type for infinities" });
+      case 4:
+        return new OutOfMemoryError({ op, message: "no memory for the kernel" });
+      default:
+        return new UnsupportedError({ op, message: "no kernel for these dtypes", hint: "Cast to float32" });
     }
   }
 }

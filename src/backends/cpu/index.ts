@@ -27,10 +27,14 @@ export class Drivers {
 
   has(spec: KernelSpec, dtype: DType): boolean {
     switch (spec.kind) {
-      case "fused": return hasFused(spec.name, dtype);
-      case "conv": return isFloating(dtype);
-      case "pool": return spec.op === "max" ? !isComplex(dtype) : isFloating(dtype);
-      default: return true;
+      case "fused":
+        return hasFused(spec.name, dtype);
+      case "conv":
+        return isFloating(dtype);
+      case "pool":
+        return spec.op === "max" ? !isComplex(dtype) : isFloating(dtype);
+      default:
+        return true;
     }
   }
 
@@ -43,18 +47,31 @@ export class Drivers {
   #dispatch(spec: KernelSpec, outs: readonly Operand[], ins: readonly Operand[], params: readonly number[]): void {
     const host = this.host;
     switch (spec.kind) {
-      case "pointwise": return pointwise(host, this.#programs, spec, outs, ins, params);
-      case "reduce": return reduce(host, this.#programs, spec, outs[0]!, ins, params);
-      case "copy": return copy(host, outs[0]!, ins[0]!);
-      case "matmul": return matmul(host, spec, outs[0]!, ins);
-      case "gather": return gather(host, outs[0]!, ins, params);
-      case "scatter": return scatter(host, spec, outs[0]!, ins, params);
-      case "argReduce": return argReduce(host, spec, outs, ins[0]!);
-      case "scan": return scan(host, spec, outs, ins[0]!);
-      case "conv": return conv(host, spec, outs[0]!, ins);
-      case "pool": return pool(host, spec, outs, ins[0]!);
-      case "sort": case "topk": return sort(host, spec, outs, ins[0]!);
-      case "fused": return runFused(host, spec.name, outs, ins, params);
+      case "pointwise":
+        return pointwise(host, this.#programs, spec, outs, ins, params);
+      case "reduce":
+        return reduce(host, this.#programs, spec, outs[0]!, ins, params);
+      case "copy":
+        return copy(host, outs[0]!, ins[0]!);
+      case "matmul":
+        return matmul(host, spec, outs[0]!, ins);
+      case "gather":
+        return gather(host, outs[0]!, ins, params);
+      case "scatter":
+        return scatter(host, spec, outs[0]!, ins, params);
+      case "argReduce":
+        return argReduce(host, spec, outs, ins[0]!);
+      case "scan":
+        return scan(host, spec, outs, ins[0]!);
+      case "conv":
+        return conv(host, spec, outs[0]!, ins);
+      case "pool":
+        return pool(host, spec, outs, ins[0]!);
+      case "sort":
+      case "topk":
+        return sort(host, spec, outs, ins[0]!);
+      case "fused":
+        return runFused(host, spec.name, outs, ins, params);
     }
   }
 }

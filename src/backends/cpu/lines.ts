@@ -13,7 +13,11 @@ function pushLine(host: Host, o: Operand, dim: number, write: boolean, lineStrid
 /** outs = [values, indices]. */
 export function argReduce(host: Host, spec: ArgReduceSpec, outs: readonly Operand[], x: Operand): void {
   const shape = x.layout.shape;
-  host.begin().push(spec.op === "max" ? 1 : 0).push(shape[spec.dim] ?? 1).pushShape(others(shape, spec.dim));
+  host
+    .begin()
+    .push(spec.op === "max" ? 1 : 0)
+    .push(shape[spec.dim] ?? 1)
+    .pushShape(others(shape, spec.dim));
   pushLine(host, x, spec.dim, false, true);
   pushLine(host, outs[0]!, spec.dim, true, false);
   pushLine(host, outs[1]!, spec.dim, true, false);
@@ -25,7 +29,11 @@ const SCANS = { sum: 0, prod: 1, max: 2, min: 3, logaddexp: 4 } as const;
 export function scan(host: Host, spec: ScanSpec, outs: readonly Operand[], x: Operand): void {
   const shape = x.layout.shape;
   if (x.layout.numel === 0) return;
-  host.begin().push(SCANS[spec.op]).push(shape[spec.dim] ?? 1).pushShape(others(shape, spec.dim));
+  host
+    .begin()
+    .push(SCANS[spec.op])
+    .push(shape[spec.dim] ?? 1)
+    .pushShape(others(shape, spec.dim));
   pushLine(host, x, spec.dim, false, true);
   pushLine(host, outs[0]!, spec.dim, true, true);
   host.push(outs.length > 1 ? 1 : 0);
@@ -39,7 +47,13 @@ export function sort(host: Host, spec: SortSpec | TopkSpec, outs: readonly Opera
   const n = shape[spec.dim] ?? 1;
   if (outs[0]!.layout.numel === 0) return;
   const all = spec.kind === "sort";
-  host.begin().push(all ? 1 : 0).push(n).push(all ? n : spec.k).push((all ? spec.descending : spec.largest) ? 1 : 0).pushShape(others(shape, spec.dim));
+  host
+    .begin()
+    .push(all ? 1 : 0)
+    .push(n)
+    .push(all ? n : spec.k)
+    .push((all ? spec.descending : spec.largest) ? 1 : 0)
+    .pushShape(others(shape, spec.dim));
   pushLine(host, x, spec.dim, false, true);
   pushLine(host, outs[0]!, spec.dim, true, true);
   pushLine(host, outs[1]!, spec.dim, true, true);

@@ -7,7 +7,13 @@ import type { Host } from "./host.ts";
 export function matmul(host: Host, spec: MatmulSpec, out: Operand, ins: readonly Operand[]): void {
   const [a, b, bias] = ins;
   const [batch, m, n] = out.layout.shape as [number, number, number];
-  host.begin().push(spec.accumulate ? 1 : 0).push(batch).push(m).push(n).push(a!.layout.shape[2]!);
+  host
+    .begin()
+    .push(spec.accumulate ? 1 : 0)
+    .push(batch)
+    .push(m)
+    .push(n)
+    .push(a!.layout.shape[2]!);
   push3(host, a!, false);
   push3(host, b!, false);
   push3(host, out, true);

@@ -26,7 +26,16 @@ export class NativeStorage extends Storage {
   readonly memory: NativeMemory;
   readonly small: boolean;
 
-  constructor(device: Device, nbytes: number, ptr: number, blockId: number, handle: object, memory: NativeMemory, small: boolean, version?: Version) {
+  constructor(
+    device: Device,
+    nbytes: number,
+    ptr: number,
+    blockId: number,
+    handle: object,
+    memory: NativeMemory,
+    small: boolean,
+    version?: Version,
+  ) {
     super(device, nbytes, version);
     this.ptr = ptr;
     this.blockId = blockId;
@@ -63,7 +72,16 @@ class BlockClaim implements Retained {
     this.#holder = s.memory.holder;
   }
   restore(): Storage {
-    return new NativeStorage(this.#device, this.#nbytes, this.#ptr, this.#block, this.#memory.rehandle(this.#block), this.#memory, false, this.#version);
+    return new NativeStorage(
+      this.#device,
+      this.#nbytes,
+      this.#ptr,
+      this.#block,
+      this.#memory.rehandle(this.#block),
+      this.#memory,
+      false,
+      this.#version,
+    );
   }
   release(): void {
     if (this.#slot < 0) return;
@@ -107,7 +125,9 @@ export class NativeMemory {
 
   #selfTest(): boolean {
     const before = this.stats().live;
-    (() => { for (let i = 0; i < 4; i++) this.#take(SLAB * 4, true); })();
+    (() => {
+      for (let i = 0; i < 4; i++) this.#take(SLAB * 4, true);
+    })();
     this.#gc({ type: "minor" });
     return this.stats().live <= before;
   }
@@ -152,7 +172,8 @@ export class NativeMemory {
     const now = this.stats();
     throw new OutOfMemoryError({
       message: `${(nbytes / MB).toFixed(1)} MB asked for, ${(now.live / MB).toFixed(1)} MB in use by live tensors`,
-      hint: "Use smaller batches or shorter sequences, or drop references to large tensors", data: { requested: nbytes, live: now.live },
+      hint: "Use smaller batches or shorter sequences, or drop references to large tensors",
+      data: { requested: nbytes, live: now.live },
     });
   }
 
@@ -195,7 +216,11 @@ export class NativeMemory {
   #outOfHolders(): object {
     this.#gc();
     const holder = this.#addon.holder();
-    if (!holder) throw new OutOfMemoryError({ message: "more than four million tensors are saved for backward", hint: "Run backward, or compute inside noGrad" });
+    if (!holder)
+      throw new OutOfMemoryError({
+        message: "more than four million tensors are saved for backward",
+        hint: "Run backward, or compute inside noGrad",
+      });
     return holder;
   }
   /** Gives a graph node's reference back. */

@@ -34,7 +34,10 @@ function cached(root: string): string | null {
   const dir = join(root, "build", "native");
   if (!existsSync(dir)) return null;
   const newest = (d: string, end: RegExp): [string, number][] =>
-    readdirSync(d).filter((f) => end.test(f)).map((f): [string, number] => [join(d, f), statSync(join(d, f)).mtimeMs]).sort((a, b) => b[1] - a[1]);
+    readdirSync(d)
+      .filter((f) => end.test(f))
+      .map((f): [string, number] => [join(d, f), statSync(join(d, f)).mtimeMs])
+      .sort((a, b) => b[1] - a[1]);
   const built = newest(dir, /\.node$/)[0];
   const source = newest(join(root, "native"), /\.(cc|h)$/)[0];
   return built && (!source || built[1] >= source[1]) ? built[0] : null;

@@ -9,7 +9,14 @@ import { defineProgram } from "./program.ts";
 export type Programs = Map<number, number>;
 
 /** Runs a pointwise spec. */
-export function pointwise(host: Host, programs: Programs, spec: PointwiseSpec, outs: readonly Operand[], ins: readonly Operand[], params: readonly number[]): void {
+export function pointwise(
+  host: Host,
+  programs: Programs,
+  spec: PointwiseSpec,
+  outs: readonly Operand[],
+  ins: readonly Operand[],
+  params: readonly number[],
+): void {
   let id = programs.get(spec.id);
   if (id === undefined) {
     id = defineProgram(host, spec.exprs, spec.lane, ins.length, params.length);
@@ -33,9 +40,18 @@ export function pointwise(host: Host, programs: Programs, spec: PointwiseSpec, o
   } else {
     host.begin().push(id).pushAll(params);
     const all = [...outs, ...ins];
-    const plan = collapse(outs[0]!.layout.shape, all.map((o) => o.layout.strides), true);
+    const plan = collapse(
+      outs[0]!.layout.shape,
+      all.map((o) => o.layout.strides),
+      true,
+    );
     host.pushShape(plan.shape);
-    all.forEach((o, i) => host.pushAddress(o, i < outs.length).push(dtypeId(o.dtype)).pushAll(plan.strides[i]!));
+    all.forEach((o, i) =>
+      host
+        .pushAddress(o, i < outs.length)
+        .push(dtypeId(o.dtype))
+        .pushAll(plan.strides[i]!),
+    );
   }
   host.call("pointwise");
 }

@@ -9,7 +9,13 @@ const OPS = { max: 0, avg: 1, avgBackward: 2 } as const;
 export function pool(host: Host, spec: PoolSpec, outs: readonly Operand[], x: Operand): void {
   const nd = x.layout.shape.length - 2;
   const each = (a: readonly number[], missing: number): number[] => Array.from({ length: nd }, (_, d) => a[d] ?? missing);
-  host.begin().push(OPS[spec.op]).push(spec.adaptive ? 1 : 0).push(spec.countIncludePad ? 1 : 0).push(spec.divisor ?? 0).push(nd);
+  host
+    .begin()
+    .push(OPS[spec.op])
+    .push(spec.adaptive ? 1 : 0)
+    .push(spec.countIncludePad ? 1 : 0)
+    .push(spec.divisor ?? 0)
+    .push(nd);
   host.pushAll(each(spec.kernel, 1)).pushAll(each(spec.stride, 1)).pushAll(each(spec.padding, 0)).pushAll(each(spec.dilation, 1));
   pushShaped(host, outs[0]!, true);
   pushShaped(host, x);

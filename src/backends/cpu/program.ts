@@ -33,7 +33,13 @@ export function defineProgram(host: Host, exprs: readonly Expr[], lane: Lane, in
   const place = new Map<string, number>();
   const code: number[] = [];
   const leaf = (e: Expr): number | null =>
-    e.op === "input" ? e.value : e.op === "param" ? inputs + e.value : e.op === "const" ? inputs + params + consts.findIndex((c) => Object.is(c, e.value)) : null;
+    e.op === "input"
+      ? e.value
+      : e.op === "param"
+        ? inputs + e.value
+        : e.op === "const"
+          ? inputs + params + consts.findIndex((c) => Object.is(c, e.value))
+          : null;
   const done = (e: Expr): void => {
     const left = uses.get(e.key)! - 1;
     uses.set(e.key, left);
@@ -55,8 +61,17 @@ export function defineProgram(host: Host, exprs: readonly Expr[], lane: Lane, in
     return dst;
   };
   const outs = exprs.map(emit);
-  if (consts.length + code.length + outs.length + 8 > host.ring.length) throw new UnsupportedError({ op: "pointwise", message: `a formula of ${code.length / 5} steps is too long`, hint: "Cut it in two" });
-  host.begin().push(LANE[lane]).push(inputs).push(params).push(consts.length).push(next - temps).push(outs.length).push(code.length / 5);
+  if (consts.length + code.length + outs.length + 8 > host.ring.length)
+    throw new UnsupportedError({ op: "pointwise", message: `a formula of ${code.length / 5} steps is too long`, hint: "Cut it in two" });
+  host
+    .begin()
+    .push(LANE[lane])
+    .push(inputs)
+    .push(params)
+    .push(consts.length)
+    .push(next - temps)
+    .push(outs.length)
+    .push(code.length / 5);
   host.pushAll(consts).pushAll(code).pushAll(outs).call("program");
   return host.ring[1]!;
 }

@@ -9,7 +9,14 @@ import { defineProgram } from "./program.ts";
 const OPS = { sum: 0, prod: 1, max: 2, min: 3, any: 4, all: 5 } as const;
 
 /** Runs a reduce spec. */
-export function reduce(host: Host, programs: Programs, spec: ReduceSpec, out: Operand, ins: readonly Operand[], params: readonly number[]): void {
+export function reduce(
+  host: Host,
+  programs: Programs,
+  spec: ReduceSpec,
+  out: Operand,
+  ins: readonly Operand[],
+  params: readonly number[],
+): void {
   let pre = programs.get(spec.id);
   if (pre === undefined) {
     pre = defineProgram(host, [spec.pre], spec.lane, ins.length, params.length);
@@ -19,7 +26,17 @@ export function reduce(host: Host, programs: Programs, spec: ReduceSpec, out: Op
   const post = spec.post ? programs.get(-spec.id)! : -1;
   if (out.layout.numel === 1 && ins.every((o) => o.layout.contiguous)) {
     // Everything into one number.
-    host.begin().push(pre).push(post).push(OPS[spec.op]).push(0).push(params.length).pushAll(params).push(0).push(1).push(ins[0]!.layout.numel);
+    host
+      .begin()
+      .push(pre)
+      .push(post)
+      .push(OPS[spec.op])
+      .push(0)
+      .push(params.length)
+      .pushAll(params)
+      .push(0)
+      .push(1)
+      .push(ins[0]!.layout.numel);
     host.pushAddress(out, true).push(dtypeId(out.dtype));
     for (const o of ins) host.pushAddress(o).push(dtypeId(o.dtype)).push(1);
     host.call("reduce");
@@ -41,11 +58,21 @@ export function reduce(host: Host, programs: Programs, spec: ReduceSpec, out: Op
   const byStride = (a: number, b: number): number => first[b]! - first[a]! || a - b;
   if (gone.length > 1) gone.sort(byStride);
   const k = collapse(pick(shape, kept), [pick(out.layout.strides, kept), ...strides.map((s) => pick(s, kept))]);
-  const r = collapse(pick(shape, gone), strides.map((s) => pick(s, gone)));
+  const r = collapse(
+    pick(shape, gone),
+    strides.map((s) => pick(s, gone)),
+  );
   const kInner = k.strides[1]?.at(-1) ?? 0;
   const rInner = r.strides[0]?.at(-1) ?? 0;
   const outer = k.shape.length > 0 && r.shape.length > 0 && kInner !== 0 && (rInner === 0 || kInner < rInner);
-  host.begin().push(pre).push(post).push(OPS[spec.op]).push(outer ? 1 : 0).push(params.length).pushAll(params);
+  host
+    .begin()
+    .push(pre)
+    .push(post)
+    .push(OPS[spec.op])
+    .push(outer ? 1 : 0)
+    .push(params.length)
+    .pushAll(params);
   host.pushShape(k.shape).pushShape(r.shape);
   host.pushAddress(out, true).push(dtypeId(out.dtype)).pushAll(k.strides[0]!);
   ins.forEach((o, i) => {
@@ -55,4 +82,3 @@ export function reduce(host: Host, programs: Programs, spec: ReduceSpec, out: Op
   });
   host.call("reduce");
 }
-

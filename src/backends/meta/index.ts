@@ -10,7 +10,7 @@ class NoMemory extends Storage {
   }
 }
 const unreadable = (): never => {
-  throw new DeviceError({ message: "a meta tensor has no values", hint: 'Make it on another device, or use it for shapes only' });
+  throw new DeviceError({ message: "a meta tensor has no values", hint: "Make it on another device, or use it for shapes only" });
 };
 
 /** Makes the meta backend. */

@@ -19,7 +19,10 @@ const div = (a: C, b: C): C => {
   return [(a[0] * r + a[1]) / d, (a[1] * r - a[0]) / d];
 };
 const ONE: C = [1, 0];
-const exp = (a: C): C => { const e = Math.exp(a[0]); return [e * Math.cos(a[1]), e * Math.sin(a[1])]; };
+const exp = (a: C): C => {
+  const e = Math.exp(a[0]);
+  return [e * Math.cos(a[1]), e * Math.sin(a[1])];
+};
 const log = (a: C): C => [Math.log(abs(a)), Math.atan2(a[1], a[0])];
 const sqrt = (a: C): C => {
   const m = abs(a);
@@ -43,11 +46,47 @@ const zero = (a: C): boolean => a[0] === 0 && a[1] === 0;
 
 /** Functions of complex numbers. */
 export const COMPLEX: { readonly [K in UnaryOp | BinaryOp]?: (a: C, b: C) => C } = {
-  neg: (a) => [-a[0], -a[1]], abs: (a) => [abs(a), 0], sign: (a) => (zero(a) ? [0, 0] : scale(a, 1 / abs(a))), exp, exp2: (a) => exp(scale(a, Math.LN2)), expm1: (a) => sub(exp(a), ONE),
-  log, log2: (a) => scale(log(a), 1 / Math.LN2), log10: (a) => scale(log(a), 1 / Math.LN10), log1p: (a) => log(add(ONE, a)), sqrt, rsqrt: (a) => div(ONE, sqrt(a)), sin, cos, tan: (a) => div(sin(a), cos(a)),
-  asin, acos: (a) => sub([Math.PI / 2, 0], asin(a)), atan: (a) => overI(atanh(timesI(a))), sinh, cosh, tanh: (a) => div(sinh(a), cosh(a)), asinh, acosh: (a) => log(add(a, mul(sqrt(add(a, ONE)), sqrt(sub(a, ONE))))), atanh,
-  sigmoid: (a) => div(ONE, add(ONE, exp([-a[0], -a[1]]))), reciprocal: (a) => div(ONE, a), isnan: (a) => truth(Number.isNaN(a[0]) || Number.isNaN(a[1])), isinf: (a) => truth(Math.abs(a[0]) === Number.POSITIVE_INFINITY || Math.abs(a[1]) === Number.POSITIVE_INFINITY),
-  logicalNot: (a) => truth(zero(a)), conj: (a) => [a[0], -a[1]], real: (a) => [a[0], 0], imag: (a) => [a[1], 0], angle: (a) => [Math.atan2(a[1], a[0]), 0],
-  add, sub, mul, div, pow: (a, b) => (zero(b) ? ONE : zero(a) ? [0, 0] : exp(mul(b, log(a)))), eq: (a, b) => truth(a[0] === b[0] && a[1] === b[1]), ne: (a, b) => truth(a[0] !== b[0] || a[1] !== b[1]),
-  logicalAnd: (a, b) => truth(!zero(a) && !zero(b)), logicalOr: (a, b) => truth(!zero(a) || !zero(b)), logicalXor: (a, b) => truth(zero(a) !== zero(b)),
+  neg: (a) => [-a[0], -a[1]],
+  abs: (a) => [abs(a), 0],
+  sign: (a) => (zero(a) ? [0, 0] : scale(a, 1 / abs(a))),
+  exp,
+  exp2: (a) => exp(scale(a, Math.LN2)),
+  expm1: (a) => sub(exp(a), ONE),
+  log,
+  log2: (a) => scale(log(a), 1 / Math.LN2),
+  log10: (a) => scale(log(a), 1 / Math.LN10),
+  log1p: (a) => log(add(ONE, a)),
+  sqrt,
+  rsqrt: (a) => div(ONE, sqrt(a)),
+  sin,
+  cos,
+  tan: (a) => div(sin(a), cos(a)),
+  asin,
+  acos: (a) => sub([Math.PI / 2, 0], asin(a)),
+  atan: (a) => overI(atanh(timesI(a))),
+  sinh,
+  cosh,
+  tanh: (a) => div(sinh(a), cosh(a)),
+  asinh,
+  acosh: (a) => log(add(a, mul(sqrt(add(a, ONE)), sqrt(sub(a, ONE))))),
+  atanh,
+  sigmoid: (a) => div(ONE, add(ONE, exp([-a[0], -a[1]]))),
+  reciprocal: (a) => div(ONE, a),
+  isnan: (a) => truth(Number.isNaN(a[0]) || Number.isNaN(a[1])),
+  isinf: (a) => truth(Math.abs(a[0]) === Number.POSITIVE_INFINITY || Math.abs(a[1]) === Number.POSITIVE_INFINITY),
+  logicalNot: (a) => truth(zero(a)),
+  conj: (a) => [a[0], -a[1]],
+  real: (a) => [a[0], 0],
+  imag: (a) => [a[1], 0],
+  angle: (a) => [Math.atan2(a[1], a[0]), 0],
+  add,
+  sub,
+  mul,
+  div,
+  pow: (a, b) => (zero(b) ? ONE : zero(a) ? [0, 0] : exp(mul(b, log(a)))),
+  eq: (a, b) => truth(a[0] === b[0] && a[1] === b[1]),
+  ne: (a, b) => truth(a[0] !== b[0] || a[1] !== b[1]),
+  logicalAnd: (a, b) => truth(!zero(a) && !zero(b)),
+  logicalOr: (a, b) => truth(!zero(a) || !zero(b)),
+  logicalXor: (a, b) => truth(zero(a) !== zero(b)),
 };

@@ -14,7 +14,9 @@ function pointwise(spec: PointwiseSpec, outs: readonly Operand[], ins: readonly 
   walk(outs[0]!.layout.shape, [...outs, ...ins], (at) => {
     const values = ins.map((_, k) => toLane(load[k]!.load(at[outs.length + k]!), spec.lane));
     const results = spec.exprs.map((e) => evaluate(e, spec.lane, values, params));
-    results.forEach((v, k) => { store[k]!.store(at[k]!, v); });
+    results.forEach((v, k) => {
+      store[k]!.store(at[k]!, v);
+    });
   });
 }
 
@@ -28,7 +30,12 @@ function matmul(spec: MatmulSpec, out: Operand, [a, b, bias]: readonly Operand[]
   const extra = elements(add);
   walk(out.layout.shape, [out, flat, col, add], ([o, x, y, c]) => {
     let sum: Value = toLane(0, lane);
-    for (let k = 0; k < K; k++) sum = join("sum", sum, join("prod", toLane(A.load(x! + k * a!.layout.strides[2]!), lane), toLane(B.load(y! + k * b!.layout.strides[1]!), lane)));
+    for (let k = 0; k < K; k++)
+      sum = join(
+        "sum",
+        sum,
+        join("prod", toLane(A.load(x! + k * a!.layout.strides[2]!), lane), toLane(B.load(y! + k * b!.layout.strides[1]!), lane)),
+      );
     if (bias) sum = join("sum", sum, toLane(extra.load(c!), lane));
     O.store(o!, spec.accumulate ? join("sum", toLane(O.load(o!), lane), sum) : sum);
   });
@@ -39,12 +46,19 @@ function shifts(shape: readonly number[], idx: readonly Operand[], params: reado
   const load = idx.map(elements);
   const out: number[] = [];
   walk(shape, idx, (at) => {
-    out.push(idx.reduce((sum, _, k) => {
-      const [size, stride] = [params[2 * k]!, params[2 * k + 1]!];
-      const v = Number(load[k]!.load(at[k]!));
-      if (v < -size || v >= size) throw new IndexError({ op: "gather", message: `index ${v} is out of range for a dimension of size ${size}`, hint: `Use ${-size} to ${size - 1}` });
-      return sum + (v < 0 ? v + size : v) * stride;
-    }, 0));
+    out.push(
+      idx.reduce((sum, _, k) => {
+        const [size, stride] = [params[2 * k]!, params[2 * k + 1]!];
+        const v = Number(load[k]!.load(at[k]!));
+        if (v < -size || v >= size)
+          throw new IndexError({
+            op: "gather",
+            message: `index ${v} is out of range for a dimension of size ${size}`,
+            hint: `Use ${-size} to ${size - 1}`,
+          });
+        return sum + (v < 0 ? v + size : v) * stride;
+      }, 0),
+    );
   });
   return out;
 }
@@ -72,18 +86,31 @@ function copy(out: Operand, src: Operand): void {
 
 function run(spec: KernelSpec, outs: readonly Operand[], ins: readonly Operand[], params: readonly number[]): void {
   switch (spec.kind) {
-    case "pointwise": return pointwise(spec, outs, ins, params);
-    case "reduce": return reduce(spec, outs[0]!, ins, params);
-    case "argReduce": return argReduce(spec, outs, ins[0]!);
-    case "scan": return scan(spec, outs, ins[0]!);
-    case "sort": case "topk": return sort(spec, outs, ins[0]!);
-    case "matmul": return matmul(spec, outs[0]!, ins);
-    case "gather": return gather(outs[0]!, ins, params);
-    case "scatter": return scatter(spec, outs[0]!, ins, params);
-    case "copy": return copy(outs[0]!, ins[0]!);
-    case "conv": return conv(spec, outs[0]!, ins);
-    case "pool": return pool(spec, outs, ins[0]!);
-    default: throw new UnsupportedError({ op: spec.kind, message: "the reference backend has no fused kernels" });
+    case "pointwise":
+      return pointwise(spec, outs, ins, params);
+    case "reduce":
+      return reduce(spec, outs[0]!, ins, params);
+    case "argReduce":
+      return argReduce(spec, outs, ins[0]!);
+    case "scan":
+      return scan(spec, outs, ins[0]!);
+    case "sort":
+    case "topk":
+      return sort(spec, outs, ins[0]!);
+    case "matmul":
+      return matmul(spec, outs[0]!, ins);
+    case "gather":
+      return gather(outs[0]!, ins, params);
+    case "scatter":
+      return scatter(spec, outs[0]!, ins, params);
+    case "copy":
+      return copy(outs[0]!, ins[0]!);
+    case "conv":
+      return conv(spec, outs[0]!, ins);
+    case "pool":
+      return pool(spec, outs, ins[0]!);
+    default:
+      throw new UnsupportedError({ op: spec.kind, message: "the reference backend has no fused kernels" });
   }
 }
 

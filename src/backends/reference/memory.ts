@@ -1,5 +1,15 @@
 // Plain buffers, and elements of any dtype as one of three kinds of value: number, bigint (integers and bool) or [re, im].
-import { bf16ToNumber, type DType, f16ToNumber, isComplex, isFloating, numberToBf16, numberToF16, rawArray, type TypedArray } from "../../core/dtype.ts";
+import {
+  bf16ToNumber,
+  type DType,
+  f16ToNumber,
+  isComplex,
+  isFloating,
+  numberToBf16,
+  numberToF16,
+  rawArray,
+  type TypedArray,
+} from "../../core/dtype.ts";
 import type { Device } from "../../core/device.ts";
 import { Storage } from "../../core/storage.ts";
 import type { Lane, Operand } from "../../kernel/spec.ts";
@@ -49,15 +59,54 @@ export function elements(o: Operand): Elements {
   if (isComplex(d)) {
     return {
       load: (at) => [raw[2 * at] as number, raw[2 * at + 1] as number],
-      store: (at, v) => { const c = toLane(v, "c128") as Complex; raw[2 * at] = c[0]; raw[2 * at + 1] = c[1]; },
+      store: (at, v) => {
+        const c = toLane(v, "c128") as Complex;
+        raw[2 * at] = c[0];
+        raw[2 * at + 1] = c[1];
+      },
     };
   }
-  if (d === "float16") return { load: (at) => f16ToNumber(raw[at] as number), store: (at, v) => { raw[at] = numberToF16(toNumber(v)); } };
-  if (d === "bfloat16") return { load: (at) => bf16ToNumber(raw[at] as number), store: (at, v) => { raw[at] = numberToBf16(toNumber(v)); } };
-  if (isFloating(d)) return { load: (at) => raw[at] as number, store: (at, v) => { raw[at] = toNumber(v); } };
-  if (d === "bool") return { load: (at) => (raw[at] ? 1n : 0n), store: (at, v) => { raw[at] = isTrue(v) ? 1 : 0; } };
-  if (d === "int64") return { load: (at) => raw[at] as bigint, store: (at, v) => { raw[at] = BigInt.asIntN(64, toBigInt(v)); } };
-  return { load: (at) => BigInt(raw[at] as number), store: (at, v) => { raw[at] = Number(BigInt.asIntN(32, toBigInt(v))); } };
+  if (d === "float16")
+    return {
+      load: (at) => f16ToNumber(raw[at] as number),
+      store: (at, v) => {
+        raw[at] = numberToF16(toNumber(v));
+      },
+    };
+  if (d === "bfloat16")
+    return {
+      load: (at) => bf16ToNumber(raw[at] as number),
+      store: (at, v) => {
+        raw[at] = numberToBf16(toNumber(v));
+      },
+    };
+  if (isFloating(d))
+    return {
+      load: (at) => raw[at] as number,
+      store: (at, v) => {
+        raw[at] = toNumber(v);
+      },
+    };
+  if (d === "bool")
+    return {
+      load: (at) => (raw[at] ? 1n : 0n),
+      store: (at, v) => {
+        raw[at] = isTrue(v) ? 1 : 0;
+      },
+    };
+  if (d === "int64")
+    return {
+      load: (at) => raw[at] as bigint,
+      store: (at, v) => {
+        raw[at] = BigInt.asIntN(64, toBigInt(v));
+      },
+    };
+  return {
+    load: (at) => BigInt(raw[at] as number),
+    store: (at, v) => {
+      raw[at] = Number(BigInt.asIntN(32, toBigInt(v)));
+    },
+  };
 }
 
 /** Calls `f` with the storage positions of all operands for every index of `shape`, in row-major order. */

@@ -37,7 +37,13 @@ export function lgamma(x: number): number {
   let z = x;
   for (; z < 15; z++) shift -= Math.log(z);
   const r = 1 / (z * z);
-  return shift + (z - 0.5) * Math.log(z) - z + 0.5 * Math.log(2 * Math.PI) + (1 / 12 - r * (1 / 360 - r * (1 / 1260 - r * (1 / 1680 - r / 1188)))) / z;
+  return (
+    shift +
+    (z - 0.5) * Math.log(z) -
+    z +
+    0.5 * Math.log(2 * Math.PI) +
+    (1 / 12 - r * (1 / 360 - r * (1 / 1260 - r * (1 / 1680 - r / 1188)))) / z
+  );
 }
 /** Γ'(x)/Γ(x): reflection, recurrence to 10, asymptotic series (A&S 6.3.18). */
 export function digamma(x: number): number {
@@ -47,5 +53,7 @@ export function digamma(x: number): number {
   let z = x;
   for (; z < 10; z++) r -= 1 / z;
   const y = 1 / (z * z);
-  return r + Math.log(z) - 0.5 / z - y * (1 / 12 - y * (1 / 120 - y * (1 / 252 - y * (1 / 240 - y * (1 / 132 - y * (691 / 32760 - y / 12))))));
+  return (
+    r + Math.log(z) - 0.5 / z - y * (1 / 12 - y * (1 / 120 - y * (1 / 252 - y * (1 / 240 - y * (1 / 132 - y * (691 / 32760 - y / 12))))))
+  );
 }

@@ -7,7 +7,8 @@ const indices = (shape: readonly number[]): number[][] => {
   for (const n of shape) out = out.flatMap((head) => Array.from({ length: n }, (_, i) => [...head, i]));
   return out;
 };
-const position = (o: Operand, index: readonly number[]): number => index.reduce((at, i, d) => at + i * o.layout.strides[d]!, o.layout.offset);
+const position = (o: Operand, index: readonly number[]): number =>
+  index.reduce((at, i, d) => at + i * o.layout.strides[d]!, o.layout.offset);
 
 /** y[n, o, p] = Σ w[o, c, k] x[n, g·C + c, p·stride - padding + k·dilation], and its two transposes. */
 export function conv(spec: ConvSpec, out: Operand, ins: readonly Operand[]): void {
@@ -29,7 +30,12 @@ export function conv(spec: ConvSpec, out: Operand, ins: readonly Operand[]): voi
           for (let c = 0; c < cin; c++) {
             const xAt = position(x, [n, Math.floor(o / cout) * cin + c, ...q]);
             const wAt = position(w, [o, c, ...k]);
-            const term = spec.pass === "forward" ? Number(xs.load(xAt)) * Number(ws.load(wAt)) : spec.pass === "input" ? Number(ys.load(yAt)) * Number(ws.load(wAt)) : Number(ys.load(yAt)) * Number(xs.load(xAt));
+            const term =
+              spec.pass === "forward"
+                ? Number(xs.load(xAt)) * Number(ws.load(wAt))
+                : spec.pass === "input"
+                  ? Number(ys.load(yAt)) * Number(ws.load(wAt))
+                  : Number(ys.load(yAt)) * Number(xs.load(xAt));
             const to = spec.pass === "forward" ? yAt : spec.pass === "input" ? xAt : wAt;
             sums.set(to, (sums.get(to) ?? 0) + term);
           }
@@ -54,9 +60,13 @@ export function pool(spec: PoolSpec, outs: readonly Operand[], src: Operand): vo
   if (backward) for (const i of indices(x.layout.shape)) xs.store(position(x, i), 0);
   for (const i of indices(y.layout.shape)) {
     const [n, c, ...p] = i as [number, number, ...number[]];
-    const begin = p.map((v, d) => (spec.adaptive ? Math.floor((v * size[d]!) / y.layout.shape[d + 2]!) : v * spec.stride[d]! - spec.padding[d]!));
+    const begin = p.map((v, d) =>
+      spec.adaptive ? Math.floor((v * size[d]!) / y.layout.shape[d + 2]!) : v * spec.stride[d]! - spec.padding[d]!,
+    );
     const span = p.map((v, d) => (spec.adaptive ? Math.ceil(((v + 1) * size[d]!) / y.layout.shape[d + 2]!) - begin[d]! : spec.kernel[d]!));
-    const inside = indices(span).map((k) => k.map((v, d) => begin[d]! + v * (spec.adaptive ? 1 : spec.dilation[d]!))).filter((q) => q.every((v, d) => v >= 0 && v < size[d]!));
+    const inside = indices(span)
+      .map((k) => k.map((v, d) => begin[d]! + v * (spec.adaptive ? 1 : spec.dilation[d]!)))
+      .filter((q) => q.every((v, d) => v >= 0 && v < size[d]!));
     if (spec.op === "max") {
       let best = Number.NEGATIVE_INFINITY;
       let where = inside[0]!;
@@ -69,11 +79,17 @@ export function pool(spec: PoolSpec, outs: readonly Operand[], src: Operand): vo
       continue;
     }
     // With padding counted, a window still ends where the right padding does.
-    const padded = span.reduce((a, n0, d) => a * (spec.adaptive ? n0 : Math.min(begin[d]! + n0, size[d]! + spec.padding[d]!) - begin[d]!), 1);
+    const padded = span.reduce(
+      (a, n0, d) => a * (spec.adaptive ? n0 : Math.min(begin[d]! + n0, size[d]! + spec.padding[d]!) - begin[d]!),
+      1,
+    );
     const divisor = spec.divisor ?? (spec.countIncludePad && !spec.adaptive ? padded : inside.length);
     if (backward) {
       const g = Number(ys.load(position(y, i))) / divisor;
-      for (const q of inside) { const at = position(x, [n, c, ...q]); xs.store(at, Number(xs.load(at)) + g); }
+      for (const q of inside) {
+        const at = position(x, [n, c, ...q]);
+        xs.store(at, Number(xs.load(at)) + g);
+      }
     } else ys.store(position(y, i), inside.reduce((s, q) => s + Number(xs.load(position(x, [n, c, ...q]))), 0) / divisor);
   }
 }

@@ -90,7 +90,12 @@ export function eigh(input: Float64Array, n: number): { values: Float64Array; ve
   for (let sweep = 0; sweep < 60; sweep++) {
     let off = 0;
     let all = 0;
-    for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) { const s = a[i * n + j]! ** 2; all += s; if (i !== j) off += s; }
+    for (let i = 0; i < n; i++)
+      for (let j = 0; j < n; j++) {
+        const s = a[i * n + j]! ** 2;
+        all += s;
+        if (i !== j) off += s;
+      }
     if (!(off > 1e-32 * all)) break;
     for (let p = 0; p < n; p++) {
       for (let q = p + 1; q < n; q++) {
@@ -99,7 +104,11 @@ export function eigh(input: Float64Array, n: number): { values: Float64Array; ve
         const t = (theta >= 0 ? 1 : -1) / (Math.abs(theta) + Math.hypot(theta, 1));
         const c = 1 / Math.hypot(t, 1);
         const s = t * c;
-        const rotate = (x: Float64Array, i: number, j: number): void => { const [g, h] = [x[i]!, x[j]!]; x[i] = c * g - s * h; x[j] = s * g + c * h; };
+        const rotate = (x: Float64Array, i: number, j: number): void => {
+          const [g, h] = [x[i]!, x[j]!];
+          x[i] = c * g - s * h;
+          x[j] = s * g + c * h;
+        };
         for (let k = 0; k < n; k++) rotate(a, k * n + p, k * n + q);
         for (let k = 0; k < n; k++) rotate(a, p * n + k, q * n + k);
         for (let k = 0; k < n; k++) rotate(v, k * n + p, k * n + q);
@@ -107,14 +116,18 @@ export function eigh(input: Float64Array, n: number): { values: Float64Array; ve
     }
   }
   const order = Array.from({ length: n }, (_, i) => i).sort((x, y) => a[x * n + x]! - a[y * n + y]!);
-  return { values: Float64Array.from(order, (i) => a[i * n + i]!), vectors: Float64Array.from({ length: n * n }, (_, k) => v[Math.floor(k / n) * n + order[k % n]!]!) };
+  return {
+    values: Float64Array.from(order, (i) => a[i * n + i]!),
+    vectors: Float64Array.from({ length: n * n }, (_, k) => v[Math.floor(k / n) * n + order[k % n]!]!),
+  };
 }
 /** U [m, m], singular values (descending) and Vᵀ [n, n], by one-sided Jacobi on the columns of the taller side. */
 export function svd(input: Float64Array, m: number, n: number): { u: Float64Array; s: Float64Array; vt: Float64Array } {
   if (m < n) {
     const t = Float64Array.from({ length: m * n }, (_, k) => input[(k % m) * n + Math.floor(k / m)]!);
     const { u, s, vt } = svd(t, n, m);
-    const flip = (x: Float64Array, k: number): Float64Array => Float64Array.from({ length: k * k }, (_, i) => x[(i % k) * k + Math.floor(i / k)]!);
+    const flip = (x: Float64Array, k: number): Float64Array =>
+      Float64Array.from({ length: k * k }, (_, i) => x[(i % k) * k + Math.floor(i / k)]!);
     return { u: flip(vt, m), s, vt: flip(u, n) };
   }
   const a = input.slice();
@@ -125,24 +138,43 @@ export function svd(input: Float64Array, m: number, n: number): { u: Float64Arra
     for (let p = 0; p < n; p++) {
       for (let q = p + 1; q < n; q++) {
         let [pp, qq, pq] = [0, 0, 0];
-        for (let i = 0; i < m; i++) { pp += a[i * n + p]! ** 2; qq += a[i * n + q]! ** 2; pq += a[i * n + p]! * a[i * n + q]!; }
+        for (let i = 0; i < m; i++) {
+          pp += a[i * n + p]! ** 2;
+          qq += a[i * n + q]! ** 2;
+          pq += a[i * n + p]! * a[i * n + q]!;
+        }
         if (!(Math.abs(pq) > 1e-15 * Math.sqrt(pp * qq)) || pq === 0) continue;
         moved = true;
         const theta = (qq - pp) / (2 * pq);
         const t = (theta >= 0 ? 1 : -1) / (Math.abs(theta) + Math.hypot(theta, 1));
         const c = 1 / Math.hypot(t, 1);
         const s = t * c;
-        const rotate = (x: Float64Array, i: number, j: number): void => { const [g, h] = [x[i]!, x[j]!]; x[i] = c * g - s * h; x[j] = s * g + c * h; };
+        const rotate = (x: Float64Array, i: number, j: number): void => {
+          const [g, h] = [x[i]!, x[j]!];
+          x[i] = c * g - s * h;
+          x[j] = s * g + c * h;
+        };
         for (let i = 0; i < m; i++) rotate(a, i * n + p, i * n + q);
         for (let i = 0; i < n; i++) rotate(v, i * n + p, i * n + q);
       }
     }
   }
-  const norms = Array.from({ length: n }, (_, j) => { let s = 0; for (let i = 0; i < m; i++) s = Math.hypot(s, a[i * n + j]!); return s; });
+  const norms = Array.from({ length: n }, (_, j) => {
+    let s = 0;
+    for (let i = 0; i < m; i++) s = Math.hypot(s, a[i * n + j]!);
+    return s;
+  });
   const order = norms.map((_, j) => j).sort((x, y) => norms[y]! - norms[x]!);
   const columns = order.filter((j) => norms[j]! > 1e-300 && norms[j]! > 1e-15 * norms[order[0]!]!);
-  const u = complete(columns.map((j) => Float64Array.from({ length: m }, (_, i) => a[i * n + j]! / norms[j]!)), m);
-  return { u, s: Float64Array.from(order, (j) => norms[j]!), vt: Float64Array.from({ length: n * n }, (_, k) => v[(k % n) * n + order[Math.floor(k / n)]!]!) };
+  const u = complete(
+    columns.map((j) => Float64Array.from({ length: m }, (_, i) => a[i * n + j]! / norms[j]!)),
+    m,
+  );
+  return {
+    u,
+    s: Float64Array.from(order, (j) => norms[j]!),
+    vt: Float64Array.from({ length: n * n }, (_, k) => v[(k % n) * n + order[Math.floor(k / n)]!]!),
+  };
 }
 // An orthonormal basis of the whole space that begins with these columns, by Gram and Schmidt, twice for accuracy.
 function complete(columns: Float64Array[], m: number): Float64Array {
@@ -150,7 +182,12 @@ function complete(columns: Float64Array[], m: number): Float64Array {
   for (let e = 0; basis.length < m; e++) {
     const v = new Float64Array(m);
     v[e] = 1;
-    for (const _ of [0, 1]) for (const b of basis) { let d = 0; for (let i = 0; i < m; i++) d += b[i]! * v[i]!; for (let i = 0; i < m; i++) v[i]! -= d * b[i]!; }
+    for (const _ of [0, 1])
+      for (const b of basis) {
+        let d = 0;
+        for (let i = 0; i < m; i++) d += b[i]! * v[i]!;
+        for (let i = 0; i < m; i++) v[i]! -= d * b[i]!;
+      }
     const norm = Math.hypot(...v);
     if (norm > 0.5 / Math.sqrt(m)) basis.push(v.map((x) => x / norm));
     if (e >= m - 1 && basis.length < m) e = -1 + ((e + 1) % m);

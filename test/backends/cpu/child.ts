@@ -40,7 +40,9 @@ const SCENARIOS: Record<string, () => object> = {
     for (let s = 0; s < steps; s++) {
       const all = [zeros()];
       for (let i = 0; i < COUNT; i++) all.push(next(all[i]!));
-      all.forEach((x, i) => { if (first(x) !== i) wrong++; });
+      all.forEach((x, i) => {
+        if (first(x) !== i) wrong++;
+      });
     }
     return { wrong };
   },
@@ -127,7 +129,12 @@ const SCENARIOS: Record<string, () => object> = {
 const started = performance.now();
 const result = SCENARIOS[process.argv[2]!]!();
 const { live, cached } = cpu.memory.stats();
-console.log(JSON.stringify({
-  ...result, msPerStep: +((performance.now() - started) / steps).toFixed(1), peakMB: Math.round(process.resourceUsage().maxRSS / 1024),
-  liveMB: Math.round(live / MB), cachedMB: Math.round(cached / MB),
-}));
+console.log(
+  JSON.stringify({
+    ...result,
+    msPerStep: +((performance.now() - started) / steps).toFixed(1),
+    peakMB: Math.round(process.resourceUsage().maxRSS / 1024),
+    liveMB: Math.round(live / MB),
+    cachedMB: Math.round(cached / MB),
+  }),
+);

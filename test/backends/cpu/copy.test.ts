@@ -1,7 +1,16 @@
 // Strided copies and casts: every pair of dtypes, and random layouts on both sides.
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { bf16ToNumber, type DType, DTYPES, f16ToNumber, isComplex, isFloating, numberToBf16, numberToF16 } from "../../../src/core/dtype.ts";
+import {
+  bf16ToNumber,
+  type DType,
+  DTYPES,
+  f16ToNumber,
+  isComplex,
+  isFloating,
+  numberToBf16,
+  numberToF16,
+} from "../../../src/core/dtype.ts";
 import { contiguousStrides, numelOf } from "../../../src/core/layout.ts";
 import type { CopySpec, Operand } from "../../../src/kernel/spec.ts";
 import { blank, cast, cpu, get, getRaw, positions, put, skip, stream, view } from "./harness.ts";
@@ -17,14 +26,20 @@ suite("copies on the native CPU", { skip }, () => {
     const floats = [0, -0, 1, -1, 0.4, -0.6, 1.5, 2.5, 127, -3.75, 100.999, 0.1];
     const wholes = [0, 1, -1, 2, 100, 127, -128, 5];
     for (const from of DTYPES) {
-      const given = (from === "bool" ? [0, 1, 1, 0, 1] : from === "uint8" ? wholes.map(Math.abs) : isFloating(from) || isComplex(from) ? floats : wholes).map((v) => cast(from, v));
+      const given = (
+        from === "bool" ? [0, 1, 1, 0, 1] : from === "uint8" ? wholes.map(Math.abs) : isFloating(from) || isComplex(from) ? floats : wholes
+      ).map((v) => cast(from, v));
       for (const to of DTYPES) {
         const src = put(isComplex(from) ? given.flatMap((v) => [v, isComplex(to) ? 2 * v : 0]) : given, from);
         const got = get(copy(blank([given.length], to), src));
         const want = given.map((v) => cast(to, v));
         const both = isComplex(to) ? want.flatMap((v, i) => [v, isComplex(from) ? 2 * v : 0 * i]) : want;
         // An integer has one zero only.
-        assert.deepEqual(got.map((v) => v + 0), both.map((v) => v + 0), `${from} -> ${to}`);
+        assert.deepEqual(
+          got.map((v) => v + 0),
+          both.map((v) => v + 0),
+          `${from} -> ${to}`,
+        );
       }
     }
   });
@@ -35,22 +50,39 @@ suite("copies on the native CPU", { skip }, () => {
   });
   test("16-bit floats round to nearest even and keep every pattern", () => {
     const all = Array.from({ length: 65536 }, (_, i) => i);
-    for (const [dtype, read, write] of [["float16", f16ToNumber, numberToF16], ["bfloat16", bf16ToNumber, numberToBf16]] as const) {
+    for (const [dtype, read, write] of [
+      ["float16", f16ToNumber, numberToF16],
+      ["bfloat16", bf16ToNumber, numberToBf16],
+    ] as const) {
       const values = all.map((b) => read(b));
       const half = put(values, dtype);
       assert.deepEqual(get(copy(blank([65536]), half)), values, `${dtype} -> float32`);
       assert.deepEqual(get(copy(blank([65536], dtype), put(values))), values, `float32 -> ${dtype}`);
       const next = stream(3);
       const between = values.map((v) => Math.fround(Number.isFinite(v) ? v * (1 + (next() - 0.5) * 2 ** -7) : v));
-      const ties = all.slice(0, 0x7b00).map((b) => (read(b) + read(b + 1)) / 2).filter((v) => Math.fround(v) === v);
-      for (const xs of [between, ties]) assert.deepEqual(get(copy(blank([xs.length], dtype), put(xs))), xs.map((v) => read(write(v))), dtype);
+      const ties = all
+        .slice(0, 0x7b00)
+        .map((b) => (read(b) + read(b + 1)) / 2)
+        .filter((v) => Math.fround(v) === v);
+      for (const xs of [between, ties])
+        assert.deepEqual(
+          get(copy(blank([xs.length], dtype), put(xs))),
+          xs.map((v) => read(write(v))),
+          dtype,
+        );
     }
   });
   test("int64 keeps all bits between integers", () => {
     const big = [2n ** 53n + 1n, -(2n ** 63n), 2n ** 63n - 1n, 4294967299n, -1n];
     assert.deepEqual(getRaw(copy(blank([5], "int64"), put(big, "int64"))), big);
-    assert.deepEqual(getRaw(copy(blank([5], "int32"), put(big, "int64"))), big.map((v) => Number(BigInt.asIntN(32, v))));
-    assert.deepEqual(getRaw(copy(blank([5], "uint8"), put(big, "int64"))), big.map((v) => Number(BigInt.asUintN(8, v))));
+    assert.deepEqual(
+      getRaw(copy(blank([5], "int32"), put(big, "int64"))),
+      big.map((v) => Number(BigInt.asIntN(32, v))),
+    );
+    assert.deepEqual(
+      getRaw(copy(blank([5], "uint8"), put(big, "int64"))),
+      big.map((v) => Number(BigInt.asUintN(8, v))),
+    );
     assert.deepEqual(get(copy(blank([5], "float64"), put(big, "int64"))), big.map(Number));
   });
 
@@ -76,7 +108,9 @@ suite("copies on the native CPU", { skip }, () => {
       const padded = order.map((d) => shape[d]! + (gaps ? pick(3) : 0));
       const dense = contiguousStrides(padded);
       const out = new Array<number>(shape.length);
-      order.forEach((d, i) => { out[d] = dense[i]!; });
+      order.forEach((d, i) => {
+        out[d] = dense[i]!;
+      });
       return out;
     };
     const span = (shape: number[], strides: number[]): number => shape.reduce((n, s, d) => n + (s - 1) * strides[d]!, 1);

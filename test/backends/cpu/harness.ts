@@ -2,7 +2,16 @@
 import assert from "node:assert/strict";
 import { CpuBackend } from "../../../src/backends/cpu/index.ts";
 import { loadAddon } from "../../../src/backends/cpu/native.ts";
-import { bf16ToNumber, type DType, f16ToNumber, isComplex, itemSize, numberToBf16, numberToF16, rawArray } from "../../../src/core/dtype.ts";
+import {
+  bf16ToNumber,
+  type DType,
+  f16ToNumber,
+  isComplex,
+  itemSize,
+  numberToBf16,
+  numberToF16,
+  rawArray,
+} from "../../../src/core/dtype.ts";
 import { denseLayout, type Layout, layoutOf, numelOf } from "../../../src/core/layout.ts";
 import type { Expr } from "../../../src/kernel/expr.ts";
 import { type Lane, type Operand, type PointwiseSpec, specId } from "../../../src/kernel/spec.ts";
@@ -27,11 +36,19 @@ export function stream(seed: number): () => number {
 /** A value as it is after a store to this dtype (int64 within 2^53). */
 export function cast(dtype: DType, x: number): number {
   switch (dtype) {
-    case "bool": return x !== 0 ? 1 : 0;
-    case "float16": return f16ToNumber(numberToF16(Math.fround(x)));
-    case "bfloat16": return bf16ToNumber(numberToBf16(x));
-    case "float32": case "complex64": return Math.fround(x);
-    case "float64": case "complex128": case "int64": return dtype === "int64" ? Math.trunc(x) : x;
+    case "bool":
+      return x !== 0 ? 1 : 0;
+    case "float16":
+      return f16ToNumber(numberToF16(Math.fround(x)));
+    case "bfloat16":
+      return bf16ToNumber(numberToBf16(x));
+    case "float32":
+    case "complex64":
+      return Math.fround(x);
+    case "float64":
+    case "complex128":
+    case "int64":
+      return dtype === "int64" ? Math.trunc(x) : x;
     default: {
       const a = rawArray(dtype, new ArrayBuffer(8)) as Int32Array;
       a[0] = Number(BigInt.asIntN(64, BigInt(Math.trunc(x)))) | 0;
@@ -50,7 +67,7 @@ export function put(values: ArrayLike<number | bigint>, dtype: DType = "float32"
   for (let i = 0; i < values.length; i++) {
     const v = values[i]!;
     if (dtype === "int64") raw[i] = BigInt(v);
-    else raw[i] = (dtype === "float16" ? numberToF16(Number(v)) : dtype === "bfloat16" ? numberToBf16(Number(v)) : Number(v));
+    else raw[i] = dtype === "float16" ? numberToF16(Number(v)) : dtype === "bfloat16" ? numberToBf16(Number(v)) : Number(v);
   }
   cpu.write(storage, 0, new Uint8Array(buffer));
   return { storage, dtype, layout: denseLayout(shape ?? [values.length / per]) };
@@ -67,13 +84,17 @@ export function blank(shape: readonly number[], dtype: DType = "float32"): Opera
 /** Element positions of a layout in row-major order of its shape. */
 export function positions(l: Layout): number[] {
   let out = [l.offset];
-  l.shape.forEach((n, d) => { out = out.flatMap((p) => Array.from({ length: n }, (_, i) => p + i * l.strides[d]!)); });
+  l.shape.forEach((n, d) => {
+    out = out.flatMap((p) => Array.from({ length: n }, (_, i) => p + i * l.strides[d]!));
+  });
   return out;
 }
 
 /** The values in row-major order; int64 as numbers, complex as pairs. */
 export function get(o: Operand): number[] {
-  return getRaw(o).map((v) => (o.dtype === "float16" ? f16ToNumber(Number(v)) : o.dtype === "bfloat16" ? bf16ToNumber(Number(v)) : Number(v)));
+  return getRaw(o).map((v) =>
+    o.dtype === "float16" ? f16ToNumber(Number(v)) : o.dtype === "bfloat16" ? bf16ToNumber(Number(v)) : Number(v),
+  );
 }
 /** The same as stored: int64 as bigint, 16-bit floats as bits. */
 export function getRaw(o: Operand): (number | bigint)[] {
@@ -85,7 +106,10 @@ export function getRaw(o: Operand): (number | bigint)[] {
 }
 
 /** The same storage under another layout. */
-export const view = (o: Operand, shape: readonly number[], strides: readonly number[], offset = 0): Operand => ({ ...o, layout: layoutOf(shape, strides, offset) });
+export const view = (o: Operand, shape: readonly number[], strides: readonly number[], offset = 0): Operand => ({
+  ...o,
+  layout: layoutOf(shape, strides, offset),
+});
 
 /** A pointwise spec. */
 export const spec = (lane: Lane, ...exprs: Expr[]): PointwiseSpec => ({ kind: "pointwise", id: specId(), exprs, lane });
@@ -110,7 +134,14 @@ export function ulps(got: number, want: number, bits: 24 | 53 = 24): number {
 }
 
 /** Asserts that every element is within `limit` ulps (or `absolute`) of the expected one. Returns the largest error. */
-export function close(name: string, got: readonly number[], want: readonly number[], limit: number, bits: 24 | 53 = 24, absolute = 0): number {
+export function close(
+  name: string,
+  got: readonly number[],
+  want: readonly number[],
+  limit: number,
+  bits: 24 | 53 = 24,
+  absolute = 0,
+): number {
   assert.equal(got.length, want.length, `${name}: lengths`);
   let worst = 0;
   got.forEach((g, i) => {

@@ -8,7 +8,12 @@ import { cpu, get, put, skip } from "./harness.ts";
 
 const MB = 1 << 20;
 const child = fileURLToPath(new URL(`./child${import.meta.url.slice(-3)}`, import.meta.url));
-interface Outcome { wrong: number; peakMB: number; liveMB: number; cachedMB: number }
+interface Outcome {
+  wrong: number;
+  peakMB: number;
+  liveMB: number;
+  cachedMB: number;
+}
 function run(scenario: string, steps = 1): Outcome {
   const out = spawnSync(process.execPath, [child, scenario, String(steps)], { encoding: "utf8", timeout: 120_000 });
   assert.equal(out.status, 0, `${scenario}: ${out.signal ?? ""} ${out.stderr.slice(0, 500)}`);
@@ -24,7 +29,9 @@ suite("memory of the native CPU", { skip }, () => {
   test("collections give blocks back at once", () => {
     assert.ok(cpu.memory.synchronous);
     const before = live();
-    (() => { for (let i = 0; i < 10; i++) cpu.alloc(MB); })();
+    (() => {
+      for (let i = 0; i < 10; i++) cpu.alloc(MB);
+    })();
     assert.ok(live() - before < MB);
   });
   // 64 tensors of 8 MB a step without an await: what is dropped must be reused, not piled up.
@@ -81,15 +88,23 @@ suite("memory of the native CPU", { skip }, () => {
     })();
     live();
     put(new Float32Array(MB).fill(4));
-    assert.deepEqual(get({ storage: restored, dtype: "float32", layout: { shape: [2], strides: [1], offset: 0, numel: 2, contiguous: true } }), [3, 3]);
+    assert.deepEqual(
+      get({ storage: restored, dtype: "float32", layout: { shape: [2], strides: [1], offset: 0, numel: 2, contiguous: true } }),
+      [3, 3],
+    );
   });
   test("small tensors share slabs and never overlap", () => {
     const all = Array.from({ length: 2000 }, (_, i) => put(new Array(1 + (i % 128)).fill(i)));
     live();
-    all.forEach((t, i) => { if (get(t).some((v) => v !== i)) assert.fail(`tensor ${i}`); });
+    all.forEach((t, i) => {
+      if (get(t).some((v) => v !== i)) assert.fail(`tensor ${i}`);
+    });
     const sorted = all.map((t) => t.storage.block as number).sort((a, b) => a - b);
     assert.equal(new Set(sorted).size, all.length);
-    assert.ok(sorted.every((p) => p % 64 === 0), "aligned");
+    assert.ok(
+      sorted.every((p) => p % 64 === 0),
+      "aligned",
+    );
   });
   test("blocks of every size are aligned and large enough", () => {
     for (const n of [513, 640, 1000, 4096, 5000, 65_537, MB - 1, MB, MB + 1, 3 * MB, 7 * MB + 5]) {
@@ -105,7 +120,10 @@ suite("memory of the native CPU", { skip }, () => {
     }
   });
   test("a request that cannot be met says how much was asked for, and the next one works", () => {
-    assert.throws(() => cpu.alloc(2 ** 46), (e) => e instanceof OutOfMemoryError && /67108864\.0 MB/.test(e.message));
+    assert.throws(
+      () => cpu.alloc(2 ** 46),
+      (e) => e instanceof OutOfMemoryError && /67108864\.0 MB/.test(e.message),
+    );
     assert.throws(() => cpu.alloc(2 ** 60), OutOfMemoryError);
     assert.deepEqual(get(put([1, 2])), [1, 2]);
   });

@@ -12,7 +12,9 @@ import { apply, blank, cast, close, cpu, get, getRaw, positions, put, skip, spec
 
 type Numbers = readonly (number | string)[];
 interface Recorded {
-  x: Numbers; a: Numbers; b: Numbers;
+  x: Numbers;
+  a: Numbers;
+  b: Numbers;
   unary: Record<string, Numbers>;
   binary: Record<string, { f64: Numbers; f32?: Numbers }>;
   int: { a: string[]; b: string[]; unary: Record<string, string[]>; binary: Record<string, { b: string[]; y: string[] }> };
@@ -63,10 +65,13 @@ suite("pointwise on the native CPU", { skip }, () => {
 
   test("int64 is exact to the last bit and wraps", () => {
     const a = put(recorded.int.a.map(BigInt), "int64");
-    for (const [op, y] of Object.entries(recorded.int.unary)) assert.deepEqual(getRaw(apply("i64", "int64", un(op), [a])), y.map(BigInt), op);
+    for (const [op, y] of Object.entries(recorded.int.unary))
+      assert.deepEqual(getRaw(apply("i64", "int64", un(op), [a])), y.map(BigInt), op);
     for (const [op, { b, y }] of Object.entries(recorded.int.binary)) {
       const got = getRaw(apply("i64", "int64", bin(op), [a, put(b.map(BigInt), "int64")]));
-      got.forEach((g, i) => { assert.equal(g, BigInt(y[i]!), `${op}(${recorded.int.a[i]}, ${b[i]})`); });
+      got.forEach((g, i) => {
+        assert.equal(g, BigInt(y[i]!), `${op}(${recorded.int.a[i]}, ${b[i]})`);
+      });
     }
   });
   test("integer division by zero is an error, the smallest number by -1 is not", () => {
@@ -91,7 +96,10 @@ suite("pointwise on the native CPU", { skip }, () => {
         assert.ok(off <= rtol * size, `${name}[${i / 2}]: got ${got[i]}, ${got[i + 1]}; want ${want[i]}, ${want[i + 1]}`);
       }
     };
-    for (const [lane, dtype, rtol] of [["c128", "complex128", 1e-12], ["c64", "complex64", 1e-5]] as const) {
+    for (const [lane, dtype, rtol] of [
+      ["c128", "complex128", 1e-12],
+      ["c64", "complex64", 1e-5],
+    ] as const) {
       const za = put(numbers(a), dtype);
       const zb = put(numbers(b), dtype);
       for (const [op, y] of Object.entries(unary)) near(`${op} ${dtype}`, get(apply(lane, dtype, un(op), [za])), numbers(y), rtol);
@@ -102,8 +110,13 @@ suite("pointwise on the native CPU", { skip }, () => {
   test("float32 functions keep their accuracy over whole ranges", () => {
     const next = stream(1);
     const ranges: [string, (x: number) => number, number, number, number][] = [
-      ["exp", Math.exp, -103, 88.7, 1.5], ["log", Math.log, 1e-30, 1e30, 1.5], ["tanh", Math.tanh, -10, 10, 2], ["sin", Math.sin, -10, 10, 2.5],
-      ["cos", Math.cos, -10, 10, 2.5], ["sin", Math.sin, 8000, 1e7, 2], ["sigmoid", (x) => 1 / (1 + Math.exp(-x)), -80, 30, 3.5],
+      ["exp", Math.exp, -103, 88.7, 1.5],
+      ["log", Math.log, 1e-30, 1e30, 1.5],
+      ["tanh", Math.tanh, -10, 10, 2],
+      ["sin", Math.sin, -10, 10, 2.5],
+      ["cos", Math.cos, -10, 10, 2.5],
+      ["sin", Math.sin, 8000, 1e7, 2],
+      ["sigmoid", (x) => 1 / (1 + Math.exp(-x)), -80, 30, 3.5],
     ];
     for (const [op, f, low, high, limit] of ranges) {
       const geometric = op === "log";
@@ -134,8 +147,16 @@ suite("pointwise on the native CPU", { skip }, () => {
     const data = Array.from({ length: 4096 }, () => Math.fround(next() * 8 - 4));
     const base = put(data);
     const strides: [number[], number[], number][] = [
-      [[7, 5, 9], [45, 9, 1], 0], [[7, 5, 9], [1, 7, 35], 3], [[7, 5, 9], [0, 9, 1], 5], [[7, 5, 9], [0, 0, 0], 11],
-      [[7, 5, 9], [200, 20, 2], 1], [[7, 5, 9], [0, 1, 0], 2], [[1, 2000, 2], [0, 1, 0], 0], [[2000, 2], [2, 1], 0], [[3, 1100], [0, 1], 7], [[], [], 9],
+      [[7, 5, 9], [45, 9, 1], 0],
+      [[7, 5, 9], [1, 7, 35], 3],
+      [[7, 5, 9], [0, 9, 1], 5],
+      [[7, 5, 9], [0, 0, 0], 11],
+      [[7, 5, 9], [200, 20, 2], 1],
+      [[7, 5, 9], [0, 1, 0], 2],
+      [[1, 2000, 2], [0, 1, 0], 0],
+      [[2000, 2], [2, 1], 0],
+      [[3, 1100], [0, 1], 7],
+      [[], [], 9],
     ];
     for (const [shape, s, offset] of strides) {
       const a = view(base, shape, s, offset);
@@ -154,9 +175,22 @@ suite("pointwise on the native CPU", { skip }, () => {
   test("a strided output leaves its gaps alone", () => {
     const out = put(new Array(24).fill(-1));
     const window = view(out, [3, 4], [1, 6], 0);
-    cpu.run(spec("f32", input(0).add(1)), [window], [put(Array.from({ length: 12 }, (_, i) => i), "float32", [3, 4])], []);
+    cpu.run(
+      spec("f32", input(0).add(1)),
+      [window],
+      [
+        put(
+          Array.from({ length: 12 }, (_, i) => i),
+          "float32",
+          [3, 4],
+        ),
+      ],
+      [],
+    );
     const want = new Array<number>(24).fill(-1);
-    positions(window.layout).forEach((p, i) => { want[p] = i + 1; });
+    positions(window.layout).forEach((p, i) => {
+      want[p] = i + 1;
+    });
     assert.deepEqual(get(out), want);
   });
 
@@ -167,14 +201,24 @@ suite("pointwise on the native CPU", { skip }, () => {
     const outs = [blank([4]), blank([4], "float64"), blank([4], "bool"), blank([4])];
     const gate = sum.gt(param(0));
     cpu.run(spec("f32", sum, sum.mul(sum).add(constant(0.5)), gate, sum.neg().where(gate, input(0))), outs, [a, b], [9]);
-    assert.deepEqual(outs.map(get), [[6, 8, 10, 12], [36.5, 64.5, 100.5, 144.5], [0, 0, 1, 1], [1, 2, -10, -12]]);
+    assert.deepEqual(outs.map(get), [
+      [6, 8, 10, 12],
+      [36.5, 64.5, 100.5, 144.5],
+      [0, 0, 1, 1],
+      [1, 2, -10, -12],
+    ]);
   });
   test("the same expression, an input or a constant as several results", () => {
     const a = put([1, 2, 3]);
     const outs = [blank([3]), blank([3]), blank([3]), blank([3], "int32")];
     const e = input(0).mul(2);
     cpu.run(spec("f32", e, e, input(0), constant(7)), outs, [a], []);
-    assert.deepEqual(outs.map(get), [[2, 4, 6], [2, 4, 6], [1, 2, 3], [7, 7, 7]]);
+    assert.deepEqual(outs.map(get), [
+      [2, 4, 6],
+      [2, 4, 6],
+      [1, 2, 3],
+      [7, 7, 7],
+    ]);
   });
   test("in place: the result may lie on an operand", () => {
     const a = put([1, 2, 3, 4]);
@@ -184,11 +228,25 @@ suite("pointwise on the native CPU", { skip }, () => {
   test("in place with several results: every operand is read before it is overwritten", () => {
     for (const dtype of ["float32", "float16"] as const) {
       for (const n of [5, 3000]) {
-        const a = put(Array.from({ length: n }, (_, i) => i % 7), dtype);
-        const b = put(Array.from({ length: n }, (_, i) => i % 5), dtype);
+        const a = put(
+          Array.from({ length: n }, (_, i) => i % 7),
+          dtype,
+        );
+        const b = put(
+          Array.from({ length: n }, (_, i) => i % 5),
+          dtype,
+        );
         cpu.run(spec("f32", input(0).add(input(1)), input(0).mul(input(1))), [a, b], [a, b], []);
-        assert.deepEqual(get(a), Array.from({ length: n }, (_, i) => (i % 7) + (i % 5)), `${dtype} sum`);
-        assert.deepEqual(get(b), Array.from({ length: n }, (_, i) => (i % 7) * (i % 5)), `${dtype} product`);
+        assert.deepEqual(
+          get(a),
+          Array.from({ length: n }, (_, i) => (i % 7) + (i % 5)),
+          `${dtype} sum`,
+        );
+        assert.deepEqual(
+          get(b),
+          Array.from({ length: n }, (_, i) => (i % 7) * (i % 5)),
+          `${dtype} product`,
+        );
       }
     }
   });
@@ -197,7 +255,13 @@ suite("pointwise on the native CPU", { skip }, () => {
     const out = blank([4]);
     const double = input(0).mul(2);
     cpu.run(spec("f32", double, double.add(input(0))), [a, out], [a], []);
-    assert.deepEqual([get(a), get(out)], [[2, 4, 6, 8], [3, 6, 9, 12]]);
+    assert.deepEqual(
+      [get(a), get(out)],
+      [
+        [2, 4, 6, 8],
+        [3, 6, 9, 12],
+      ],
+    );
   });
 
   const child = fileURLToPath(new URL(`./child${import.meta.url.slice(-3)}`, import.meta.url));
@@ -214,7 +278,9 @@ suite("pointwise on the native CPU", { skip }, () => {
       const x = Float32Array.from({ length: n }, (_, i) => ((i * 37) % 101) / 10 - 5);
       const got = get(apply("f32", "float32", input(0).exp().mul(input(0)), [put(x)]));
       const period = get(apply("f32", "float32", input(0).exp().mul(input(0)), [put(x.subarray(0, 101))]));
-      got.forEach((g, i) => { if (g !== period[i % 101]) assert.fail(`n ${n}, ${i}: ${g} and ${period[i % 101]}`); });
+      got.forEach((g, i) => {
+        if (g !== period[i % 101]) assert.fail(`n ${n}, ${i}: ${g} and ${period[i % 101]}`);
+      });
     }
   });
   test("nothing to do for an empty tensor", () => {

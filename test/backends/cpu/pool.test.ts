@@ -11,23 +11,46 @@ import { blank, cpu, get, put, skip, view } from "./harness.ts";
 
 type Values = readonly (number | string)[];
 interface Case {
-  readonly op: "max" | "avg"; readonly x: readonly number[]; readonly xs: Values; readonly y: readonly number[]; readonly ys: Values;
-  readonly index?: readonly number[]; readonly gy?: Values; readonly gx?: Values;
-  readonly kernel?: number[]; readonly stride?: number[]; readonly padding?: number[]; readonly dilation?: number[];
-  readonly adaptive: boolean; readonly countIncludePad?: boolean; readonly divisor?: number | null;
+  readonly op: "max" | "avg";
+  readonly x: readonly number[];
+  readonly xs: Values;
+  readonly y: readonly number[];
+  readonly ys: Values;
+  readonly index?: readonly number[];
+  readonly gy?: Values;
+  readonly gx?: Values;
+  readonly kernel?: number[];
+  readonly stride?: number[];
+  readonly padding?: number[];
+  readonly dilation?: number[];
+  readonly adaptive: boolean;
+  readonly countIncludePad?: boolean;
+  readonly divisor?: number | null;
 }
 let root = dirname(fileURLToPath(import.meta.url));
 while (!existsSync(join(root, "package.json"))) root = dirname(root);
 const cases = JSON.parse(readFileSync(join(root, "test/backends/cpu/pool.json"), "utf8")) as Case[];
 const numbers = (v: Values): number[] => v.map((x) => (typeof x === "number" ? x : x === "nan" ? NaN : x === "inf" ? Infinity : -Infinity));
 const specOf = (c: Case, op: PoolSpec["op"]): PoolSpec => ({
-  kind: "pool", op, kernel: c.kernel ?? [], stride: c.stride ?? [], padding: c.padding ?? [], dilation: c.dilation ?? [],
-  countIncludePad: c.countIncludePad ?? true, divisor: c.divisor ?? null, adaptive: c.adaptive,
+  kind: "pool",
+  op,
+  kernel: c.kernel ?? [],
+  stride: c.stride ?? [],
+  padding: c.padding ?? [],
+  dilation: c.dilation ?? [],
+  countIncludePad: c.countIncludePad ?? true,
+  divisor: c.divisor ?? null,
+  adaptive: c.adaptive,
 });
 
 function near(got: readonly number[], want: readonly number[], tolerance: number, name: string): void {
   assert.equal(got.length, want.length);
-  got.forEach((g, i) => assert.ok(Object.is(g, want[i]) || Math.abs(g - want[i]!) <= tolerance * (1 + Math.abs(want[i]!)), `${name} at ${i}: ${g} for ${want[i]}`));
+  got.forEach((g, i) =>
+    assert.ok(
+      Object.is(g, want[i]) || Math.abs(g - want[i]!) <= tolerance * (1 + Math.abs(want[i]!)),
+      `${name} at ${i}: ${g} for ${want[i]}`,
+    ),
+  );
 }
 // The last two dimensions change places in memory.
 function turned(o: Operand): Operand {
@@ -38,13 +61,20 @@ function turned(o: Operand): Operand {
   const values = get(o);
   const dense = contiguousStrides(shape);
   const data = new Array<number>(values.length);
-  values.forEach((v, i) => { data[shape.reduce((at, n, d) => at + (Math.floor(i / dense[d]!) % n) * strides[d]!, 0)] = v; });
+  values.forEach((v, i) => {
+    data[shape.reduce((at, n, d) => at + (Math.floor(i / dense[d]!) % n) * strides[d]!, 0)] = v;
+  });
   return view(put(data, o.dtype), shape, strides);
 }
 
 test("recorded results", { skip }, () => {
   assert.ok(cases.length > 30);
-  const kinds: readonly (readonly [DType, number, boolean])[] = [["float32", 2 ** -22, false], ["float64", 2 ** -50, true], ["float16", 2 ** -10, false], ["bfloat16", 2 ** -7, true]];
+  const kinds: readonly (readonly [DType, number, boolean])[] = [
+    ["float32", 2 ** -22, false],
+    ["float64", 2 ** -50, true],
+    ["float16", 2 ** -10, false],
+    ["bfloat16", 2 ** -7, true],
+  ];
   for (const [dtype, tolerance, loose] of kinds) {
     for (const c of cases) {
       const name = JSON.stringify([specOf(c, c.op), c.x, c.y, dtype]);
@@ -71,7 +101,10 @@ test("integers have maxima", { skip }, () => {
       const y = blank(c.y, dtype);
       const index = blank(c.y, "int64");
       cpu.run(specOf(c, "max"), [y, index], [put(eight(c.xs), dtype, c.x)], []);
-      assert.deepEqual(get(y).map((v) => v + 0), eight(c.ys).map((v) => v + 0));
+      assert.deepEqual(
+        get(y).map((v) => v + 0),
+        eight(c.ys).map((v) => v + 0),
+      );
       assert.deepEqual(get(index), c.index);
     }
   }
@@ -85,15 +118,26 @@ test("wide rows", { skip }, () => {
     const ow = Math.floor((w + 2 - 3) / stride) + 1;
     const y = blank([1, 2, oh, ow]);
     const index = blank([1, 2, oh, ow], "int64");
-    const spec: PoolSpec = { kind: "pool", op: "max", kernel: [3, 3], stride: [stride, stride], padding: [1, 1], dilation: [1, 1], countIncludePad: true, divisor: null, adaptive: false };
+    const spec: PoolSpec = {
+      kind: "pool",
+      op: "max",
+      kernel: [3, 3],
+      stride: [stride, stride],
+      padding: [1, 1],
+      dilation: [1, 1],
+      countIncludePad: true,
+      divisor: null,
+      adaptive: false,
+    };
     cpu.run(spec, [y, index], [put(x, "float32", [1, 2, h, w])], []);
     const at = get(index);
     get(y).forEach((v, i) => {
       const [c, r, q] = [Math.floor(i / (oh * ow)), Math.floor(i / ow) % oh, i % ow];
       let best = -Infinity;
-      for (let a = r * stride - 1; a < r * stride + 2; a++) for (let b = q * stride - 1; b < q * stride + 2; b++) {
-        if (a >= 0 && a < h && b >= 0 && b < w) best = Math.max(best, x[(c * h + a) * w + b]!);
-      }
+      for (let a = r * stride - 1; a < r * stride + 2; a++)
+        for (let b = q * stride - 1; b < q * stride + 2; b++) {
+          if (a >= 0 && a < h && b >= 0 && b < w) best = Math.max(best, x[(c * h + a) * w + b]!);
+        }
       assert.equal(v, best);
       assert.equal(x[c * h * w + at[i]!], best);
     });

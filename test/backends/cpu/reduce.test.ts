@@ -8,7 +8,14 @@ import { type Expr, input, param } from "../../../src/kernel/expr.ts";
 import { type Lane, laneOf, type Operand, type ReduceOp, type ScanSpec, specId } from "../../../src/kernel/spec.ts";
 import { blank, cpu, get, getRaw, positions, put, skip, stream, ulps, view } from "./harness.ts";
 
-interface Options { pre?: Expr; post?: Expr | null; lane?: Lane; dtype?: DType; params?: number[]; more?: Operand[] }
+interface Options {
+  pre?: Expr;
+  post?: Expr | null;
+  lane?: Lane;
+  dtype?: DType;
+  params?: number[];
+  more?: Operand[];
+}
 function reduce(op: ReduceOp, x: Operand, dims: readonly number[], o: Options = {}): Operand {
   const shape = x.layout.shape.map((n, d) => (dims.includes(d) ? 1 : n));
   const out = blank(shape, o.dtype ?? x.dtype);
@@ -20,8 +27,12 @@ function reduce(op: ReduceOp, x: Operand, dims: readonly number[], o: Options = 
 const nanMax = (a: number, b: number): number => (a !== a || b !== b ? NaN : Math.max(a, b));
 const nanMin = (a: number, b: number): number => (a !== a || b !== b ? NaN : Math.min(a, b));
 const FOLD: Record<ReduceOp, [number, (a: number, b: number) => number]> = {
-  sum: [0, (a, b) => a + b], prod: [1, (a, b) => a * b], max: [-Infinity, nanMax], min: [Infinity, nanMin],
-  any: [0, (a, b) => Number(a !== 0 || b !== 0)], all: [1, (a, b) => Number(a !== 0 && b !== 0)],
+  sum: [0, (a, b) => a + b],
+  prod: [1, (a, b) => a * b],
+  max: [-Infinity, nanMax],
+  min: [Infinity, nanMin],
+  any: [0, (a, b) => Number(a !== 0 || b !== 0)],
+  all: [1, (a, b) => Number(a !== 0 && b !== 0)],
 };
 function expected(op: ReduceOp, x: Operand, dims: readonly number[]): number[] {
   const shape = x.layout.shape;
@@ -29,7 +40,9 @@ function expected(op: ReduceOp, x: Operand, dims: readonly number[]): number[] {
   const [start, f] = FOLD[op];
   const out = new Array<number>(numelOf(shape.map((n, d) => (dims.includes(d) ? 1 : n)))).fill(start);
   const values = get(x);
-  positions({ shape, strides, offset: 0, numel: 0, contiguous: false }).forEach((p, i) => { out[p] = f(out[p]!, values[i]!); });
+  positions({ shape, strides, offset: 0, numel: 0, contiguous: false }).forEach((p, i) => {
+    out[p] = f(out[p]!, values[i]!);
+  });
   return out;
 }
 
@@ -39,7 +52,11 @@ suite("reductions on the native CPU", { skip }, () => {
     const shapes = [[4, 5, 6], [1, 7, 1], [40, 30], [3, 1100], [1100, 3], [2, 3, 4, 5], [65, 66], [2000], []];
     for (const shape of shapes) {
       const n = numelOf(shape);
-      const strides: number[][] = [contiguousStrides(shape), contiguousStrides(shape.toReversed()).toReversed(), contiguousStrides(shape).map((s) => 2 * s)];
+      const strides: number[][] = [
+        contiguousStrides(shape),
+        contiguousStrides(shape.toReversed()).toReversed(),
+        contiguousStrides(shape).map((s) => 2 * s),
+      ];
       if (shape.length > 1) strides.push(contiguousStrides(shape).with(0, 0), contiguousStrides(shape).with(shape.length - 1, 0));
       const base = put(Array.from({ length: 2 * n + 2 }, () => Math.fround(0.9 + next() * 0.2)));
       for (const s of strides) {
@@ -51,7 +68,10 @@ suite("reductions on the native CPU", { skip }, () => {
             get(reduce(op, x, dims)).forEach((g, i) => {
               const u = ulps(g, want[i]!);
               // Sums add at most 1024 terms in float32 lanes before they are carried into double.
-              assert.ok(u <= (op === "sum" ? 16 : 1), `${op} [${shape}] strides [${s}] over [${dims}] at ${i}: got ${g}, want ${want[i]} (${u} ulps)`);
+              assert.ok(
+                u <= (op === "sum" ? 16 : 1),
+                `${op} [${shape}] strides [${s}] over [${dims}] at ${i}: got ${g}, want ${want[i]} (${u} ulps)`,
+              );
             });
           }
         }
@@ -61,7 +81,11 @@ suite("reductions on the native CPU", { skip }, () => {
   test("other dtypes", () => {
     const next = stream(6);
     for (const dtype of ["float64", "int64", "int32", "int16", "uint8", "float16", "bfloat16"] as const) {
-      const x = put(Array.from({ length: 30 * 40 }, () => Math.floor(next() * 4)), dtype, [30, 40]);
+      const x = put(
+        Array.from({ length: 30 * 40 }, () => Math.floor(next() * 4)),
+        dtype,
+        [30, 40],
+      );
       const wide: DType = dtype.startsWith("int") || dtype === "uint8" ? "int64" : "float64";
       for (const dims of [[0], [1], [0, 1]]) {
         for (const op of ["sum", "max", "min"] as const) {
@@ -85,7 +109,9 @@ suite("reductions on the native CPU", { skip }, () => {
     const [flat] = get(reduce("sum", put(data), [0]));
     assert.ok(Math.abs(flat! - exact) / exact < 2e-7, `${flat} for ${exact}`);
     const columns = new Float64Array(3);
-    data.forEach((v, i) => { columns[i % 3]! += v; });
+    data.forEach((v, i) => {
+      columns[i % 3]! += v;
+    });
     get(reduce("sum", put(data, "float32", [n / 3, 3]), [0])).forEach((g, i) => {
       assert.ok(Math.abs(g - columns[i]!) / columns[i]! < 2e-7, `column ${i}: ${g} for ${columns[i]}`);
     });
@@ -118,7 +144,12 @@ suite("reductions on the native CPU", { skip }, () => {
     const x = put(data, "float64", [20, 30]);
     const mean = reduce("sum", x, [1], { post: input(0).mul(param(0)), params: [1 / 30] });
     const stretched = view(mean, [20, 30], [1, 0]);
-    const variance = reduce("sum", x, [1], { pre: input(0).sub(input(1)).square(), post: input(0).div(param(0)), params: [30], more: [stretched] });
+    const variance = reduce("sum", x, [1], {
+      pre: input(0).sub(input(1)).square(),
+      post: input(0).div(param(0)),
+      params: [30],
+      more: [stretched],
+    });
     get(variance).forEach((g, i) => {
       const row = data.slice(30 * i, 30 * i + 30);
       const m = row.reduce((a, b) => a + b) / 30;
@@ -129,7 +160,10 @@ suite("reductions on the native CPU", { skip }, () => {
     assert.ok(Math.abs(norm! - Math.hypot(...data)) < 1e-10);
   });
   test("an integer division by zero inside a reduction is an error", () => {
-    assert.throws(() => reduce("sum", put([4, 5], "int32"), [0], { pre: input(0).floorDivide(input(1)), more: [put([1, 0], "int32")] }), ValueError);
+    assert.throws(
+      () => reduce("sum", put([4, 5], "int32"), [0], { pre: input(0).floorDivide(input(1)), more: [put([1, 0], "int32")] }),
+      ValueError,
+    );
   });
   test("a function that the lane does not have is an error, not silence", () => {
     assert.throws(() => reduce("sum", put([4, 5], "int32"), [0], { pre: input(0).exp() }), { name: "UnsupportedError" });
@@ -155,8 +189,15 @@ suite("argReduce on the native CPU", { skip }, () => {
     const next = stream(8);
     for (const dtype of ["float32", "float64", "float16", "bfloat16", "int64", "int32", "uint8", "bool"] as const) {
       const limit = dtype === "bool" ? 2 : 50;
-      const base = put(Array.from({ length: 2 * 6 * 7 * 8 }, () => Math.floor(next() * limit)), dtype);
-      for (const s of [[56, 8, 1], [1, 6, 42], [112, 16, 2]]) {
+      const base = put(
+        Array.from({ length: 2 * 6 * 7 * 8 }, () => Math.floor(next() * limit)),
+        dtype,
+      );
+      for (const s of [
+        [56, 8, 1],
+        [1, 6, 42],
+        [112, 16, 2],
+      ]) {
         const x = view(base, [6, 7, 8], s);
         for (const dim of [0, 1, 2]) {
           for (const op of ["max", "min"] as const) {
@@ -202,23 +243,49 @@ suite("scans on the native CPU", { skip }, () => {
   };
   test("sums, products, log-sums along every dimension", () => {
     const next = stream(9);
-    const base = put(Array.from({ length: 5 * 6 * 7 * 2 }, () => next() + 0.5), "float64");
+    const base = put(
+      Array.from({ length: 5 * 6 * 7 * 2 }, () => next() + 0.5),
+      "float64",
+    );
     const logAdd = (a: number, b: number): number => Math.max(a, b) + Math.log1p(Math.exp(-Math.abs(a - b)));
-    for (const s of [[42, 7, 1], [1, 5, 30], [84, 14, 2]]) {
+    for (const s of [
+      [42, 7, 1],
+      [1, 5, 30],
+      [84, 14, 2],
+    ]) {
       const x = view(base, [5, 6, 7], s);
       for (const dim of [0, 1, 2]) {
-        for (const [op, f] of [["sum", FOLD.sum[1]], ["prod", FOLD.prod[1]], ["logaddexp", logAdd]] as const) {
+        for (const [op, f] of [
+          ["sum", FOLD.sum[1]],
+          ["prod", FOLD.prod[1]],
+          ["logaddexp", logAdd],
+        ] as const) {
           const want = running(x, dim, f);
-          scan(op, x, dim)[0]!.forEach((g, i) => { assert.ok(Math.abs(g - want[i]!) <= 1e-12 * Math.abs(want[i]!), `${op} dim ${dim} at ${i}`); });
+          scan(op, x, dim)[0]!.forEach((g, i) => {
+            assert.ok(Math.abs(g - want[i]!) <= 1e-12 * Math.abs(want[i]!), `${op} dim ${dim} at ${i}`);
+          });
         }
-        for (const [op, f] of [["max", nanMax], ["min", nanMin]] as const) assert.deepEqual(scan(op, x, dim)[0], running(x, dim, f));
+        for (const [op, f] of [
+          ["max", nanMax],
+          ["min", nanMin],
+        ] as const)
+          assert.deepEqual(scan(op, x, dim)[0], running(x, dim, f));
       }
     }
   });
   test("running extremes name the last of equals, and NaN stays", () => {
-    assert.deepEqual(scan("max", put([1, 3, 3, 2, 5]), 0), [[1, 3, 3, 3, 5], [0, 1, 2, 2, 4]]);
-    assert.deepEqual(scan("min", put([4, 4, 5, 1]), 0), [[4, 4, 4, 1], [0, 1, 1, 3]]);
-    assert.deepEqual(scan("max", put([1, NaN, 7, NaN]), 0), [[1, NaN, NaN, NaN], [0, 1, 1, 3]]);
+    assert.deepEqual(scan("max", put([1, 3, 3, 2, 5]), 0), [
+      [1, 3, 3, 3, 5],
+      [0, 1, 2, 2, 4],
+    ]);
+    assert.deepEqual(scan("min", put([4, 4, 5, 1]), 0), [
+      [4, 4, 4, 1],
+      [0, 1, 1, 3],
+    ]);
+    assert.deepEqual(scan("max", put([1, NaN, 7, NaN]), 0), [
+      [1, NaN, NaN, NaN],
+      [0, 1, 1, 3],
+    ]);
   });
   test("integers wrap nowhere early, long float32 sums stay accurate", () => {
     assert.deepEqual(scan("sum", put([100, 100, 100], "uint8"), 0, "int64"), [[100, 200, 300]]);
