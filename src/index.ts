@@ -4,16 +4,22 @@ import { CpuBackend } from "./backends/cpu/index.ts";
 import { loadAddon } from "./backends/cpu/native.ts";
 import { makeMeta } from "./backends/meta/index.ts";
 import { makeReference } from "./backends/reference/index.ts";
+import { makeWasm } from "./backends/wasm/index.ts";
 import { ValueError } from "./core/errors.ts";
 import "./ops/methods.ts";
 
 registerDevice("reference", () => makeReference());
 registerDevice("meta", makeMeta);
+registerDevice("wasm", () => makeWasm());
+// FIREBRAND_KERNELS=wasm or =reference computes on those although native kernels could be had.
 registerDevice("cpu", () => {
+  const wanted = process.env["FIREBRAND_KERNELS"];
+  if (wanted === "reference") return makeReference("cpu");
+  if (wanted === "wasm") return makeWasm("cpu");
   const loaded = loadAddon();
   if ("addon" in loaded) return new CpuBackend(loaded.addon);
-  console.error(`firebrand: no native kernels (${loaded.reason}); the slow reference backend computes instead. Install g++ or clang++`);
-  return makeReference("cpu");
+  console.error(`firebrand: no native kernels (${loaded.reason}); WebAssembly computes instead, on one thread`);
+  return makeWasm("cpu");
 });
 
 export * from "./core/errors.ts";

@@ -101,9 +101,10 @@ export async function buildNative({ extra = [], onStart = () => {} } = {}) {
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
   const result = await buildNative({ onStart: () => process.stderr.write("firebrand: compiling the native kernels, once…\n") });
-  if (result.path) console.log(result.path);
+  if (process.argv.includes("--json")) console.log(JSON.stringify(result));
+  else if (result.path) console.log(result.path);
   else {
-    console.error(`firebrand: no native kernels: ${result.reason}`);
-    if (process.argv.includes("--required")) process.exit(1);
+    console.error(`no native kernels: ${result.reason}`);
+    process.exit(1);
   }
 }

@@ -64,8 +64,8 @@ export async function setup() {
   }
   if (!process.env.FIREBRAND_ADDON) {
     const { buildNative } = await import("./build-native.mjs");
-    const native = await buildNative({ onStart: () => console.error("firebrand: compiling the native kernels, once…") });
-    if (native.reason) console.error(`firebrand: no native kernels: ${native.reason}`);
+    // Without a compiler the library says so itself, when it falls back on WebAssembly.
+    await buildNative({ onStart: () => console.error("firebrand: compiling the native kernels, once…") });
   }
   mkdirSync(dirname(stamp), { recursive: true });
   writeFileSync(stamp, JSON.stringify({ lock, sources }));

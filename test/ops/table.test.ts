@@ -71,8 +71,8 @@ for (const entry of registry as unknown as AnyOp[]) {
         assert.equal(op.inplace(x, ...args.slice(1)), x);
         same(x, out[0]!, `${op.torch}_`);
       }
-      // Every other device gives the same: the reference backend values, the meta backend shapes.
-      for (const device of ["reference", "meta"]) {
+      // Every other device gives the same: the reference and WebAssembly backends values, the meta backend shapes.
+      for (const device of ["reference", "wasm", "meta"]) {
         const moved = args.map((a) => (torch.isTensor(a) ? a.to({ device }) : a));
         tensors(entry(...moved)).forEach((o, i) => {
           assert.equal(o.device, device);

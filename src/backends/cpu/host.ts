@@ -63,10 +63,10 @@ export abstract class Host {
   }
 
   call(op: NativeOp): void {
-    const ring = this.ring;
-    ring[0] = OP[op];
+    this.ring[0] = OP[op];
     this.invoke();
-    if (ring[0] !== 0) throw this.error(op, ring[0]!);
+    const status = this.ring[0]!;
+    if (status !== 0) throw this.error(op, status);
   }
 
   protected error(op: NativeOp, status: number): FirebrandError {

@@ -1,80 +1,12 @@
-// The CPU backend: native memory and one driver per kernel kind. The WASM backend uses the same drivers over its own host.
+// The native CPU backend: the addon's memory and the drivers over it.
 import { availableParallelism } from "node:os";
-import { type DType, isComplex, isFloating } from "../../core/dtype.ts";
+import type { DType } from "../../core/dtype.ts";
 import type { Storage } from "../../core/storage.ts";
 import type { Backend } from "../../kernel/backend.ts";
 import type { KernelSpec, Operand } from "../../kernel/spec.ts";
-import { conv } from "./conv.ts";
-import { copy } from "./copy.ts";
-import { gather, scatter } from "./gather.ts";
-import { hasFused, runFused } from "./fused.ts";
-import type { Host } from "./host.ts";
-import { argReduce, scan, sort } from "./lines.ts";
-import { matmul } from "./matmul.ts";
+import { Drivers } from "./drivers.ts";
 import { NativeMemory, type NativeStorage } from "./memory.ts";
 import { type Addon, NativeHost } from "./native.ts";
-import { pointwise, type Programs } from "./pointwise.ts";
-import { pool } from "./pool.ts";
-import { reduce } from "./reduce.ts";
-
-/** Dispatches specs to the drivers of one host. */
-export class Drivers {
-  readonly host: Host;
-  readonly #programs: Programs = new Map();
-  constructor(host: Host) {
-    this.host = host;
-  }
-
-  has(spec: KernelSpec, dtype: DType): boolean {
-    switch (spec.kind) {
-      case "fused":
-        return hasFused(spec.name, dtype);
-      case "conv":
-        return isFloating(dtype);
-      case "pool":
-        return spec.op === "max" ? !isComplex(dtype) : isFloating(dtype);
-      default:
-        return true;
-    }
-  }
-
-  run(spec: KernelSpec, outs: readonly Operand[], ins: readonly Operand[], params: readonly number[]): void {
-    this.host.hold(outs, ins);
-    this.#dispatch(spec, outs, ins, params);
-    this.host.letGo();
-  }
-
-  #dispatch(spec: KernelSpec, outs: readonly Operand[], ins: readonly Operand[], params: readonly number[]): void {
-    const host = this.host;
-    switch (spec.kind) {
-      case "pointwise":
-        return pointwise(host, this.#programs, spec, outs, ins, params);
-      case "reduce":
-        return reduce(host, this.#programs, spec, outs[0]!, ins, params);
-      case "copy":
-        return copy(host, outs[0]!, ins[0]!);
-      case "matmul":
-        return matmul(host, spec, outs[0]!, ins);
-      case "gather":
-        return gather(host, outs[0]!, ins, params);
-      case "scatter":
-        return scatter(host, spec, outs[0]!, ins, params);
-      case "argReduce":
-        return argReduce(host, spec, outs, ins[0]!);
-      case "scan":
-        return scan(host, spec, outs, ins[0]!);
-      case "conv":
-        return conv(host, spec, outs[0]!, ins);
-      case "pool":
-        return pool(host, spec, outs, ins[0]!);
-      case "sort":
-      case "topk":
-        return sort(host, spec, outs, ins[0]!);
-      case "fused":
-        return runFused(host, spec.name, outs, ins, params);
-    }
-  }
-}
 
 /** The native CPU. */
 export class CpuBackend implements Backend {

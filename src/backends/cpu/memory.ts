@@ -1,11 +1,10 @@
 // Native memory without dispose. Every block has a count of references; a JavaScript handle is one reference, given back by
 // a finalizer that runs inside the garbage collector. When the cache has no block and enough was handed out since the last
 // collection, a minor collection (0.3 ms) is run to get blocks back, a full one only when live memory really grew.
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import type { Device } from "../../core/device.ts";
 import { OutOfMemoryError } from "../../core/errors.ts";
 import { type Retained, Storage, type Version } from "../../core/storage.ts";
+import { type Collector, collector } from "./collector.ts";
 import type { Addon } from "./native.ts";
 
 const MB = 1 << 20;
@@ -15,8 +14,6 @@ const BUDGET = 64 * MB;
 const SMALL = 512;
 const SLAB = 8192;
 const HOLDER_SLOTS = 64;
-
-type Collector = (options?: { type: "minor" | "major" }) => void;
 
 /** A storage in native memory: an address, the block's number, and the handle that keeps it. */
 export class NativeStorage extends Storage {
@@ -118,8 +115,7 @@ export class NativeMemory {
     this.#ring = new Float64Array(addon.ring);
     this.#refs = new Int32Array(addon.refs);
     this.#slots = new Int32Array(addon.slots);
-    setFlagsFromString("--expose-gc");
-    this.#gc = runInNewContext("gc") as Collector;
+    this.#gc = collector();
     this.synchronous = this.#selfTest();
   }
 

@@ -23,7 +23,8 @@ export interface Addon {
   transfer(array: ArrayBufferView, toNative: boolean): void;
 }
 
-function packageRoot(): string {
+/** The folder of package.json. */
+export function packageRoot(): string {
   let dir = dirname(fileURLToPath(import.meta.url));
   while (!existsSync(join(dir, "package.json"))) dir = dirname(dir);
   return dir;
@@ -50,9 +51,10 @@ export function loadAddon(): { addon: Addon } | { reason: string } {
   if (!path) {
     const script = join(root, "tools", "build-native.mjs");
     if (!existsSync(script)) return { reason: "the package has no native sources" };
-    const out = spawnSync(process.execPath, [script], { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
-    path = out.stdout.trim().split("\n").at(-1) ?? "";
-    if (!path) return { reason: "the kernels could not be compiled" };
+    const out = spawnSync(process.execPath, [script, "--json"], { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
+    const built = (out.status === 0 ? JSON.parse(out.stdout) : { reason: "the build script failed" }) as { path?: string; reason?: string };
+    if (!built.path) return { reason: built.reason ?? "" };
+    path = built.path;
   }
   try {
     return { addon: createRequire(import.meta.url)(path) as Addon };

@@ -1,0 +1,28 @@
+// The WebAssembly backend: the drivers of the CPU backend over linear memory. One thread, 128-bit SIMD, no compiler needed.
+import type { DType } from "../../core/dtype.ts";
+import type { Storage } from "../../core/storage.ts";
+import type { Backend } from "../../kernel/backend.ts";
+import type { KernelSpec } from "../../kernel/spec.ts";
+import { weakCollector } from "../cpu/collector.ts";
+import { Drivers } from "../cpu/drivers.ts";
+import { WasmHost } from "./host.ts";
+import { WasmMemory, type WasmStorage } from "./memory.ts";
+import { loadKernels } from "./module.ts";
+
+/** Makes the WebAssembly backend, under another name where it stands in for that device. */
+export function makeWasm(name = "wasm"): Backend {
+  const kernels = loadKernels();
+  const memory = new WasmMemory(kernels, weakCollector());
+  const drivers = new Drivers(new WasmHost(kernels, memory));
+  const backend = {
+    name,
+    alloc: (nbytes: number): Storage => memory.alloc(backend, nbytes),
+    write: (s: Storage, offset: number, src: Uint8Array): void => memory.write(s as WasmStorage, offset, src),
+    readSync: (s: Storage, offset: number, dst: Uint8Array): void => memory.read(s as WasmStorage, offset, dst),
+    read: async (s: Storage, offset: number, dst: Uint8Array): Promise<void> => memory.read(s as WasmStorage, offset, dst),
+    supports: (): boolean => true,
+    has: (spec: KernelSpec, dtype: DType): boolean => drivers.has(spec, dtype),
+    run: drivers.run.bind(drivers),
+  } satisfies Backend;
+  return backend;
+}

@@ -1,0 +1,118 @@
+// Compiles native/*.cc to native/prebuilt/kernels.wasm, which is checked in: it computes where there is no C++ compiler.
+// Needs clang, wasm-ld, wasi-libc and libc++ for wasm32 (Debian: clang-16 lld-16 wasi-libc libc++-16-dev-wasm32
+// libc++abi-16-dev-wasm32 libclang-rt-16-dev-wasm32).
+// `--check` proves that the file belongs to the sources: by the hash of the sources, and byte by byte where the compiler is.
+import { spawn, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+const native = join(root, "native");
+const target = join(native, "prebuilt", "kernels.wasm");
+const record = join(native, "prebuilt", "kernels.json");
+// The addon's surface and allocator have no place in linear memory.
+const NATIVE_ONLY = ["addon.cc", "memory.cc", "memory.h"];
+const FLAGS = [
+  "--target=wasm32-wasi",
+  "-O3",
+  "-msimd128",
+  "-mbulk-memory",
+  "-mnontrapping-fptoint",
+  "-std=c++20",
+  "-fno-exceptions",
+  "-fno-rtti",
+  "-fno-math-errno",
+  "-fno-trapping-math",
+  "-fwrapv",
+  "-fvisibility=hidden",
+  "-Wall",
+  "-Wno-psabi",
+  "-Wno-unknown-pragmas",
+  "-Wno-unused-function",
+];
+const LINK = ["-mexec-model=reactor", "-nodefaultlibs", "-Wl,--strip-all", "-Wl,--gc-sections", "-Wl,--max-memory=4294967296"];
+
+const files = readdirSync(native)
+  .filter((f) => /\.(cc|h)$/.test(f) && !NATIVE_ONLY.includes(f))
+  .sort();
+const sha = (bytes) => createHash("sha256").update(bytes).digest("hex");
+const sources = () => {
+  const hash = createHash("sha256");
+  for (const f of files) hash.update(f).update(readFileSync(join(native, f)));
+  return hash.update([...FLAGS, ...LINK].join(" ")).digest("hex");
+};
+
+/** A clang that has the libraries for wasm32, or the reason why there is none. */
+function toolchain() {
+  for (const suffix of ["-16", ""]) {
+    const clang = `clang${suffix}`;
+    const out = spawnSync(clang, ["--version"], { encoding: "utf8" });
+    if (out.status !== 0) continue;
+    const version = /clang version (\S+)/.exec(out.stdout)?.[1] ?? "unknown";
+    const where = spawnSync(clang, ["-print-resource-dir"], { encoding: "utf8" }).stdout.trim();
+    const llvm = join(where, "..", "..", "..");
+    const builtins = join(where, "lib", "wasi", "libclang_rt.builtins-wasm32.a");
+    const headers = join(llvm, "include", "wasm32-wasi", "c++", "v1");
+    if (!existsSync(builtins) || !existsSync(headers)) return { reason: `${clang} has no C++ library for wasm32` };
+    const linker = spawnSync("which", [`wasm-ld${suffix}`], { encoding: "utf8" }).stdout.trim();
+    if (!linker) return { reason: `wasm-ld${suffix} not found` };
+    return { clang, version, headers, linker, libraries: ["-lc", "-lc++", "-lc++abi", builtins, `-L${join(llvm, "lib", "wasm32-wasi")}`] };
+  }
+  return { reason: "no clang" };
+}
+
+function compile(clang, args) {
+  return new Promise((done) => {
+    const child = spawn(clang, args, { cwd: native, stdio: ["ignore", "inherit", "inherit"] });
+    child.on("close", (code) => done(code === 0));
+  });
+}
+
+async function build(c) {
+  const work = mkdtempSync(join(tmpdir(), "firebrand-wasm-"));
+  try {
+    const queue = files.filter((f) => f.endsWith(".cc"));
+    const objects = queue.map((f) => join(work, `${f}.o`));
+    let good = true;
+    const worker = async () => {
+      for (let f = queue.shift(); f && good; f = queue.shift())
+        good &&= await compile(c.clang, [...FLAGS, "-isystem", c.headers, "-c", f, "-o", join(work, `${f}.o`)]);
+    };
+    await Promise.all(Array.from({ length: Math.max(2, availableParallelism()) }, worker));
+    const out = join(work, "kernels.wasm");
+    const link = ["--target=wasm32-wasi", ...LINK, `-fuse-ld=${c.linker}`, ...objects, ...c.libraries, "-o", out];
+    if (!good || !(await compile(c.clang, link))) return null;
+    return readFileSync(out);
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+const c = toolchain();
+if (process.argv.includes("--check")) {
+  const known = JSON.parse(readFileSync(record, "utf8"));
+  const fail = (why) => {
+    console.error(`${why}: run node tools/build-wasm.mjs`);
+    process.exit(1);
+  };
+  if (known.sources !== sources()) fail("native/prebuilt/kernels.wasm is older than native/");
+  if (known.sha256 !== sha(readFileSync(target))) fail("native/prebuilt/kernels.wasm is not the file that was built");
+  if (c.reason) console.log(`kernels.wasm belongs to the sources by their hash (not rebuilt: ${c.reason})`);
+  else if (c.version !== known.clang) console.log(`kernels.wasm belongs to the sources by their hash (not rebuilt: clang ${c.version}, not ${known.clang})`);
+  else if (sha((await build(c)) ?? "") !== known.sha256) fail("native/prebuilt/kernels.wasm is not what the sources give");
+  else console.log("kernels.wasm is what the sources give, byte by byte");
+} else {
+  if (c.reason) {
+    console.error(`no build: ${c.reason}`);
+    process.exit(1);
+  }
+  const bytes = await build(c);
+  if (!bytes) process.exit(1);
+  mkdirSync(dirname(target), { recursive: true });
+  writeFileSync(target, bytes);
+  writeFileSync(record, `${JSON.stringify({ clang: c.version, sources: sources(), sha256: sha(bytes), bytes: bytes.length }, null, 2)}\n`);
+  console.log(`${target}: ${bytes.length} bytes`);
+}
