@@ -101,7 +101,8 @@ if (process.argv.includes("--check")) {
   if (known.sources !== sources()) fail("native/prebuilt/kernels.wasm is older than native/");
   if (known.sha256 !== sha(readFileSync(target))) fail("native/prebuilt/kernels.wasm is not the file that was built");
   if (c.reason) console.log(`kernels.wasm belongs to the sources by their hash (not rebuilt: ${c.reason})`);
-  else if (c.version !== known.clang) console.log(`kernels.wasm belongs to the sources by their hash (not rebuilt: clang ${c.version}, not ${known.clang})`);
+  else if (c.version !== known.clang)
+    console.log(`kernels.wasm belongs to the sources by their hash (not rebuilt: clang ${c.version}, not ${known.clang})`);
   else if (sha((await build(c)) ?? "") !== known.sha256) fail("native/prebuilt/kernels.wasm is not what the sources give");
   else console.log("kernels.wasm is what the sources give, byte by byte");
 } else {
