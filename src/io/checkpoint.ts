@@ -29,7 +29,7 @@ function encode(x: unknown, tensors: Record<string, Tensor>): unknown {
     throw new FormatError({ op: "saveCheckpoint", message: `a ${typeof x} cannot be saved`, hint: "Save plain data and tensors" });
   return x;
 }
-function decode(x: unknown, tensor: (key: string) => Tensor): unknown {
+function decode(x: unknown, tensor: (key: string) => unknown): unknown {
   if (Array.isArray(x)) return x.map((v) => decode(v, tensor));
   if (typeof x !== "object" || x === null) return x;
   const o = x as Record<string, unknown>;
@@ -64,8 +64,14 @@ export async function loadCheckpoint<T = Record<string, unknown>>(path: string, 
     } catch (e) {
       throw new FormatError({ op: "loadCheckpoint", message: `${path}: the structure is not JSON`, cause: e });
     }
-    return decode(parsed, (key) => file.get(key, options)) as T;
+    const tensors = new Map<string, Tensor>();
+    for (const key of file.keys) tensors.set(key, await file.get(key, options));
+    return decode(parsed, (key) => {
+      const t = tensors.get(key);
+      if (!t) throw new FormatError({ op: "loadCheckpoint", message: `${path}: the structure names a tensor ${key} that is not there` });
+      return t;
+    }) as T;
   } finally {
-    file.close();
+    await file.close();
   }
 }

@@ -8,4 +8,6 @@ export {
   type TensorInfo,
 } from "./safetensors.ts";
 export { loadCheckpoint, saveCheckpoint } from "./checkpoint.ts";
-export { bytesSource, type ByteSource, type ByteSink } from "./bytes.ts";
+export { blobSource, bytesSource, fileSource, httpSource, type ByteSource, type SourceLike } from "./source.ts";
+export { memorySink, type ByteSink } from "./sink.ts";
+export { isStored, StoredTensor, type ReadOptions } from "./stored.ts";

@@ -7,7 +7,8 @@ import { numelOf } from "../core/layout.ts";
 import { isTensor, type Tensor } from "../core/tensor.ts";
 import { rawCopy } from "../ops/copy.ts";
 import { allocate } from "../ops/launch.ts";
-import { type ByteSource, type ByteSink, bytesSource, openSource, replaceFile } from "./bytes.ts";
+import { type ByteSink, memorySink, replaceFile } from "./sink.ts";
+import { type ByteSource, openSource, type SourceLike } from "./source.ts";
 
 const NAMES: Record<string, DType> = {
   F64: "float64",
@@ -41,12 +42,12 @@ export interface SafetensorsFile {
   readonly metadata: Readonly<Record<string, string>>;
   info(name: string): TensorInfo;
   /** Reads one tensor. @throws ArgumentError for an unknown name, FormatError when the file ends early. */
-  get(name: string, options?: { device?: string }): Tensor;
-  close(): void;
+  get(name: string, options?: { device?: string }): Promise<Tensor>;
+  close(): Promise<void>;
 }
 
 /** Parses and checks a header. @throws FormatError that names file, offset and what was expected. */
-export function readHeader(source: ByteSource): { tensors: Map<string, TensorInfo>; metadata: Record<string, string> } {
+export async function readHeader(source: ByteSource): Promise<{ tensors: Map<string, TensorInfo>; metadata: Record<string, string> }> {
   const fail = (offset: number, message: string, cause?: unknown): FormatError =>
     new FormatError({
       op: "safetensors",
@@ -56,14 +57,14 @@ export function readHeader(source: ByteSource): { tensors: Map<string, TensorInf
       cause,
     });
   if (source.size < 8) throw fail(0, `the file has ${source.size} bytes, expected at least 8`);
-  const head = source.read(0, 8);
+  const head = await source.read(0, 8);
   const length = Number(new DataView(head.buffer, head.byteOffset).getBigUint64(0, true));
   if (length > MAX_HEADER || 8 + length > source.size) throw fail(0, `header length ${length}, the file has ${source.size} bytes`);
   const text = new TextDecoder("utf-8", { fatal: true });
   let json: unknown;
   let raw: string;
   try {
-    raw = text.decode(source.read(8, length));
+    raw = text.decode(await source.read(8, length));
     json = JSON.parse(raw);
   } catch (e) {
     throw fail(8, "the header is not JSON", e);
@@ -111,20 +112,20 @@ export function readHeader(source: ByteSource): { tensors: Map<string, TensorInf
   return { tensors, metadata };
 }
 
-function readTensor(source: ByteSource, t: TensorInfo, device: string): Tensor {
+async function readTensor(source: ByteSource, t: TensorInfo, device: string): Promise<Tensor> {
   const out = allocate(t.shape, t.dtype, getDevice(device));
   for (let at = t.begin; at < t.end; at += CHUNK) {
     const n = Math.min(CHUNK, t.end - at);
-    out.storage.device.write(out.storage, at - t.begin, source.read(at, n));
+    out.storage.device.write(out.storage, at - t.begin, await source.read(at, n));
   }
   return out;
 }
 
 /** Opens a file (path) or bytes without reading any tensor. Close it when done. @throws FormatError */
-export async function openSafetensors(from: string | Uint8Array | ByteSource): Promise<SafetensorsFile> {
-  const source = typeof from === "string" ? await openSource(from) : from instanceof Uint8Array ? bytesSource(from) : from;
+export async function openSafetensors(from: SourceLike): Promise<SafetensorsFile> {
+  const source = await openSource(from);
   try {
-    const { tensors, metadata } = readHeader(source);
+    const { tensors, metadata } = await readHeader(source);
     const info = (name: string): TensorInfo => {
       const t = tensors.get(name);
       if (!t)
@@ -139,24 +140,23 @@ export async function openSafetensors(from: string | Uint8Array | ByteSource): P
       keys: [...tensors.keys()],
       metadata,
       info,
-      get: (name, o = {}) => readTensor(source, info(name), o.device ?? getDefaultDevice()),
+      get: async (name, o = {}) => readTensor(source, info(name), o.device ?? getDefaultDevice()),
       close: () => source.close(),
     };
   } catch (e) {
-    source.close();
+    await source.close();
     throw e;
   }
 }
 /** All tensors of a file by name. @throws FormatError @example (await loadSafetensors(safetensorsBytes({ a: tensor([1, 2]) }))).a // => [1, 2] */
-export async function loadSafetensors(
-  from: string | Uint8Array | ByteSource,
-  options: { device?: string } = {},
-): Promise<Record<string, Tensor>> {
+export async function loadSafetensors(from: SourceLike, options: { device?: string } = {}): Promise<Record<string, Tensor>> {
   const file = await openSafetensors(from);
   try {
-    return Object.fromEntries(file.keys.map((k) => [k, file.get(k, options)]));
+    const entries: [string, Tensor][] = [];
+    for (const k of file.keys) entries.push([k, await file.get(k, options)]);
+    return Object.fromEntries(entries);
   } finally {
-    file.close();
+    await file.close();
   }
 }
 
@@ -211,21 +211,7 @@ export function safetensorsBytes(
   tensors: Readonly<Record<string, Tensor>>,
   options: { metadata?: Readonly<Record<string, string>> } = {},
 ): Uint8Array {
-  const parts: Uint8Array[] = [];
-  writeSafetensors(
-    {
-      write: (b) => {
-        parts.push(b.slice());
-      },
-    },
-    tensors,
-    options.metadata,
-  );
-  const out = new Uint8Array(parts.reduce((n, p) => n + p.length, 0));
-  let at = 0;
-  for (const p of parts) {
-    out.set(p, at);
-    at += p.length;
-  }
-  return out;
+  const sink = memorySink();
+  writeSafetensors(sink, tensors, options.metadata);
+  return sink.bytes();
 }

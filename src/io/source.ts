@@ -1,0 +1,156 @@
+// Bytes to read by ranges: a path, a Blob, an address, bytes in memory, or anything that has the same three members.
+import { ArgumentError, FormatError } from "../core/errors.ts";
+
+/** Something that gives any range of its bytes: files larger than memory are never read whole. */
+export interface ByteSource {
+  /** For messages: a path, an address, "bytes". */
+  readonly name: string;
+  /** Bytes in all. */
+  readonly size: number;
+  /** Exactly `length` bytes from `offset`; valid until the next read. @throws FormatError when there are fewer. */
+  read(offset: number, length: number): Promise<Uint8Array>;
+  /** Lets go of the file or connection. */
+  close(): Promise<void>;
+}
+
+/** What `load` and `open` take: a path, a `file:` or `http:` address, a Blob (a browser's File), bytes, or a source of your own. */
+export type SourceLike = string | URL | Blob | Uint8Array | ArrayBuffer | ByteSource;
+
+/** The error for a range that goes past the end. */
+export const ended = (source: { name: string }, offset: number, length: number, got: number): FormatError =>
+  new FormatError({
+    op: "read",
+    message: `${source.name}: at byte ${offset}: ${length} bytes expected, ${got} there`,
+    hint: "The file is truncated",
+    data: { file: source.name, offset },
+  });
+
+/** Checks a range against a source's size before it is read. @throws FormatError */
+export function checkRange(source: { name: string; size: number }, offset: number, length: number): void {
+  if (!(offset >= 0 && length >= 0 && offset + length <= source.size))
+    throw ended(source, offset, length, Math.max(0, source.size - offset));
+}
+
+/** Bytes in memory as a source. @example (await bytesSource(new Uint8Array([1, 2, 3])).read(1, 2)).length // => 2 */
+export function bytesSource(bytes: Uint8Array, name = "bytes"): ByteSource {
+  return {
+    name,
+    size: bytes.length,
+    read: async (offset, length) => {
+      checkRange({ name, size: bytes.length }, offset, length);
+      return bytes.subarray(offset, offset + length);
+    },
+    close: async () => {},
+  };
+}
+
+/** A Blob, a browser's File for one, as a source. */
+export function blobSource(blob: Blob, name: string = (blob as { name?: string }).name ?? "blob"): ByteSource {
+  return {
+    name,
+    size: blob.size,
+    read: async (offset, length) => {
+      checkRange({ name, size: blob.size }, offset, length);
+      return new Uint8Array(await blob.slice(offset, offset + length).arrayBuffer());
+    },
+    close: async () => {},
+  };
+}
+
+/** A file of the file system as a source. @throws ArgumentError when it cannot be opened or is no file. */
+export async function fileSource(path: string | URL): Promise<ByteSource> {
+  const fs = await import("node:fs/promises");
+  const name = String(path);
+  let file: Awaited<ReturnType<typeof fs.open>>;
+  try {
+    file = await fs.open(path, "r");
+  } catch (e) {
+    throw new ArgumentError({ op: "open", message: `${name} cannot be read: ${(e as Error).message}`, hint: "Check the path", cause: e });
+  }
+  const stat = await file.stat();
+  if (!stat.isFile()) {
+    await file.close();
+    throw new ArgumentError({ op: "open", message: `${name} is not a file`, hint: "Give the path of a file" });
+  }
+  let open = true;
+  return {
+    name,
+    size: stat.size,
+    read: async (offset, length) => {
+      checkRange({ name, size: stat.size }, offset, length);
+      const out = new Uint8Array(length);
+      for (let got = 0; got < length; ) {
+        const { bytesRead } = await file.read(out, got, length - got, offset + got);
+        if (bytesRead === 0) throw ended({ name }, offset, length, got);
+        got += bytesRead;
+      }
+      return out;
+    },
+    close: async () => {
+      if (open) await file.close();
+      open = false;
+    },
+  };
+}
+
+/** A file on a web server that answers range requests. @throws ArgumentError when the server does not, or not with success. */
+export async function httpSource(url: string | URL): Promise<ByteSource> {
+  const name = String(url);
+  const refuse = (message: string): ArgumentError =>
+    new ArgumentError({
+      op: "open",
+      message: `${name}: ${message}`,
+      hint: "Download the file, or use a server that answers range requests",
+    });
+  const get = async (range: string): Promise<Response> => {
+    let response: Response;
+    try {
+      response = await fetch(url, { headers: { Range: range } });
+    } catch (e) {
+      throw new ArgumentError({
+        op: "open",
+        message: `${name} cannot be reached: ${(e as Error).message}`,
+        hint: "Check the address",
+        cause: e,
+      });
+    }
+    if (response.status !== 206) {
+      await response.body?.cancel();
+      throw refuse(`the server answers ${response.status} to a range request, expected 206`);
+    }
+    return response;
+  };
+  const probe = await get("bytes=0-0");
+  await probe.arrayBuffer();
+  const size = Number(/\/(\d+)$/.exec(probe.headers.get("content-range") ?? "")?.[1] ?? Number.NaN);
+  if (!Number.isSafeInteger(size)) throw refuse("the server does not tell the size");
+  return {
+    name,
+    size,
+    read: async (offset, length) => {
+      checkRange({ name, size }, offset, length);
+      if (length === 0) return new Uint8Array(0);
+      const bytes = new Uint8Array(await (await get(`bytes=${offset}-${offset + length - 1}`)).arrayBuffer());
+      if (bytes.length !== length) throw ended({ name }, offset, length, bytes.length);
+      return bytes;
+    },
+    close: async () => {},
+  };
+}
+
+/** Opens whatever `load` takes. @throws ArgumentError for anything else. */
+export async function openSource(from: SourceLike): Promise<ByteSource> {
+  if (typeof from === "string")
+    return /^https?:\/\//.test(from) ? httpSource(from) : fileSource(from.startsWith("file:") ? new URL(from) : from);
+  if (from instanceof URL) return from.protocol === "file:" ? fileSource(from) : httpSource(from);
+  if (from instanceof Uint8Array) return bytesSource(from);
+  if (from instanceof ArrayBuffer) return bytesSource(new Uint8Array(from));
+  if (typeof Blob !== "undefined" && from instanceof Blob) return blobSource(from);
+  const own = from as Partial<ByteSource> | null;
+  if (typeof own === "object" && own !== null && typeof own.read === "function" && typeof own.size === "number") return own as ByteSource;
+  throw new ArgumentError({
+    op: "open",
+    message: `${typeof from} is no source of bytes`,
+    hint: "Give a path, an address, a Blob, bytes, or { name, size, read, close }",
+  });
+}
