@@ -5,6 +5,7 @@
 #include "gemm.h"
 
 #include <cstdlib>
+#include <vector>
 #ifdef __linux__
 #include <sys/mman.h>
 #endif
@@ -34,7 +35,7 @@ constexpr int MR = 4, NV = 2;
 #endif
 template <class T> constexpr int VW = FB_VEC_BYTES / (int)sizeof(T);
 template <class T> constexpr int NR = NV * VW<T>;
-constexpr i64 KC = 320;
+constexpr i64 KC = 320, MC = 10;  // columns of a panel of A, panels of a block: 180 KB of L2
 
 // Scratch memory that a thread keeps; huge pages spare the TLB.
 template <class T, int Which> T* scratch(size_t n) {
@@ -163,13 +164,18 @@ void blocked(i64 M, i64 N, i64 K, Matrix<T> A, Matrix<T> B, T* C, i64 ldc, bool 
   const i64 panels = (N + nr - 1) / nr;
   const i64 NC = 3072 / nr * nr;
   i64 mPanels = (M + MR - 1) / MR;
-  // Rows in blocks that fit L2, but enough blocks that all threads have work to the end.
-  i64 mc = 10;
-  if (threads > 1)
-    while (mc > 2 && (mPanels + mc - 1) / mc < 4 * threads) mc--;
-  i64 mBlocks = (mPanels + mc - 1) / mc;
+  // Rows in blocks that fit L2. With several threads a block is at most a share of what is left, so that the last ones are
+  // small and all threads end together.
+  std::vector<i64> starts{0};
+  for (i64 left = mPanels; left > 0;) {
+    i64 share = threads > 1 ? (left + 2 * threads - 1) / (2 * threads) : left;
+    i64 take = share < MC ? share : MC;
+    starts.push_back(starts.back() + take);
+    left -= take;
+  }
+  const i64 mBlocks = (i64)starts.size() - 1;
   // Few rows: cut the columns too.
-  i64 nSplit = threads > 1 && mBlocks < 3 * threads ? (3 * threads + mBlocks - 1) / mBlocks : 1;
+  i64 nSplit = threads > 1 && mPanels < 4 * threads ? (4 * threads + mPanels - 1) / mPanels : 1;
   i64 nCap = N < NC ? panels * nr : NC;
   T* packedB = scratch<T, 1>((size_t)nCap * (K < KC ? K : KC) + 64);
   for (i64 n0 = 0; n0 < N; n0 += NC) {
@@ -189,9 +195,9 @@ void blocked(i64 M, i64 N, i64 K, Matrix<T> A, Matrix<T> B, T* C, i64 ldc, bool 
       bool last = k0 + kc >= K;
       share(alone, mBlocks * splits, [&](i64 t) {
         i64 mb = t / splits, sp = t % splits;
-        i64 m0 = mb * mc * MR, m1 = m0 + mc * MR < M ? m0 + mc * MR : M;
+        i64 m0 = starts[mb] * MR, m1 = starts[mb + 1] * MR < M ? starts[mb + 1] * MR : M;
         i64 j0 = np * sp / splits, j1 = np * (sp + 1) / splits;
-        T* packedA = scratch<T, 2>((size_t)mc * MR * KC);
+        T* packedA = scratch<T, 2>((size_t)MC * MR * KC);
         packA(A, m0, m1, k0, kc, packedA);
         T edge[MR * nr];
         for (i64 j = j0; j < j1; j++) {
