@@ -57,10 +57,12 @@ export async function setup() {
     run("npm", ["ci", "--no-audit", "--no-fund"], "npm ci");
   }
   const sources = fingerprint(["src", "test", "examples", "bench", "tools"], /\.ts$/);
-  if (known.sources !== sources || !existsSync(join(root, "build", "src", "index.js"))) {
+  if (known.sources !== sources || !existsSync(join(root, "build", "dist", "index.js"))) {
     for (const dir of ["src", "test", "examples", "bench", "tools"]) prune(dir);
     console.error("firebrand: compiling TypeScript…");
     run(process.execPath, [join(root, "node_modules", "typescript", "lib", "tsc.js"), "-p", root], "the TypeScript build");
+    const { bundle } = await import("./bundle.mjs");
+    await bundle();
   }
   if (!process.env.FIREBRAND_ADDON) {
     const { buildNative } = await import("./build-native.mjs");

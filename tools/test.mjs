@@ -19,10 +19,12 @@ if (files.length === 0) {
   console.log("0 passed, 1 failed");
   process.exit(1);
 }
+// Tests reach into single modules: they and the package must be the same modules, not the bundle.
+const conditions = `${process.env.NODE_OPTIONS ?? ""} --conditions=firebrand-source`.trim();
 const child = spawn(process.execPath, ["--test", "--test-concurrency=2", "--test-reporter=tap", ...files], {
   cwd: root,
   stdio: ["ignore", "pipe", "inherit"],
-  env: { ...process.env, FIREBRAND_NUM_THREADS: process.env.FIREBRAND_NUM_THREADS ?? "2" },
+  env: { ...process.env, FIREBRAND_NUM_THREADS: process.env.FIREBRAND_NUM_THREADS ?? "2", NODE_OPTIONS: conditions },
 });
 // TAP is what every Node version prints alike. Failures and skips are shown, passes only counted.
 const totals = { pass: 0, fail: 0, cancelled: 0, skipped: 0, todo: 0 };

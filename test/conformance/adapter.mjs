@@ -1,7 +1,7 @@
 // Lets the conformance runner drive Firebrand: the runner's generic mapping, plus what has another spelling in TypeScript.
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import * as torch from "../../build/src/index.js";
+import * as torch from "../../build/dist/index.js";
 
 const runner = process.env.FIREBRAND_CONFORMANCE ?? join(import.meta.dirname, "..", "..", "..", "shared", "conformance");
 const { makeAdapter } = await import(pathToFileURL(join(runner, "runner", "adapters", "generic.mjs")).href);
