@@ -30,14 +30,14 @@ export { getDefaultDevice, setDefaultDevice, deviceNames } from "./core/device.t
 export * from "./core/mode.ts";
 export { Generator, defaultGenerator, manualSeed, initialSeed, seed } from "./core/rng.ts";
 export { resultType, type TensorLike, type Scalar } from "./ops/promote.ts";
-export * from "./ops/pointwise.ts";
-export * from "./ops/shape.ts";
+export * from "./ops/pointwise/index.ts";
+export * from "./ops/shape/index.ts";
 export * from "./ops/copy.ts";
 export * from "./ops/create.ts";
 export * from "./ops/random.ts";
-export * from "./ops/reduce.ts";
-export { varianceOp as var } from "./ops/reduce.ts";
-export * from "./ops/index.ts";
+export * from "./ops/reduce/index.ts";
+export { varianceOp as var } from "./ops/reduce/index.ts";
+export * from "./ops/indexing/index.ts";
 export * from "./ops/join.ts";
 export * from "./ops/extra.ts";
 export { conv1d, conv2d, conv3d, convTranspose1d, convTranspose2d, convTranspose3d } from "./ops/conv.ts";
@@ -66,7 +66,7 @@ export {
   ge as greaterEqual,
   clamp as clip,
   trunc as fix,
-} from "./ops/pointwise.ts";
+} from "./ops/pointwise/index.ts";
 export { cat as concat, cat as concatenate } from "./ops/join.ts";
 
 /** The dtypes, by name: `zeros(2, { dtype: torch.int64 })` is the same as `{ dtype: "int64" }`. */
@@ -103,6 +103,6 @@ export function setNumThreads(n: number): void {
 }
 export * as special from "./ops/special.ts";
 export * as fft from "./ops/fft.ts";
-export * as linalg from "./ops/linalg.ts";
-export { cholesky, det, inv as inverse, qr, slogdet } from "./ops/linalg.ts";
+export * as linalg from "./ops/linalg/index.ts";
+export { cholesky, det, inv as inverse, qr, slogdet } from "./ops/linalg/index.ts";
 export { istft, stft } from "./ops/stft.ts";

@@ -6,6 +6,7 @@ export * from "./norm.ts";
 export * from "./container.ts";
 export * from "./layers.ts";
 export * from "./rnn.ts";
+export { MultiheadAttention, type AttentionForwardOptions } from "./attention.ts";
 export * from "./transformer.ts";
 export * as init from "./init.ts";
 export * as functional from "./functional.ts";

@@ -7,9 +7,9 @@ import { zeros } from "./create.ts";
 import { composite, type Fn, type Op, type PointwiseOp } from "./define.ts";
 import { pointwise } from "./formula.ts";
 import type { TensorLike } from "./promote.ts";
-import { whereFormula } from "./pointwise.ts";
+import { whereFormula } from "./pointwise/index.ts";
 import { scalarTensor } from "./scalar.ts";
-import { movedim, transpose } from "./shape.ts";
+import { movedim, transpose } from "./shape/index.ts";
 
 const conjugate: PointwiseOp<[]> = /*@__PURE__*/ pointwise({
   torch: "conj_physical",

@@ -7,10 +7,10 @@ import { to } from "./copy.ts";
 import { arange, tensor } from "./create.ts";
 import { composite, type Fn, type Op, primitive } from "./define.ts";
 import { dataSync } from "./host.ts";
-import { pick } from "./index.ts";
+import { pick } from "./indexing/index.ts";
 import { allocate, launch, window } from "./launch.ts";
-import { provideCat } from "./reduce.ts";
-import { narrow, select, type Dims } from "./shape.ts";
+import { provideCat } from "./reduce/index.ts";
+import { narrow, select, type Dims } from "./shape/index.ts";
 
 const COPY = { kind: "copy" } as const;
 const joined = /*@__PURE__*/ primitive<(tensors: Tensor[], dim: number) => Tensor, [Tensor[], number]>({

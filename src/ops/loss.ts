@@ -10,7 +10,7 @@ import { composite, type Fn, primitive } from "./define.ts";
 import { allocate, launch, offers } from "./launch.ts";
 import { logsigmoid } from "./activation.ts";
 import { logSoftmax } from "./softmax.ts";
-import { xlogy } from "./pointwise.ts";
+import { xlogy } from "./pointwise/index.ts";
 
 /** How element losses become one. */
 export type Reduction = "mean" | "sum" | "none";

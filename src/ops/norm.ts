@@ -7,7 +7,7 @@ import type { Tensor } from "../core/tensor.ts";
 import { fused, type FusedName } from "../kernel/fused.ts";
 import { composite, type Fn, primitive } from "./define.ts";
 import { allocate, launch, offers } from "./launch.ts";
-import type { Dims } from "./shape.ts";
+import type { Dims } from "./shape/index.ts";
 import { pad } from "./vision.ts";
 
 type RowArgs = [Tensor, (Tensor | null)?, (Tensor | null)?, number?, boolean?];

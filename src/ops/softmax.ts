@@ -8,7 +8,7 @@ import { fused } from "../kernel/fused.ts";
 import { to } from "./copy.ts";
 import { composite, type Op, primitive } from "./define.ts";
 import { allocate, launch, offers } from "./launch.ts";
-import { amax, sum } from "./reduce.ts";
+import { amax, sum } from "./reduce/index.ts";
 
 /** Options of softmax. */
 export interface SoftmaxOptions {

@@ -13,6 +13,6 @@ export {
   round,
   sigmoid as expit,
   xlogy,
-} from "./pointwise.ts";
-export { logsumexp } from "./reduce.ts";
+} from "./pointwise/index.ts";
+export { logsumexp } from "./reduce/index.ts";
 export { logSoftmax, softmax } from "./softmax.ts";

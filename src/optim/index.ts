@@ -2,4 +2,4 @@
 export { Optimizer, type OptimizerState, type ParamGroup, type Params } from "./optimizer.ts";
 export { SGD, type SgdOptions } from "./sgd.ts";
 export { Adam, AdamW, type AdamOptions } from "./adam.ts";
-export * as lrScheduler from "./schedulers.ts";
+export * as lrScheduler from "./schedulers/index.ts";

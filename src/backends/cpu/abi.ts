@@ -1,5 +1,5 @@
 // The contract with native/base.h and native/program.h: opcodes in the order of their C++ enums.
-import type { BinaryOp, UnaryOp } from "../../kernel/expr.ts";
+import type { BinaryOp, UnaryOp } from "../../kernel/algebra.ts";
 import type { Lane } from "../../kernel/spec.ts";
 
 const OPS = [

@@ -1,5 +1,5 @@
 // Functions of complex numbers by their textbook definitions, principal branches.
-import type { BinaryOp, UnaryOp } from "../../kernel/expr.ts";
+import type { BinaryOp, UnaryOp } from "../../kernel/algebra.ts";
 import type { Complex as C } from "./memory.ts";
 
 const add = (a: C, b: C): C => [a[0] + b[0], a[1] + b[1]];

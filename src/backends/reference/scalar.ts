@@ -1,7 +1,8 @@
 // What every scalar function means, for real numbers, integers and complex numbers: the specification of kernel/expr.ts.
 import { roundEven } from "../../core/dtype.ts";
 import { ValueError } from "../../core/errors.ts";
-import type { BinaryOp, Expr, UnaryOp } from "../../kernel/expr.ts";
+import type { BinaryOp, UnaryOp } from "../../kernel/algebra.ts";
+import type { Expr } from "../../kernel/expr.ts";
 import type { Lane } from "../../kernel/spec.ts";
 import { COMPLEX } from "./complex.ts";
 import { toLane, type Value } from "./memory.ts";

@@ -7,7 +7,8 @@ import { suite, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { ValueError } from "../../../src/core/errors.ts";
 import { DTYPES } from "../../../src/core/dtype.ts";
-import { constant, Expr, type ExprOp, input, param } from "../../../src/kernel/expr.ts";
+import type { ExprOp } from "../../../src/kernel/algebra.ts";
+import { constant, Expr, input, param } from "../../../src/kernel/expr.ts";
 import { apply, blank, cast, close, cpu, get, getRaw, positions, put, skip, spec, stream, view } from "./harness.ts";
 
 type Numbers = readonly (number | string)[];

@@ -1,0 +1,35 @@
+// What indexing ops share: the gather kernel and how an index is checked and laid over a tensor.
+import { DTypeError, showShape } from "../../core/errors.ts";
+import { layoutOf } from "../../core/layout.ts";
+import type { Tensor } from "../../core/tensor.ts";
+import type { ScatterSpec } from "../../kernel/spec.ts";
+import { rawCopy } from "../copy.ts";
+import { window } from "../launch.ts";
+
+/** @internal The spec of gather kernels. */
+export const GATHER = { kind: "gather" } as const;
+/** @internal How scattered values meet what is there. */
+export type Mode = ScatterSpec["mode"];
+
+/** @internal Refuses what is no integer index. */
+export function checkIndex(op: string, index: Tensor): Tensor {
+  if (index.layout.numel === 0 && index.dtype !== "int64") return rawCopy(index, "int64");
+  if (index.dtype !== "int64" && index.dtype !== "int32")
+    throw new DTypeError({
+      op,
+      message: `the index of shape ${showShape(index.shape)} is ${index.dtype}`,
+      hint: 'Indices are int64: use .to("int64")',
+    });
+  return index;
+}
+
+/** Layout of `x` over an index of shape `shape` along `dim`: the indexed dimension stands still, the index moves. */
+export const over = (x: Tensor, shape: readonly number[], dim: number): ReturnType<typeof window> =>
+  window(
+    x,
+    layoutOf(
+      shape,
+      x.layout.strides.map((s, d) => (d === dim ? 0 : s)),
+      x.layout.offset,
+    ),
+  );

@@ -1,0 +1,45 @@
+// The Cholesky factor.
+import type { Context } from "../../autograd/function.ts";
+import { LinAlgError, showShape } from "../../core/errors.ts";
+import type { Tensor } from "../../core/tensor.ts";
+import * as host from "../../kernel/host/matrix.ts";
+import { composite, type Op, primitive } from "../define.ts";
+import { check, each, T, diag } from "./matrix.ts";
+import { solveMatrix } from "./solve.ts";
+
+const lower: (a: Tensor) => Tensor = /*@__PURE__*/ primitive<(a: Tensor) => Tensor, [Tensor]>({
+  torch: "_cholesky",
+  params: ["input"],
+  forward: (ctx: Context<[Tensor]>, a) => {
+    const n = a.shape.at(-1)!;
+    const l = each(a, [[n, n]], (m, i) => {
+      const r = host.cholesky(m, n);
+      if (!r)
+        throw new LinAlgError({
+          op: "linalg.cholesky",
+          message: `matrix ${i} of shape ${showShape(a.shape)} is not positive definite`,
+          hint: "Add a small multiple of the identity",
+        });
+      return [r];
+    })[0]!;
+    ctx.saveForBackward(l);
+    return l;
+  },
+  backward: (ctx, g) => {
+    if (!g) return null;
+    const l = ctx.savedTensors[0]!;
+    const p = T(l).matmul(g).tril();
+    const phi = p.sub(diag(p.diagonal(0, -2, -1)).mul(0.5));
+    const s = T(solveMatrix(T(l), T(solveMatrix(T(l), phi)))); // L⁻ᵀ Φ L⁻¹
+    return s.add(T(s)).mul(0.5);
+  },
+});
+/** L with L Lᵀ = A (or U with Uᵀ U = A). @throws LinAlgError when A is not positive definite. */
+export const cholesky: Op<[options?: { upper?: boolean }]> = /*@__PURE__*/ composite({
+  torch: "linalg.cholesky",
+  params: ["input", "upper"],
+  forward: (a: Tensor, upper = false) => {
+    check("linalg.cholesky", a);
+    return upper ? T(lower(a)) : lower(a);
+  },
+});

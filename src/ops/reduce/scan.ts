@@ -1,0 +1,115 @@
+// Running sums, products and extremes.
+import { category, type DType } from "../../core/dtype.ts";
+import { normDim } from "../../core/layout.ts";
+import type { Context } from "../../autograd/function.ts";
+import type { Tensor } from "../../core/tensor.ts";
+import { to } from "../copy.ts";
+import { zeros } from "../create.ts";
+import { checkTensor, composite, type Op, primitive } from "../define.ts";
+import { allocate, launch } from "../launch.ts";
+import { type ValuesIndices, pair, keep, recall } from "./kernel.ts";
+import { cat } from "./sum.ts";
+
+const scanArgs = (op: string, x: Tensor, dim: number): number => {
+  checkTensor(op, "input", x);
+  return normDim(dim, x.ndim, op);
+};
+const rawScan = (op: "sum" | "prod" | "max" | "min" | "logaddexp", x: Tensor, dim: number, dtype: DType, indices: boolean): Tensor[] => {
+  const outs = [allocate(x.shape, dtype, x.storage.device)];
+  if (indices) outs.push(x.ndim === 0 ? zeros([], { dtype: "int64", device: x.device }) : allocate(x.shape, "int64", x.storage.device));
+  if (x.ndim === 0) launch("scan", { kind: "copy" }, [outs[0]!], [x]);
+  else if (x.layout.numel > 0) launch("scan", { kind: "scan", op, dim }, outs, [x]);
+  return outs;
+};
+/** Sums of the elements so far. @example cumsum(tensor([1, 2, 3]), 0) // => [1, 3, 6] */
+export const cumsum: Op<[dim: number, options?: { dtype?: DType }]> = /*@__PURE__*/ primitive({
+  torch: "cumsum",
+  params: ["input", "dim", "dtype"],
+  forward: (ctx: Context<never>, x: Tensor, dim: number, dtype?: DType) => {
+    const d = scanArgs("cumsum", x, dim);
+    keep(ctx, x, [d]);
+    const target = dtype ?? (category(x.dtype) < 2 ? "int64" : x.dtype);
+    return rawScan("sum", x.dtype === target ? x : to(x, target), d, target, false)[0]!;
+  },
+  backward: (ctx, g) =>
+    g
+      ? to(
+          g
+            .flip([recall(ctx as never).dims[0]!].filter(() => g.ndim > 0))
+            .cumsum(recall(ctx as never).dims[0]!)
+            .flip([recall(ctx as never).dims[0]!].filter(() => g.ndim > 0)),
+          recall(ctx as never).dtype,
+        )
+      : null,
+  samples: (r) => [
+    [r.normal(3, 4), 1],
+    [r.normal(3, 4), 0],
+  ],
+});
+/** Products of the elements so far. @example cumprod(tensor([1, 2, 3]), 0) // => [1, 2, 6] */
+export const cumprod: Op<[dim: number, options?: { dtype?: DType }]> = /*@__PURE__*/ primitive({
+  torch: "cumprod",
+  params: ["input", "dim", "dtype"],
+  forward: (ctx: Context<never>, x: Tensor, dim: number, dtype?: DType) => {
+    const d = scanArgs("cumprod", x, dim);
+    keep(ctx, x, [d]);
+    const target = dtype ?? (category(x.dtype) < 2 ? "int64" : x.dtype);
+    const from = x.dtype === target ? x : to(x, target);
+    const y = rawScan("prod", from, d, target, false)[0]!;
+    ctx.saveForBackward(from, y);
+    return y;
+  },
+  backward: (ctx, g) => {
+    if (!g) return null;
+    const [x, y] = ctx.savedTensors as [Tensor, Tensor];
+    const d = recall(ctx as never).dims[0]!;
+    if (x.ndim === 0) return g;
+    const back = (t: Tensor): Tensor => t.flip([d]).cumsum(d).flip([d]);
+    if (!x.eq(0).any().itemSync<boolean>()) return back(g.mul(y.conj())).div(x.conj());
+    // With zeros: dy_k/dx_i = Π_{j<=k, j≠i} x_j, row by row.
+    const n = x.shape[d]!;
+    const parts: Tensor[] = [];
+    for (let i = 0; i < n; i++) {
+      const head = i === 0 ? x.narrow(d, 0, 1).mul(0).add(1) : y.narrow(d, i - 1, 1);
+      const tail = i === n - 1 ? head : cat([head, x.narrow(d, i + 1, n - i - 1)], d).cumprod(d);
+      parts.push(
+        tail
+          .conj()
+          .mul(g.narrow(d, i, n - i))
+          .sum(d, { keepdim: true }),
+      );
+    }
+    return cat(parts, d);
+  },
+  samples: (r) => [[r.normal(3, 4), 1]],
+});
+const cumExtreme = (torch: "cummax" | "cummin"): Op<[dim: number], ValuesIndices> => {
+  const inner = primitive<(x: Tensor, dim: number) => Tensor[], [Tensor, number]>({
+    torch: `_${torch}`,
+    params: ["input", "dim"],
+    forward: (ctx, x, dim) => {
+      const d = scanArgs(torch, x, dim);
+      const [v, i] = rawScan(torch === "cummax" ? "max" : "min", x, d, x.dtype, true);
+      ctx.saveForBackward(i);
+      ctx.markNonDifferentiable(i!);
+      return [v!, i!];
+    },
+    backward: (ctx, g) => {
+      if (!g) return null;
+      const [i] = ctx.savedTensors as [Tensor];
+      return g.ndim === 0 ? g : g.mul(0).scatterAdd(normDim(ctx.args[1], g.ndim, torch), i!, g);
+    },
+  });
+  return composite({
+    torch,
+    params: ["input", "dim"],
+    forward: (x: Tensor, dim: number) => {
+      const [v, i] = inner(x, dim);
+      return pair(v!, i!);
+    },
+  });
+};
+/** The greatest element so far, with its index. */
+export const cummax: Op<[dim: number], ValuesIndices> = /*@__PURE__*/ cumExtreme("cummax");
+/** The least element so far, with its index. */
+export const cummin: Op<[dim: number], ValuesIndices> = /*@__PURE__*/ cumExtreme("cummin");

@@ -1,0 +1,83 @@
+// What a learning-rate scheduler is: it sets `lr` of every group once on construction and at each step.
+import { ArgumentError, ValueError } from "../../core/errors.ts";
+import type { Optimizer } from "../optimizer.ts";
+
+/** @internal An optimizer of any options. */
+export type AnyOptimizer = Optimizer<never> | Optimizer;
+interface Group {
+  lr: number;
+  initialLr?: number;
+  betas?: readonly [number, number];
+  momentum?: number;
+}
+const groupsOf = (o: AnyOptimizer): Group[] => o.paramGroups as unknown as Group[];
+
+/** Base class of schedulers. */
+export abstract class LRScheduler {
+  readonly optimizer: AnyOptimizer;
+  /** The rates that the groups began with. */
+  baseLrs: number[];
+  /** Steps taken. */
+  lastEpoch: number;
+  #last: number[] = [];
+  protected initial = true;
+
+  constructor(optimizer: AnyOptimizer, lastEpoch = -1) {
+    if (!optimizer || !Array.isArray(optimizer.paramGroups))
+      throw new ArgumentError({ op: new.target.name, message: "the first argument is no optimizer" });
+    this.optimizer = optimizer;
+    for (const g of groupsOf(optimizer)) {
+      if (lastEpoch === -1) g.initialLr ??= g.lr;
+      else if (g.initialLr === undefined)
+        throw new ValueError({ op: new.target.name, message: "resuming an optimizer without initialLr", hint: "Load its state first" });
+    }
+    this.baseLrs = groupsOf(optimizer).map((g) => g.initialLr!);
+    this.lastEpoch = lastEpoch;
+  }
+  /** Call at the end of a subclass's constructor: sets the first rates. */
+  protected start(): void {
+    this.initial = true;
+    this.step();
+    this.initial = false;
+  }
+  /** The rates for `lastEpoch`, from the current ones. */
+  abstract getLr(): number[];
+  /** Moves on and sets the rates. */
+  step(_metric?: unknown): void {
+    this.lastEpoch++;
+    const lrs = this.getLr();
+    groupsOf(this.optimizer).forEach((g, i) => {
+      g.lr = lrs[i]!;
+    });
+    this.#last = groupsOf(this.optimizer).map((g) => g.lr);
+  }
+  /** The rates set last. */
+  getLastLr(): number[] {
+    return this.#last;
+  }
+  protected get groups(): Group[] {
+    return groupsOf(this.optimizer);
+  }
+  /** @internal Sets the rates without moving. */
+  protected remember(): void {
+    this.#last = this.groups.map((g) => g.lr);
+  }
+  /** Plain data for a checkpoint. */
+  stateDict(): Record<string, unknown> {
+    const out: Record<string, unknown> = {};
+    for (const [k, v] of Object.entries(this))
+      if (
+        k !== "optimizer" &&
+        typeof v !== "function" &&
+        !(Array.isArray(v) && v.some((x) => typeof x === "function" || x instanceof LRScheduler))
+      )
+        out[k] = v;
+    out["lastLr"] = this.#last;
+    return out;
+  }
+  loadStateDict(state: Record<string, unknown>): void {
+    const { lastLr, ...rest } = state;
+    Object.assign(this, rest);
+    if (Array.isArray(lastLr)) this.#last = lastLr as number[];
+  }
+}

@@ -1,0 +1,175 @@
+// Rates that follow a formula of the step.
+import { ValueError } from "../../core/errors.ts";
+import { bindArgs } from "../../ops/define.ts";
+import { type AnyOptimizer, LRScheduler } from "./base.ts";
+
+/** Multiplies by gamma every `stepSize` steps. */
+export class StepLR extends LRScheduler {
+  readonly stepSize: number;
+  readonly gamma: number;
+  constructor(optimizer: AnyOptimizer, stepSize: number, options?: { gamma?: number; lastEpoch?: number });
+  constructor(...args: unknown[]) {
+    const [o, stepSize, gamma = 0.1, last = -1] = bindArgs("StepLR", ["optimizer", "stepSize", "gamma", "lastEpoch"], args) as [
+      AnyOptimizer,
+      number,
+      number?,
+      number?,
+    ];
+    super(o, last);
+    this.stepSize = stepSize;
+    this.gamma = gamma;
+    this.start();
+  }
+  getLr(): number[] {
+    return this.groups.map((g) => (this.lastEpoch === 0 || this.lastEpoch % this.stepSize !== 0 ? g.lr : g.lr * this.gamma));
+  }
+}
+/** Multiplies by gamma at each milestone. */
+export class MultiStepLR extends LRScheduler {
+  readonly milestones: readonly number[];
+  readonly gamma: number;
+  constructor(optimizer: AnyOptimizer, milestones: readonly number[], options?: { gamma?: number; lastEpoch?: number });
+  constructor(...args: unknown[]) {
+    const [o, milestones, gamma = 0.1, last = -1] = bindArgs("MultiStepLR", ["optimizer", "milestones", "gamma", "lastEpoch"], args) as [
+      AnyOptimizer,
+      number[],
+      number?,
+      number?,
+    ];
+    super(o, last);
+    this.milestones = [...milestones].sort((a, b) => a - b);
+    this.gamma = gamma;
+    this.start();
+  }
+  getLr(): number[] {
+    const hits = this.milestones.filter((m) => m === this.lastEpoch).length;
+    return this.groups.map((g) => g.lr * this.gamma ** hits);
+  }
+}
+/** Multiplies by gamma at every step. */
+export class ExponentialLR extends LRScheduler {
+  readonly gamma: number;
+  constructor(optimizer: AnyOptimizer, gamma: number, options?: { lastEpoch?: number });
+  constructor(...args: unknown[]) {
+    const [o, gamma, last = -1] = bindArgs("ExponentialLR", ["optimizer", "gamma", "lastEpoch"], args) as [AnyOptimizer, number, number?];
+    super(o, last);
+    this.gamma = gamma;
+    this.start();
+  }
+  getLr(): number[] {
+    return this.groups.map((g) => (this.lastEpoch === 0 ? g.lr : g.lr * this.gamma));
+  }
+}
+/** Base rate times a function of the step; one function for all groups, or one each. */
+export class LambdaLR extends LRScheduler {
+  readonly lambdas: ((epoch: number) => number)[];
+  constructor(
+    optimizer: AnyOptimizer,
+    lrLambda: ((epoch: number) => number) | ((epoch: number) => number)[],
+    options?: { lastEpoch?: number },
+  );
+  constructor(...args: unknown[]) {
+    const [o, f, last = -1] = bindArgs("LambdaLR", ["optimizer", "lrLambda", "lastEpoch"], args) as [
+      AnyOptimizer,
+      ((e: number) => number) | ((e: number) => number)[],
+      number?,
+    ];
+    super(o, last);
+    this.lambdas = Array.isArray(f) ? f : this.groups.map(() => f);
+    if (this.lambdas.length !== this.groups.length)
+      throw new ValueError({ op: "LambdaLR", message: `${this.lambdas.length} functions for ${this.groups.length} groups` });
+    this.start();
+  }
+  getLr(): number[] {
+    return this.baseLrs.map((lr, i) => lr * this.lambdas[i]!(this.lastEpoch));
+  }
+}
+/** Base rate times a factor until `totalIters`, then in full. */
+export class ConstantLR extends LRScheduler {
+  readonly factor: number;
+  readonly totalIters: number;
+  constructor(optimizer: AnyOptimizer, options?: { factor?: number; totalIters?: number; lastEpoch?: number });
+  constructor(...args: unknown[]) {
+    const [o, factor = 1 / 3, totalIters = 5, last = -1] = bindArgs(
+      "ConstantLR",
+      ["optimizer", "factor", "totalIters", "lastEpoch"],
+      args,
+    ) as [AnyOptimizer, number?, number?, number?];
+    super(o, last);
+    this.factor = factor;
+    this.totalIters = totalIters;
+    this.start();
+  }
+  getLr(): number[] {
+    return this.groups.map((g) =>
+      this.lastEpoch === 0 ? g.lr * this.factor : this.lastEpoch === this.totalIters ? g.lr / this.factor : g.lr,
+    );
+  }
+}
+/** From startFactor to endFactor in a straight line over `totalIters`. */
+export class LinearLR extends LRScheduler {
+  readonly startFactor: number;
+  readonly endFactor: number;
+  readonly totalIters: number;
+  constructor(optimizer: AnyOptimizer, options?: { startFactor?: number; endFactor?: number; totalIters?: number; lastEpoch?: number });
+  constructor(...args: unknown[]) {
+    const [o, startFactor = 1 / 3, endFactor = 1, totalIters = 5, last = -1] = bindArgs(
+      "LinearLR",
+      ["optimizer", "startFactor", "endFactor", "totalIters", "lastEpoch"],
+      args,
+    ) as [AnyOptimizer, number?, number?, number?, number?];
+    super(o, last);
+    if (!(startFactor > 0 && startFactor <= 1))
+      throw new ValueError({ op: "LinearLR", message: `startFactor is ${startFactor}`, hint: "It lies in (0, 1]" });
+    if (!(endFactor >= 0 && endFactor <= 1))
+      throw new ValueError({ op: "LinearLR", message: `endFactor is ${endFactor}`, hint: "It lies in [0, 1]" });
+    this.startFactor = startFactor;
+    this.endFactor = endFactor;
+    this.totalIters = totalIters;
+    this.start();
+  }
+  getLr(): number[] {
+    const span = this.endFactor - this.startFactor;
+    return this.groups.map((g) =>
+      this.lastEpoch === 0
+        ? g.lr * this.startFactor
+        : this.lastEpoch > this.totalIters
+          ? g.lr
+          : g.lr * (1 + span / (this.totalIters * this.startFactor + (this.lastEpoch - 1) * span)),
+    );
+  }
+}
+/** Half a cosine from the base rate to etaMin over tMax steps. Loshchilov & Hutter 2017. */
+export class CosineAnnealingLR extends LRScheduler {
+  readonly tMax: number;
+  readonly etaMin: number;
+  constructor(optimizer: AnyOptimizer, tMax: number, options?: { etaMin?: number; lastEpoch?: number });
+  constructor(...args: unknown[]) {
+    const named = args.map((a) =>
+      typeof a === "object" && a !== null && "TMax" in a ? { ...a, tMax: (a as { TMax: number }).TMax, TMax: undefined } : a,
+    );
+    const clean = named.map((a) =>
+      typeof a === "object" && a !== null && Object.getPrototypeOf(a) === Object.prototype
+        ? Object.fromEntries(Object.entries(a).filter(([, v]) => v !== undefined))
+        : a,
+    );
+    const [o, tMax, etaMin = 0, last = -1] = bindArgs("CosineAnnealingLR", ["optimizer", "tMax", "etaMin", "lastEpoch"], clean) as [
+      AnyOptimizer,
+      number,
+      number?,
+      number?,
+    ];
+    super(o, last);
+    this.tMax = tMax;
+    this.etaMin = etaMin;
+    this.start();
+  }
+  getLr(): number[] {
+    const [t, n] = [this.lastEpoch, this.tMax];
+    return this.groups.map((g, i) => {
+      if (t === 0) return g.lr;
+      if ((t - 1 - n) % (2 * n) === 0) return g.lr + ((this.baseLrs[i]! - this.etaMin) * (1 - Math.cos(Math.PI / n))) / 2;
+      return ((1 + Math.cos((Math.PI * t) / n)) / (1 + Math.cos((Math.PI * (t - 1)) / n))) * (g.lr - this.etaMin) + this.etaMin;
+    });
+  }
+}
