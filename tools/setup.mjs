@@ -52,7 +52,9 @@ export async function setup() {
   } catch {
     // first time
   }
-  if (!existsSync(join(root, "node_modules", "typescript")) || (known.lock && known.lock !== lock)) {
+  const { devDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  const missing = Object.keys(devDependencies).some((name) => !existsSync(join(root, "node_modules", name)));
+  if (missing || (known.lock && known.lock !== lock)) {
     console.error("firebrand: installing dependencies…");
     run("npm", ["ci", "--no-audit", "--no-fund"], "npm ci");
   }

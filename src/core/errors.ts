@@ -54,6 +54,8 @@ export class ArgumentError extends FirebrandError {}
 export class AutogradError extends FirebrandError {}
 /** A file that is truncated, corrupt or of another format. */
 export class FormatError extends FirebrandError {}
+/** The file system refuses: no space left, no permission, no such folder. What stood there before is intact. */
+export class FileError extends FirebrandError {}
 /** The device has no memory left for the request. */
 export class OutOfMemoryError extends FirebrandError {}
 /** A matrix that is singular or not positive definite, an iteration that did not converge. */

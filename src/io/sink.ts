@@ -1,46 +1,79 @@
-// Bytes to write in order, and files that are replaced as a whole or not at all.
+// Bytes to write in order; files and folders that are replaced as a whole or not at all.
+import { FileError, FirebrandError } from "../core/errors.ts";
 
 /** Something that takes bytes in order; the array may be reused after the call. */
 export interface ByteSink {
   write(bytes: Uint8Array): void;
 }
 
+const HINTS: Readonly<Record<string, string>> = {
+  ENOSPC: "Free some space, or write elsewhere",
+  EDQUOT: "The quota is used up: free some space, or write elsewhere",
+  EFBIG: "The file is larger than is allowed here: write elsewhere",
+  EACCES: "Check the permissions of the folder",
+  EPERM: "Check the permissions of the folder",
+  EROFS: "The file system is read-only: write elsewhere",
+  ENOENT: "Make the folder first",
+  ENOTDIR: "A part of the path is a file",
+  EISDIR: "The path is a folder: give the path of a file",
+};
+
+/** What the file system says as an error of ours; errors that are ours pass. */
+export function fileError(op: string, path: string, e: unknown): FirebrandError {
+  if (e instanceof FirebrandError) return e;
+  const { code = "", message } = e as NodeJS.ErrnoException;
+  return new FileError({
+    op,
+    message: `${path} cannot be written: ${message}`,
+    hint: HINTS[code] ?? "What stood there before is intact",
+    data: { file: path, code },
+    cause: e,
+  });
+}
+
 /**
  * Writes a file so that either the old or the new content is there whatever happens: into a temporary file beside it,
- * synced, then renamed. On failure the temporary file goes and the error is passed on.
+ * synced, then renamed. On failure the temporary file goes.
+ * @throws FileError when the file system refuses
  */
 export async function replaceFile(path: string, fill: (sink: ByteSink) => void | Promise<void>): Promise<void> {
   const fs = await import("node:fs");
   const { dirname } = await import("node:path");
   const temporary = `${path}.${process.pid}.${Math.random().toString(36).slice(2, 8)}.tmp`;
-  let fd: number | null = null;
   try {
-    fd = fs.openSync(temporary, "wx");
-    const file = fd;
-    await fill({
-      write: (bytes) => {
-        for (let at = 0; at < bytes.length; ) at += fs.writeSync(file, bytes, at, bytes.length - at);
-      },
-    });
-    fs.fsyncSync(fd);
-    fs.closeSync(fd);
-    fd = null;
+    await writeNew(temporary, fill);
     fs.renameSync(temporary, path);
-    syncFolder(fs, dirname(path));
+    await syncFolder(dirname(path));
   } catch (e) {
-    if (fd !== null) fs.closeSync(fd);
     fs.rmSync(temporary, { force: true });
-    throw e;
+    throw fileError("save", path, e);
   }
 }
 
-// A rename is on disk once its folder is. Some file systems cannot sync folders.
-function syncFolder(fs: typeof import("node:fs"), path: string): void {
+/** Writes a file that must not exist yet and syncs it. */
+export async function writeNew(path: string, fill: (sink: ByteSink) => void | Promise<void>): Promise<void> {
+  const fs = await import("node:fs");
+  const fd = fs.openSync(path, "wx");
+  try {
+    await fill({
+      write: (bytes) => {
+        for (let at = 0; at < bytes.length; ) at += fs.writeSync(fd, bytes, at, bytes.length - at);
+      },
+    });
+    fs.fsyncSync(fd);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+/** Makes renames in a folder last. Some file systems cannot sync folders: nothing more can be done there. */
+export async function syncFolder(path: string): Promise<void> {
+  const fs = await import("node:fs");
   const fd = fs.openSync(path, "r");
   try {
     fs.fsyncSync(fd);
   } catch {
-    /* nothing more can be done */
+    /* see above */
   } finally {
     fs.closeSync(fd);
   }
