@@ -23,6 +23,7 @@ registerDevice("cpu", () => {
 });
 
 export * from "./core/errors.ts";
+export { version } from "./core/version.ts";
 export { Tensor, isTensor } from "./core/tensor.ts";
 export type { DType } from "./core/dtype.ts";
 export { getDefaultDtype, setDefaultDtype, promoteTypes, canCast } from "./core/dtype.ts";

@@ -102,7 +102,7 @@ export class DataLoader<T, B = Collated<T>> implements Iterable<B>, AsyncIterabl
     drawSeed(this.#o.generator ?? defaultGenerator); // PyTorch draws a seed for workers here, with or without workers
     return (this.#epoch = { batches: [...this.#batches!], next: 0 });
   }
-  /** The place in the running epoch; `restore` continues there. */
+  /** The place in the running epoch, null between epochs; `restore` continues there. */
   state(): LoaderState | null {
     return this.#epoch && { batches: this.#epoch.batches.map((b) => [...b]), next: this.#epoch.next };
   }
@@ -126,6 +126,7 @@ export class DataLoader<T, B = Collated<T>> implements Iterable<B>, AsyncIterabl
       epoch.next++;
       yield this.#collate(items as T[]);
     }
+    if (this.#epoch === epoch) this.#epoch = null;
   }
   *#grouped(source: Iterable<T>): IterableIterator<B> {
     let items: T[] = [];
@@ -167,5 +168,6 @@ export class DataLoader<T, B = Collated<T>> implements Iterable<B>, AsyncIterabl
       epoch.next = k + 1;
       yield this.#collate(items);
     }
+    if (this.#epoch === epoch) this.#epoch = null;
   }
 }

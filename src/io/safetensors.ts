@@ -2,10 +2,11 @@
 // tensor by tensor, straight into tensor memory; they are written to a temporary file, synced and renamed.
 import { getDefaultDevice, getDevice } from "../core/device.ts";
 import { type DType, itemSize } from "../core/dtype.ts";
-import { ArgumentError, FormatError, showShape } from "../core/errors.ts";
+import { ArgumentError, FormatError, ShapeError, showShape } from "../core/errors.ts";
 import { numelOf } from "../core/layout.ts";
 import { isTensor, type Tensor } from "../core/tensor.ts";
-import { rawCopy } from "../ops/copy.ts";
+import { noGrad } from "../core/mode.ts";
+import { copy_, rawCopy } from "../ops/copy.ts";
 import { allocate } from "../ops/launch.ts";
 import { type ByteSink, memorySink, replaceFile } from "./sink.ts";
 import { type ByteSource, openSource, type SourceLike } from "./source.ts";
@@ -43,6 +44,8 @@ export interface SafetensorsFile {
   info(name: string): TensorInfo;
   /** Reads one tensor. @throws ArgumentError for an unknown name, FormatError when the file ends early. */
   get(name: string, options?: { device?: string }): Promise<Tensor>;
+  /** Reads one tensor into another of the same shape, straight into its memory where dtype and layout allow. @throws ShapeError */
+  into(name: string, target: Tensor): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -121,6 +124,26 @@ async function readTensor(source: ByteSource, t: TensorInfo, device: string): Pr
   return out;
 }
 
+async function readInto(source: ByteSource, name: string, t: TensorInfo, target: Tensor): Promise<void> {
+  if (showShape(t.shape) !== showShape(target.shape))
+    throw new ShapeError({
+      op: "safetensors",
+      message: `${source.name}: ${JSON.stringify(name)} is ${showShape(t.shape)}, the target ${showShape(target.shape)}`,
+    });
+  const { storage, layout } = target;
+  if (t.dtype === target.dtype && layout.contiguous) {
+    const start = layout.offset * itemSize(t.dtype);
+    for (let at = t.begin; at < t.end; at += CHUNK) {
+      const n = Math.min(CHUNK, t.end - at);
+      storage.device.write(storage, start + at - t.begin, await source.read(at, n));
+    }
+    storage.version.value++;
+  } else {
+    const values = await readTensor(source, t, target.device);
+    noGrad(() => copy_(target.detach(), values));
+  }
+}
+
 /** Opens a file (path) or bytes without reading any tensor. Close it when done. @throws FormatError */
 export async function openSafetensors(from: SourceLike): Promise<SafetensorsFile> {
   const source = await openSource(from);
@@ -141,6 +164,7 @@ export async function openSafetensors(from: SourceLike): Promise<SafetensorsFile
       metadata,
       info,
       get: async (name, o = {}) => readTensor(source, info(name), o.device ?? getDefaultDevice()),
+      into: async (name, target) => readInto(source, name, info(name), target),
       close: () => source.close(),
     };
   } catch (e) {

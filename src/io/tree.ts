@@ -5,11 +5,15 @@ import { isTensor, type Tensor } from "../core/tensor.ts";
 /** What a checkpoint may hold. */
 export type Checkpoint = Tensor | number | string | boolean | bigint | null | undefined | Checkpoint[] | { [key: string]: Checkpoint };
 
-/** The value as JSON data. `put` takes each tensor with its path and says under which key it goes. */
-export function encodeTree(value: unknown, put: (t: Tensor, path: readonly string[]) => string): unknown {
+/** The value as JSON data. `put` takes each tensor (or whatever `isLeaf` takes for one) with its path and gives its key. */
+export function encodeTree<L = Tensor>(
+  value: unknown,
+  put: (t: L, path: readonly string[]) => string,
+  isLeaf: (x: unknown) => boolean = isTensor,
+): unknown {
   const within = new Set<object>();
   const visit = (x: unknown, path: readonly string[]): unknown => {
-    if (isTensor(x)) return { $tensor: put(x, path) };
+    if (isLeaf(x)) return { $tensor: put(x as L, path) };
     if (typeof x === "bigint") return { $bigint: x.toString() };
     if (typeof x === "number" && (!Number.isFinite(x) || Object.is(x, -0))) return { $number: Object.is(x, -0) ? "-0" : String(x) };
     if (x === undefined) return { $undefined: true };
