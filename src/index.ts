@@ -22,29 +22,72 @@ registerDevice("cpu", () => {
   return makeWasm("cpu");
 });
 
-export * from "./core/errors.ts";
+export {
+  ArgumentError,
+  AutogradError,
+  DTypeError,
+  DeviceError,
+  type ErrorFacts,
+  FileError,
+  FirebrandError,
+  FormatError,
+  IndexError,
+  LinAlgError,
+  OutOfMemoryError,
+  ShapeError,
+  UnsupportedError,
+  ValueError,
+} from "./core/errors.ts";
 export { version } from "./core/version.ts";
 export { Tensor, isTensor } from "./core/tensor.ts";
 export type { DType } from "./core/dtype.ts";
 export { getDefaultDtype, setDefaultDtype, promoteTypes, canCast } from "./core/dtype.ts";
 export { getDefaultDevice, setDefaultDevice, deviceNames } from "./core/device.ts";
-export * from "./core/mode.ts";
+export {
+  detectAnomaly,
+  enableGrad,
+  inferenceMode,
+  isAnomalyEnabled,
+  isGradEnabled,
+  isInferenceModeEnabled,
+  noGrad,
+  setGradEnabled,
+} from "./core/mode.ts";
 export { Generator, defaultGenerator, manualSeed, initialSeed, seed } from "./core/rng.ts";
 export { resultType, type TensorLike, type Scalar } from "./ops/promote.ts";
 export * from "./ops/pointwise/index.ts";
 export * from "./ops/shape/index.ts";
-export * from "./ops/copy.ts";
-export * from "./ops/create.ts";
+export { clone, contiguous, copy_, detach, fill, fill_, sumToSize, to, zero_, type ToOptions } from "./ops/copy.ts";
+export {
+  arange,
+  asTensor,
+  complexScalar,
+  empty,
+  emptyLike,
+  eye,
+  fromNumpy,
+  full,
+  fullLike,
+  linspace,
+  logspace,
+  type NestedList,
+  ones,
+  onesLike,
+  type SizeArgs,
+  tensor,
+  type TensorOptions,
+  zeros,
+  zerosLike,
+} from "./ops/create.ts";
 export * from "./ops/random.ts";
 export * from "./ops/reduce/index.ts";
-export { varianceOp as var } from "./ops/reduce/index.ts";
 export * from "./ops/indexing/index.ts";
 export * from "./ops/join.ts";
 export * from "./ops/extra.ts";
 export { conv1d, conv2d, conv3d, convTranspose1d, convTranspose2d, convTranspose3d } from "./ops/conv.ts";
 export { layerNorm, groupNorm, rmsNorm, batchNorm, instanceNorm } from "./ops/norm.ts";
 export { outer as ger } from "./ops/matmul.ts";
-export { matmul, mmOp as mm, bmm, mv, dot, outer, addmm, addmv, baddbmm, addbmm, addr, einsum } from "./ops/matmul.ts";
+export { matmul, mm, bmm, mv, dot, outer, addmm, addmv, baddbmm, addbmm, addr, einsum } from "./ops/matmul.ts";
 export { softmax, logSoftmax } from "./ops/softmax.ts";
 // PyTorch's second names.
 export {
@@ -70,18 +113,29 @@ export {
 } from "./ops/pointwise/index.ts";
 export { cat as concat, cat as concatenate } from "./ops/join.ts";
 
-/** The dtypes, by name: `zeros(2, { dtype: torch.int64 })` is the same as `{ dtype: "int64" }`. */
+/** 32-bit floats, the default: `zeros(2, { dtype: torch.float32 })` is the same as `{ dtype: "float32" }`. */
 export const float32 = "float32" as const;
+/** 64-bit floats. */
 export const float64 = "float64" as const;
+/** 16-bit floats of IEEE 754: 11 bits of precision, up to 65504. */
 export const float16 = "float16" as const;
+/** 16-bit floats with the range of float32 and 8 bits of precision. */
 export const bfloat16 = "bfloat16" as const;
+/** 64-bit integers, what whole numbers become: `tensor([1, 2])`. Read as BigInt64Array or, where safe, numbers. */
 export const int64 = "int64" as const;
+/** 32-bit integers. */
 export const int32 = "int32" as const;
+/** 16-bit integers. */
 export const int16 = "int16" as const;
+/** 8-bit integers, -128 to 127. */
 export const int8 = "int8" as const;
+/** 8-bit integers, 0 to 255. */
 export const uint8 = "uint8" as const;
+/** true and false, one byte each. */
 export const bool = "bool" as const;
+/** Complex numbers of two float32. */
 export const complex64 = "complex64" as const;
+/** Complex numbers of two float64. */
 export const complex128 = "complex128" as const;
 export * as nn from "./nn/index.ts";
 export * as autograd from "./autograd/index.ts";

@@ -3,7 +3,7 @@ import { provideArithmetic } from "../autograd/arithmetic.ts";
 import * as copies from "./copy.ts";
 import * as creation from "./create.ts";
 import * as elementwise from "./pointwise/index.ts";
-import * as shapes from "./shape/index.ts";
+import { asStridedBackward } from "./shape/strided.ts";
 
 provideArithmetic({
   add: (a, b) => elementwise.add(a, b),
@@ -14,7 +14,7 @@ provideArithmetic({
   onesLike: (t) => creation.onesLike(t),
   zerosLike: (t) => creation.zerosLike(t),
   fit: (g, like) => copies.fitTo(g, like.shape, like.dtype),
-  asStridedBackward: (g, base, part) => shapes.asStridedBackward(g, base.layout, part.layout),
+  asStridedBackward: (g, base, part) => asStridedBackward(g, base.layout, part.layout),
   window: (g, base, part) => {
     // The gradient laid out with the base's strides in a buffer of its own, so that the window can be found in it.
     const l = base.layout;

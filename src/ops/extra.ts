@@ -7,7 +7,7 @@ import { zeros } from "./create.ts";
 import { composite, type Fn, type Op, type PointwiseOp } from "./define.ts";
 import { pointwise } from "./formula.ts";
 import type { TensorLike } from "./promote.ts";
-import { whereFormula } from "./pointwise/index.ts";
+import { whereFormula } from "./pointwise/where.ts";
 import { scalarTensor } from "./scalar.ts";
 import { movedim, transpose } from "./shape/index.ts";
 

@@ -7,9 +7,8 @@ import { to } from "./copy.ts";
 import { arange, tensor } from "./create.ts";
 import { composite, type Fn, type Op, primitive } from "./define.ts";
 import { dataSync } from "./host.ts";
-import { pick } from "./indexing/index.ts";
+import { pick } from "./indexing/select.ts";
 import { allocate, launch, window } from "./launch.ts";
-import { provideCat } from "./reduce/index.ts";
 import { narrow, select, type Dims } from "./shape/index.ts";
 
 const COPY = { kind: "copy" } as const;
@@ -73,7 +72,6 @@ export const cat: Fn<[tensors: readonly Tensor[], dim?: number | { dim?: number 
     );
   },
 });
-provideCat((tensors, dim) => cat(tensors, dim));
 /** Tensors of one shape along a new dimension. @example stack([tensor([1, 2]), tensor([3, 4])]) // => [[1, 2], [3, 4]] */
 export const stack: Fn<[tensors: readonly Tensor[], dim?: number | { dim?: number }]> = /*@__PURE__*/ composite({
   torch: "stack",

@@ -23,8 +23,8 @@ export interface LossOptions {
 }
 type Pairwise<O = LossOptions> = Fn<[input: Tensor, target: Tensor, options?: O]>;
 
-/** @internal Applies a reduction. @throws ArgumentError for an unknown one. */
-export function reduced(op: string, x: Tensor, reduction: string): Tensor {
+// Applies a reduction; throws ArgumentError for an unknown one.
+function reduced(op: string, x: Tensor, reduction: string): Tensor {
   if (reduction === "mean") return x.mean();
   if (reduction === "sum") return x.sum();
   if (reduction === "none") return x;

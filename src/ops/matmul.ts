@@ -75,7 +75,7 @@ const H = (x: Tensor): Tensor => {
 };
 
 /** @internal Products of matrices with any number of leading dimensions; both have two or more dimensions. */
-const mm: (a: Tensor, b: Tensor, op?: string) => Tensor = /*@__PURE__*/ primitive<
+const mmBatched: (a: Tensor, b: Tensor, op?: string) => Tensor = /*@__PURE__*/ primitive<
   (a: Tensor, b: Tensor, op?: string) => Tensor,
   [Tensor, Tensor, string?]
 >({
@@ -91,13 +91,13 @@ const mm: (a: Tensor, b: Tensor, op?: string) => Tensor = /*@__PURE__*/ primitiv
     if (!g) return null;
     const [a, b] = ctx.savedTensors as [Tensor | null, Tensor | null];
     const [sa, sb] = ctx.state["shapes"] as [readonly number[], readonly number[]];
-    return [b ? sumToSize(mm(g, H(b)), sa) : null, a ? gradOfRight(a, g, sb) : null];
+    return [b ? sumToSize(mmBatched(g, H(b)), sa) : null, a ? gradOfRight(a, g, sb) : null];
   },
 });
 // With a shared right matrix, all rows of all batches make one product instead of a sum of products.
 function gradOfRight(a: Tensor, g: Tensor, shape: readonly number[]): Tensor {
-  if (shape.length === 2 && a.ndim > 2) return mm(H(a.reshape([-1, a.shape.at(-1)!])), g.reshape([-1, g.shape.at(-1)!]));
-  return sumToSize(mm(H(a), g), shape);
+  if (shape.length === 2 && a.ndim > 2) return mmBatched(H(a.reshape([-1, a.shape.at(-1)!])), g.reshape([-1, g.shape.at(-1)!]));
+  return sumToSize(mmBatched(H(a), g), shape);
 }
 
 /**
@@ -111,13 +111,13 @@ export const matmul: Op<[other: Tensor]> = /*@__PURE__*/ composite({
   forward: (a: Tensor, b: Tensor) => {
     if (a.ndim === 0 || b.ndim === 0) throw mismatch("matmul", a, b, "scalars have no matrix product");
     if (a.ndim >= 2 && b.ndim === 2 && a.ndim > 2) return foldRows(a, b);
-    if (a.ndim >= 2 && b.ndim >= 2) return mm(a, b);
+    if (a.ndim >= 2 && b.ndim >= 2) return mmBatched(a, b);
     if (a.ndim === 1 && b.ndim === 1) {
       if (a.shape[0] !== b.shape[0]) throw mismatch("matmul", a, b, "sizes differ");
-      return mm(a.unsqueeze(0), b.unsqueeze(1)).reshape([]);
+      return mmBatched(a.unsqueeze(0), b.unsqueeze(1)).reshape([]);
     }
-    if (a.ndim === 1) return mm(a.unsqueeze(0), b).squeeze(-2);
-    return (a.ndim === 2 ? mm(a, b.unsqueeze(1)) : foldRows(a, b.unsqueeze(1))).squeeze(-1);
+    if (a.ndim === 1) return mmBatched(a.unsqueeze(0), b).squeeze(-2);
+    return (a.ndim === 2 ? mmBatched(a, b.unsqueeze(1)) : foldRows(a, b.unsqueeze(1))).squeeze(-1);
   },
   samples: (r) => [
     [r.normal(3, 4), r.normal(4, 5)],
@@ -130,7 +130,7 @@ export const matmul: Op<[other: Tensor]> = /*@__PURE__*/ composite({
 function foldRows(a: Tensor, b: Tensor): Tensor {
   if (a.shape.at(-1) !== b.shape[0]) throw mismatch("matmul", a, b, "inner sizes differ");
   const rows = a.layout.numel / Math.max(1, a.shape.at(-1)!);
-  return mm(a.reshape([rows, a.shape.at(-1)!]), b).reshape([...a.shape.slice(0, -1), b.shape[1]!]);
+  return mmBatched(a.reshape([rows, a.shape.at(-1)!]), b).reshape([...a.shape.slice(0, -1), b.shape[1]!]);
 }
 
 const ranked = (torch: string, ra: number, rb: number, forward: (a: Tensor, b: Tensor) => Tensor): Op<[other: Tensor]> =>
@@ -144,9 +144,9 @@ const ranked = (torch: string, ra: number, rb: number, forward: (a: Tensor, b: T
     },
   });
 /** The product of two matrices. @example mm(tensor([[1, 2]]), tensor([[3], [4]])) // => [[11]] */
-export const mmOp: Op<[mat2: Tensor]> = /*@__PURE__*/ ranked("mm", 2, 2, (a, b) => mm(a, b, "mm"));
+export const mm: Op<[mat2: Tensor]> = /*@__PURE__*/ ranked("mm", 2, 2, (a, b) => mmBatched(a, b, "mm"));
 /** Products of two equally long batches of matrices. @example bmm(ones(2, 1, 3), ones(2, 3, 1)).shape // => [2, 1, 1] */
-export const bmm: Op<[mat2: Tensor]> = /*@__PURE__*/ ranked("bmm", 3, 3, (a, b) => mm(a, b, "bmm"));
+export const bmm: Op<[mat2: Tensor]> = /*@__PURE__*/ ranked("bmm", 3, 3, (a, b) => mmBatched(a, b, "bmm"));
 /** Matrix times vector. @example mv(tensor([[1, 2]]), tensor([3, 4])) // => [11] */
 export const mv: Op<[vec: Tensor]> = /*@__PURE__*/ ranked("mv", 2, 1, (a, b) => matmul(a, b));
 /** The sum of products of two vectors. @example dot(tensor([1, 2]), tensor([3, 4])) // => 11 */
@@ -178,7 +178,7 @@ const added = (
   });
 /** `beta · input + alpha · mat1 @ mat2`. @example addmm(tensor([1]), tensor([[1, 2]]), tensor([[3], [4]])) // => [[12]] */
 export const addmm: Op<[mat1: Tensor, mat2: Tensor, options?: AddmmOptions]> = /*@__PURE__*/ added("addmm", ["mat1", "mat2"], (a, b) =>
-  mmOp(a, b),
+  mm(a, b),
 );
 /** `beta · input + alpha · mat @ vec`. */
 export const addmv: Op<[mat: Tensor, vec: Tensor, options?: AddmmOptions]> = /*@__PURE__*/ added("addmv", ["mat", "vec"], (a, b) =>
@@ -249,7 +249,7 @@ const affine = /*@__PURE__*/ primitive<(x: Tensor, w: Tensor, b: Tensor | null) 
     const rows = g.reshape([-1, g.shape.at(-1)!]);
     return [
       w ? foldRows(g, isComplex(w.dtype) ? w.conj() : w) : null,
-      x ? mm(H(rows), x.reshape([-1, x.shape.at(-1)!])) : null,
+      x ? mmBatched(H(rows), x.reshape([-1, x.shape.at(-1)!])) : null,
       ctx.needsInputGrad[2] ? rows.sum(0) : null,
     ];
   },
@@ -352,7 +352,7 @@ function contract(a: Named, b: Named, later: Set<string>): Named {
     const size = (cs: string[]): number => cs.reduce((n, c) => n * sizes.get(c)!, 1);
     return full.reshape([size(batch), size(first), size(second)]);
   };
-  const p = mm(arrange(a, rows, inner), arrange(b, inner, cols), "einsum");
+  const p = mmBatched(arrange(a, rows, inner), arrange(b, inner, cols), "einsum");
   const names = [...batch, ...rows, ...cols];
   return { t: p.reshape(names.map((c) => sizes.get(c)!)), names: names.join("") };
 }

@@ -35,12 +35,12 @@ type TwinsOf<M> = {
 
 /** The ops of the tables as methods. */
 export interface Methods
-  extends OpsOf<Omit<typeof elementwise, "whereFormula">>,
+  extends OpsOf<typeof elementwise>,
     TwinsOf<typeof elementwise>,
     OpsOf<typeof shapes>,
     OpsOf<typeof copies>,
-    OpsOf<Omit<typeof reductions, "max" | "min" | "median" | "varianceOp">>,
-    OpsOf<Omit<typeof products, "mmOp">>,
+    OpsOf<Omit<typeof reductions, "max" | "min" | "median">>,
+    OpsOf<typeof products>,
     OpsOf<typeof indexing>,
     OpsOf<typeof joins>,
     OpsOf<typeof softmaxes>,
@@ -58,10 +58,6 @@ export interface OwnMethods {
   median<A extends [] | [dim: number | { dim: number; keepdim?: boolean }, keepdim?: boolean | { keepdim?: boolean }]>(
     ...args: A
   ): A extends [] ? Tensor : reductions.ValuesIndices;
-  /** Variance. */
-  var(dim?: shapes.Dims | boolean | reductions.VarOptions, unbiased?: boolean | reductions.VarOptions, keepdim?: boolean): Tensor;
-  /** Product of two matrices. */
-  mm(other: Tensor): Tensor;
   /** `this` where `condition` is true, `other` elsewhere. */
   where(condition: Tensor, other: TensorLike): Tensor;
   /** The tensor with another dtype or on another device. */

@@ -13,7 +13,9 @@ import * as host from "./host.ts";
 import * as indexing from "./indexing/index.ts";
 import * as joins from "./join.ts";
 import * as products from "./matmul.ts";
+import { overwrite } from "./indexing/overwrite.ts";
 import * as elementwise from "./pointwise/index.ts";
+import { whereFormula } from "./pointwise/where.ts";
 import * as activations from "./activation.ts";
 import * as random from "./random.ts";
 import * as reductions from "./reduce/index.ts";
@@ -47,12 +49,10 @@ const getter = (name: string, f: (x: Tensor) => unknown): void => {
 };
 
 // ---- ops from the tables
-const rename: Record<string, string> = { whereFormula: "where", varianceOp: "var", mmOp: "mm" };
 for (const module of [elementwise, activations, shapes, copies, reductions, products, indexing, joins, softmaxes, extra, spectra]) {
-  for (const [key, value] of Object.entries(module)) {
+  for (const [name, value] of Object.entries(module)) {
     if (typeof value !== "function" || !("op" in value)) continue;
     const f = value as unknown as Op<never[]>;
-    const name = rename[key] ?? key;
     if (!f.method || f.op.torch.startsWith("nn.functional.")) continue;
     method(name, f as never);
     if (f.op.inplace) method(`${name}_`, f.op.inplace as never);
@@ -62,6 +62,7 @@ for (const name of ["to", "copy_", "fill_", "zero_"] as const) method(name, copi
 for (const name of ["uniform_", "normal_", "exponential_", "bernoulli_", "random_", "bernoulli", "multinomial"] as const)
   method(name, random[name] as never);
 for (const name of ["index", "setIndex", "indexPut", "indexPut_"] as const) method(name, indexing[name] as never);
+method("where", whereFormula as never);
 method("asStrided", shapes.asStrided as never);
 for (const name of ["relu", "sigmoid"] as const) method(name, elementwise[name] as never);
 
@@ -69,7 +70,7 @@ for (const name of ["relu", "sigmoid"] as const) method(name, elementwise[name] 
 const inplaceOf = (name: string, f: (x: Tensor, ...args: never[]) => Tensor): void => {
   method(`${name}_`, (x, ...args) => {
     checkInplace(`${name}_`, x);
-    return indexing.overwrite(x, f(x.alias(), ...args));
+    return overwrite(x, f(x.alias(), ...args));
   });
 };
 const table = proto as unknown as Record<string, (this: Tensor, ...args: unknown[]) => Tensor>;

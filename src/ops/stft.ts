@@ -6,7 +6,8 @@ import type { Tensor } from "../core/tensor.ts";
 import { ones } from "./create.ts";
 import { composite, type Op } from "./define.ts";
 import { fft, ifft, irfft, rfft } from "./fft.ts";
-import { asStridedBackward, viewAsReal } from "./shape/index.ts";
+import { viewAsReal } from "./shape/complex.ts";
+import { asStridedBackward } from "./shape/strided.ts";
 import { pad } from "./vision.ts";
 
 /** Options of `stft`. */

@@ -4,7 +4,7 @@ import type { Tensor } from "../core/tensor.ts";
 import { rawFull } from "./copy.ts";
 import { tensor } from "./create.ts";
 import { composite, type Fn } from "./define.ts";
-import { pick } from "./indexing/index.ts";
+import { pick } from "./indexing/select.ts";
 
 /**
  * Pads the last dimensions: `[left, right, top, bottom, …]`, the last dimension first; negative amounts cut.

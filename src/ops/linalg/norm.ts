@@ -5,7 +5,9 @@ import { normDim } from "../../core/layout.ts";
 import type { Tensor } from "../../core/tensor.ts";
 import { to } from "../copy.ts";
 import { composite, type Op } from "../define.ts";
-import { amax, amin, reduceDims, vectorNorm as rawVectorNorm } from "../reduce/index.ts";
+import { amax, amin } from "../reduce/extreme.ts";
+import { reduceDims } from "../reduce/kernel.ts";
+import { vectorNorm as rawVectorNorm } from "../reduce/norm.ts";
 import type { Dims } from "../shape/index.ts";
 import { svdvals } from "./eigen.ts";
 

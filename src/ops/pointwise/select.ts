@@ -80,14 +80,6 @@ export const clamp: PointwiseOp<[min?: TensorLike | null | { min?: TensorLike; m
     ],
     errors: [[(r) => [r.normal(3)], "ArgumentError"]],
   });
-/** `input` where `condition` is true, `other` elsewhere: `where(condition, input, other)`. @example where(tensor([true, false]), tensor([1, 2]), 0) // => [1, 0] */
-export const whereFormula: PointwiseOp<[condition: TensorLike, other: TensorLike]> = /*@__PURE__*/ pointwise({
-  torch: "where",
-  operands: ["condition", "other"],
-  masks: [1],
-  forward: ([x, c, y]) => x!.where(c!, y!),
-  grad: (g, [, c]) => [g.where(c!, 0), null, g.mul(0).where(c!, g)],
-});
 /** `input` where `mask` is false, `value` where it is true. @example maskedFill(tensor([1, 2]), tensor([true, false]), 9) // => [9, 2] */
 export const maskedFill: PointwiseOp<[mask: TensorLike, value: TensorLike]> = /*@__PURE__*/ pointwise({
   torch: "masked_fill",

@@ -6,9 +6,9 @@ import type { Tensor } from "../../core/tensor.ts";
 import { to } from "../copy.ts";
 import { zeros } from "../create.ts";
 import { checkTensor, composite, type Op, primitive } from "../define.ts";
+import { cat } from "../join.ts";
 import { allocate, launch } from "../launch.ts";
 import { type ValuesIndices, pair, keep, recall } from "./kernel.ts";
-import { cat } from "./sum.ts";
 
 const scanArgs = (op: string, x: Tensor, dim: number): number => {
   checkTensor(op, "input", x);

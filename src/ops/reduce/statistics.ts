@@ -15,7 +15,8 @@ export interface VarOptions {
   unbiased?: boolean;
   keepdim?: boolean;
 }
-type VarArgs = [dim?: Dims | boolean | VarOptions, unbiased?: boolean | VarOptions, keepdim?: boolean];
+/** Arguments of `var` and `std`. */
+export type VarArgs = [dim?: Dims | boolean | VarOptions, unbiased?: boolean | VarOptions, keepdim?: boolean];
 const variance = (x: Tensor, dims: number[], correction: number, keepdim: boolean): Tensor => {
   needsNumbers("var", x);
   const center = x.sub(meanOf(x, dims, true));
@@ -35,7 +36,7 @@ const varArgs = (
   return [reduceDims(op, x.ndim, typeof dim === "boolean" ? null : dim), correction ?? (flag === false ? 0 : 1), keepdim ?? false];
 };
 const VAR = ["input", "dim", "unbiased", "keepdim", "correction"];
-/** Variance: squared distances from the mean over n - correction (default 1). @example varianceOp(tensor([1., 2, 3, 4].map((v) => v + 0.5))) // => 1.6667 */
+/** Variance: squared distances from the mean over n - correction (default 1). @example torch.var(tensor([1.5, 2.5, 3.5, 4.5])) // => 1.6667 */
 export const varianceOp: Op<VarArgs> = /*@__PURE__*/ composite({
   torch: "var",
   params: VAR,

@@ -6,6 +6,7 @@ import { input, param } from "../../kernel/expr.ts";
 import { to } from "../copy.ts";
 import { zeros } from "../create.ts";
 import { composite, type Op, primitive } from "../define.ts";
+import { cat } from "../join.ts";
 import type { Dims } from "../shape/index.ts";
 import { type ReduceArgs, type ReduceOptions, reduceDims, rawReduce, count, needsNumbers, keep, recall, grow } from "./kernel.ts";
 
@@ -82,9 +83,3 @@ export const prod: Op<[dim?: number | ReduceOptions, keepdim?: boolean | ReduceO
     samples: (r) => [[r.normal(3, 4)], [r.normal(3, 4), 1]],
   },
 );
-/** @internal `cat`, provided by the ops that join. */
-export let cat: (tensors: Tensor[], dim: number) => Tensor;
-/** @internal */
-export function provideCat(f: (tensors: Tensor[], dim: number) => Tensor): void {
-  cat = f;
-}
