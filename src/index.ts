@@ -144,12 +144,16 @@ export * as io from "./io/index.ts";
 export * as testing from "./testing/index.ts";
 export * as data from "./data/index.ts";
 
-/** How many threads the CPU kernels use. */
+/** How many threads the CPU kernels use. @example (setNumThreads(1), getNumThreads()) // => 1 */
 export const getNumThreads = (): number => {
   const d = getDevice("cpu");
   return d instanceof CpuBackend ? d.numThreads : 1;
 };
-/** Sets how many threads the CPU kernels use. @throws ValueError when `n` is no positive integer. */
+/**
+ * Sets how many threads the CPU kernels use.
+ * @throws ValueError when `n` is no positive integer.
+ * @example (setNumThreads(1), getNumThreads()) // => 1
+ */
 export function setNumThreads(n: number): void {
   if (!Number.isInteger(n) || n < 1)
     throw new ValueError({ op: "setNumThreads", message: `${n} threads`, hint: "It must be a positive integer" });

@@ -6,7 +6,17 @@ import { isTensor, type Tensor } from "../core/tensor.ts";
 import { edgeOf, setHistory } from "./graph.ts";
 import { type Edge, Node, SavedTensor } from "./node.ts";
 
-/** What `forward` leaves for `backward`. */
+/**
+ * What `forward` leaves for `backward`.
+ * @example
+ * class Square extends Function {
+ *   static forward(ctx, x) { ctx.saveForBackward(x); return x.mul(x); }
+ *   static backward(ctx, g) { const [x] = ctx.savedTensors; return g.mul(x).mul(2); }
+ * }
+ * const x = tensor(1.5, { requiresGrad: true });
+ * Square.apply(x).backward();
+ * x.grad // => 3
+ */
 export class Context<A extends unknown[] = unknown[]> {
   /** The arguments of the call; tensors are replaced by null (save those that backward needs). */
   args: A = [] as unknown as A;

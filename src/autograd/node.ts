@@ -17,7 +17,10 @@ export type GradHook = (grad: Tensor) => Tensor | void;
 
 let sequence = 0;
 
-/** One recorded operation: takes the gradients of its outputs, gives those of its inputs. */
+/**
+ * One recorded operation: takes the gradients of its outputs, gives those of its inputs.
+ * @example ones(2, { requiresGrad: true }).mul(2).gradFn.name // => "mulBackward"
+ */
 export abstract class Node implements GraphNode {
   abstract readonly name: string;
   /** Creation order; backward runs the newest ready node first. */

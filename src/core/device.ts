@@ -23,7 +23,7 @@ export function registerDevice(name: string, device: Device | (() => Device)): v
   devices.set(name, device);
 }
 
-/** The names of all devices that are known here. */
+/** The names of all devices that are known here. @example deviceNames().includes("cpu") // => true */
 export const deviceNames = (): string[] => [...devices.keys()];
 
 /**
@@ -42,9 +42,13 @@ export function getDevice(name: string): Device {
 }
 
 let defaultDevice = "cpu";
-/** Where new tensors go. */
+/** Where new tensors go. @example getDefaultDevice() // => "cpu" */
 export const getDefaultDevice = (): string => defaultDevice;
-/** Sets where new tensors go. @throws DeviceError when there is no such device. */
+/**
+ * Sets where new tensors go.
+ * @throws DeviceError when there is no such device.
+ * @example (setDefaultDevice("cpu"), getDefaultDevice()) // => "cpu"
+ */
 export function setDefaultDevice(name: string): void {
   defaultDevice = getDevice(name).name;
 }

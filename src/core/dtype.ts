@@ -43,7 +43,7 @@ export const toReal = (d: DType): DType => (d === "complex64" ? "float32" : d ==
 /** The complex type over a real one (`float64` → `complex128`, all else → `complex64`). */
 export const toComplex = (d: DType): DType => (isComplex(d) ? d : d === "float64" ? "complex128" : "complex64");
 
-/** The common type of two tensors of equal priority, as in `torch.promote_types`. */
+/** The common type of two tensors of equal priority, as in `torch.promote_types`. @example promoteTypes("int64", "float16") // => "float16" */
 export function promoteTypes(a: DType, b: DType): DType {
   if (a === b) return a;
   const ta = TABLE[a];
@@ -61,7 +61,10 @@ export function promoteTypes(a: DType, b: DType): DType {
   return ta.rank >= tb.rank ? a : b;
 }
 
-/** May a result of type `from` be written into `to` (never down a category), as in `torch.can_cast`? */
+/**
+ * May a result of type `from` be written into `to` (never down a category), as in `torch.can_cast`?
+ * @example canCast("float32", "int64") // => false
+ */
 export const canCast = (from: DType, to: DType): boolean => {
   const a = TABLE[from].category;
   const b = TABLE[to].category;
@@ -69,11 +72,15 @@ export const canCast = (from: DType, to: DType): boolean => {
 };
 
 let defaultFloat: DType = "float32";
-/** The floating type of new tensors and of integer → float promotion. */
+/** The floating type of new tensors and of integer → float promotion. @example getDefaultDtype() // => "float32" */
 export const getDefaultDtype = (): DType => defaultFloat;
 /**
  * Sets the floating type of new tensors.
  * @throws DTypeError when `dtype` is not floating.
+ * @example
+ * setDefaultDtype("float64");
+ * tensor([0.5]).dtype // => "float64"
+ * setDefaultDtype("float32");
  */
 export function setDefaultDtype(dtype: DType): void {
   if (!isFloating(dtype)) {

@@ -38,29 +38,92 @@ export class FirebrandError extends Error {
   }
 }
 
-/** Shapes, sizes or dimensions that do not fit each other. */
+/**
+ * Shapes, sizes or dimensions that do not fit each other.
+ * @example
+ * let error;
+ * try { ones(2).add(ones(3)); } catch (e) { error = e; }
+ * error.name // => "ShapeError"
+ */
 export class ShapeError extends FirebrandError {}
-/** A dimension or an index outside its range. */
+/**
+ * A dimension or an index outside its range.
+ * @example
+ * let error;
+ * try { ones(2).sum(3); } catch (e) { error = e; }
+ * error.name // => "IndexError"
+ */
 export class IndexError extends FirebrandError {}
-/** A dtype that the operation does not take, or a lossy implicit conversion. */
+/**
+ * A dtype that the operation does not take, or a lossy implicit conversion.
+ * @example
+ * let error;
+ * try { tensor([1, 2]).mean(); } catch (e) { error = e; }
+ * error.name // => "DTypeError"
+ */
 export class DTypeError extends FirebrandError {}
-/** Operands on different devices, or a device that is not there. */
+/**
+ * Operands on different devices, or a device that is not there.
+ * @example
+ * let error;
+ * try { ones(2, { device: "abacus" }); } catch (e) { error = e; }
+ * error.name // => "DeviceError"
+ */
 export class DeviceError extends FirebrandError {}
-/** A value outside its domain: a negative size, a probability above one, a NaN count. */
+/**
+ * A value outside its domain: a negative size, a probability above one, a NaN count.
+ * @example
+ * let error;
+ * try { arange(0, 1, 0); } catch (e) { error = e; }
+ * error.name // => "ValueError"
+ */
 export class ValueError extends FirebrandError {}
-/** An argument of the wrong kind, or an unknown option. */
+/**
+ * An argument of the wrong kind, or an unknown option.
+ * @example
+ * let error;
+ * try { ones(2).sum({ axis: 0 }); } catch (e) { error = e; }
+ * error.name // => "ArgumentError"
+ */
 export class ArgumentError extends FirebrandError {}
-/** Misuse of the graph: stale saved tensors, a leaf written in place, a second backward. */
+/**
+ * Misuse of the graph: stale saved tensors, a leaf written in place, a second backward.
+ * @example
+ * let error;
+ * try { ones(2, { requiresGrad: true }).add_(1); } catch (e) { error = e; }
+ * error.name // => "AutogradError"
+ */
 export class AutogradError extends FirebrandError {}
-/** A file that is truncated, corrupt or of another format. */
+/**
+ * A file that is truncated, corrupt or of another format.
+ * @example await loadSafetensors(new Uint8Array([1, 2, 3])).catch((e) => e.name) // => "FormatError"
+ */
 export class FormatError extends FirebrandError {}
-/** The file system refuses: no space left, no permission, no such folder. What stood there before is intact. */
+/**
+ * The file system refuses: no space left, no permission, no such folder. What stood there before is intact.
+ * @example await io.saveSafetensors({}, "no/such/folder/x.safetensors").catch((e) => e.name) // => "FileError"
+ */
 export class FileError extends FirebrandError {}
-/** The device has no memory left for the request. */
+/**
+ * The device has no memory left for the request.
+ * @example
+ * let error;
+ * try { zeros(2 ** 50); } catch (e) { error = e; }
+ * error.name // => "OutOfMemoryError"
+ */
 export class OutOfMemoryError extends FirebrandError {}
-/** A matrix that is singular or not positive definite, an iteration that did not converge. */
+/**
+ * A matrix that is singular or not positive definite, an iteration that did not converge.
+ * @example
+ * let error;
+ * try { linalg.inv(zeros(2, 2)); } catch (e) { error = e; }
+ * error.name // => "LinAlgError"
+ */
 export class LinAlgError extends FirebrandError {}
-/** The backend has no kernel for this request. */
+/**
+ * The backend has no kernel for this request.
+ * @example new UnsupportedError({ op: "sort", message: "no kernel" }).message // => "sort: no kernel"
+ */
 export class UnsupportedError extends FirebrandError {}
 
 /** Shapes in messages read like PyTorch's lists: `[2, 3]`. */

@@ -4,11 +4,11 @@ let grad = true;
 let inference = false;
 let anomaly = false;
 
-/** Is the graph being recorded? */
+/** Is the graph being recorded? @example isGradEnabled() // => true */
 export const isGradEnabled = (): boolean => grad;
-/** Are we inside `inferenceMode`? */
+/** Are we inside `inferenceMode`? @example inferenceMode(() => isInferenceModeEnabled()) // => true */
 export const isInferenceModeEnabled = (): boolean => inference;
-/** Is every node remembering where it was made? */
+/** Is every node remembering where it was made? @example detectAnomaly(() => isAnomalyEnabled()) // => true */
 export const isAnomalyEnabled = (): boolean => anomaly;
 
 /** @internal Sets the recording switch and returns its old state. */
@@ -44,7 +44,10 @@ export const noGrad = <R>(fn: () => R): R => withSwitch(swapGrad, false, fn);
  * @example noGrad(() => enableGrad(() => isGradEnabled())) // => true
  */
 export const enableGrad = <R>(fn: () => R): R => withSwitch(swapGrad, true, fn);
-/** Turns recording on or off, for `fn` only where one is given, else from here on. */
+/**
+ * Turns recording on or off, for `fn` only where one is given, else from here on.
+ * @example setGradEnabled(false, () => isGradEnabled()) // => false
+ */
 export function setGradEnabled(on: boolean): void;
 export function setGradEnabled<R>(on: boolean, fn: () => R): R;
 export function setGradEnabled<R>(on: boolean, fn?: () => R): R | void {
@@ -65,7 +68,14 @@ export const inferenceMode = <R>(fn: () => R): R =>
     true,
     () => noGrad(fn),
   );
-/** Records creation stacks and stops backward at the first NaN, naming the operation that made it. Slow: for debugging. */
+/**
+ * Records creation stacks and stops backward at the first NaN, naming the operation that made it. Slow: for debugging.
+ * @example
+ * const x = tensor(-1.5, { requiresGrad: true });
+ * let message = "";
+ * detectAnomaly(() => { try { x.sqrt().backward(); } catch (e) { message = e.message; } });
+ * message.includes("sqrtBackward returned NaN") // => true
+ */
 export const detectAnomaly = <R>(fn: () => R): R =>
   withSwitch(
     (on) => {

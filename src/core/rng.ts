@@ -118,9 +118,9 @@ export const defaultGenerator: Generator = /*@__PURE__*/ new Generator();
 
 /** Seeds the default generator; the same seed gives PyTorch's numbers. @example manualSeed(0).initialSeed() // => 0n */
 export const manualSeed = (seed: number | bigint): Generator => defaultGenerator.manualSeed(seed);
-/** The seed of the default generator. */
+/** The seed of the default generator. @example (manualSeed(7), initialSeed()) // => 7n */
 export const initialSeed = (): bigint => defaultGenerator.initialSeed();
-/** Seeds the default generator from the system's randomness. */
+/** Seeds the default generator from the system's randomness. @example seed() === initialSeed() // => true */
 export const seed = (): bigint => defaultGenerator.seed();
 
 type Floats = Float32Array | Float64Array;

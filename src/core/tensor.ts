@@ -20,6 +20,7 @@ export interface ViewOf {
 /**
  * A multi-dimensional array of one dtype on one device. Create with `tensor`, `zeros`, `randn`, …; never freed by hand.
  * Methods are PyTorch's in camelCase; those that end in `_` write in place.
+ * @example tensor([[1, 2], [3, 4]]).sum(0).toArraySync() // => [4, 6]
  */
 export class Tensor {
   /** The memory, shared by all views. */
@@ -77,6 +78,6 @@ export class Tensor {
   }
 }
 
-/** Is `x` a tensor (of any copy of this package)? */
+/** Is `x` a tensor (of any copy of this package)? @example isTensor(ones(2)) // => true */
 export const isTensor = (x: unknown): x is Tensor => typeof x === "object" && x !== null && (x as Record<symbol, unknown>)[BRAND] === true;
 Object.defineProperty(Tensor.prototype, BRAND, { value: true });

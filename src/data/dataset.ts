@@ -36,7 +36,7 @@ export class TensorDataset<T extends readonly Tensor[]> implements Dataset<Tenso
     return this.tensors.map((t) => t.select(0, i));
   }
 }
-/** Some items of another data set. */
+/** Some items of another data set. @example new data.Subset(new data.TensorDataset(tensor([5, 6, 7])), [2, 0]).get(0) // => [7] */
 export class Subset<T> implements Dataset<T> {
   readonly dataset: Dataset<T>;
   readonly indices: readonly number[];
@@ -53,7 +53,10 @@ export class Subset<T> implements Dataset<T> {
     return this.dataset.get(at);
   }
 }
-/** Data sets one after another. */
+/**
+ * Data sets one after another.
+ * @example new data.ConcatDataset([new data.TensorDataset(ones(2)), new data.TensorDataset(ones(3))]).length // => 5
+ */
 export class ConcatDataset<T> implements Dataset<T> {
   readonly datasets: readonly Dataset<T>[];
   constructor(datasets: readonly Dataset<T>[]) {
@@ -71,7 +74,13 @@ export class ConcatDataset<T> implements Dataset<T> {
     throw new IndexError({ op: "ConcatDataset", message: `item ${i} of ${this.length}` });
   }
 }
-/** Cuts a data set at random into parts of these lengths (or shares that add up to 1); the same seed cuts as PyTorch does. @throws ValueError */
+/**
+ * Cuts a data set at random into parts of these lengths (or shares that add up to 1); the same seed cuts as PyTorch does.
+ * @throws ValueError
+ * @example
+ * manualSeed(0);
+ * data.randomSplit(new data.TensorDataset(arange(5)), [3, 2])[0].indices // => [4, 0, 1]
+ */
 export function randomSplit<T>(dataset: Dataset<T>, lengths: readonly number[], options: { generator?: Generator } = {}): Subset<T>[] {
   let sizes = [...lengths];
   const total = lengths.reduce((a, b) => a + b, 0);

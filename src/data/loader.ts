@@ -7,7 +7,11 @@ import { stack } from "../ops/join.ts";
 import type { Dataset, IterableDataset } from "./dataset.ts";
 import { BatchSampler, drawSeed, RandomSampler, type Sampler, SequentialSampler } from "./sampler.ts";
 
-/** Stacks tensors, makes tensors of numbers, and goes into arrays and objects. @throws ArgumentError for items it does not know. */
+/**
+ * Stacks tensors, makes tensors of numbers, and goes into arrays and objects.
+ * @throws ArgumentError for items it does not know.
+ * @example data.defaultCollate([[tensor(1), 4], [tensor(2), 5]]) // => [[1, 2], [4, 5]]
+ */
 export function defaultCollate(items: readonly unknown[]): unknown {
   const first = items[0];
   if (isTensor(first)) return stack(items as Tensor[]);

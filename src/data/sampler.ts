@@ -12,7 +12,7 @@ export interface Sampler extends Iterable<number> {
 /** @internal PyTorch's way to a seed: 63 bits of the default generator. */
 export const drawSeed = (g: Generator = defaultGenerator): bigint => g.random64() % (1n << 63n);
 
-/** 0, 1, 2, … */
+/** 0, 1, 2, … @example [...new data.SequentialSampler([7, 8, 9])] // => [0, 1, 2] */
 export class SequentialSampler implements Sampler {
   readonly length: number;
   constructor(source: { readonly length: number }) {
@@ -22,7 +22,10 @@ export class SequentialSampler implements Sampler {
     for (let i = 0; i < this.length; i++) yield i;
   }
 }
-/** A random order; with replacement, `numSamples` independent draws. */
+/**
+ * A random order; with replacement, `numSamples` independent draws.
+ * @example (manualSeed(0), [...new data.RandomSampler([7, 8, 9])]) // => [0, 1, 2]
+ */
 export class RandomSampler implements Sampler {
   readonly length: number;
   readonly #n: number;
@@ -45,7 +48,7 @@ export class RandomSampler implements Sampler {
     else for (let left = this.length; left > 0; left -= this.#n) yield* permutation(g, this.#n).subarray(0, Math.min(left, this.#n));
   }
 }
-/** These items in a random order. */
+/** These items in a random order. @example (manualSeed(0), [...new data.SubsetRandomSampler([7, 8, 9])]) // => [9, 7, 8] */
 export class SubsetRandomSampler implements Sampler {
   readonly indices: readonly number[];
   readonly #generator: Generator | null;
@@ -60,7 +63,7 @@ export class SubsetRandomSampler implements Sampler {
     for (const i of permutation(this.#generator ?? defaultGenerator, this.indices.length)) yield this.indices[i]!;
   }
 }
-/** Items drawn in proportion to their weights. */
+/** Items drawn in proportion to their weights. @example [...new data.WeightedRandomSampler([0, 1, 0], 2)] // => [1, 1] */
 export class WeightedRandomSampler implements Sampler {
   readonly length: number;
   readonly #weights: readonly number[];
@@ -77,7 +80,7 @@ export class WeightedRandomSampler implements Sampler {
       yield Number(i);
   }
 }
-/** Groups of item numbers. */
+/** Groups of item numbers. @example [...new data.BatchSampler(new data.SequentialSampler([7, 8, 9]), 2, false)] // => [[0, 1], [2]] */
 export class BatchSampler implements Iterable<number[]> {
   readonly sampler: Sampler;
   readonly batchSize: number;

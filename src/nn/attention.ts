@@ -23,7 +23,15 @@ export interface AttentionForwardOptions {
   isCausal?: boolean;
 }
 
-/** Attention in `numHeads` heads with learned projections: forward(query, key, value) → [output, weights]. */
+/**
+ * Attention in `numHeads` heads with learned projections over [T, N, embedDim] ([N, T, embedDim] with `batchFirst`).
+ * `forward(query, key, value, options)` gives `[output, weights]`; weights [N, T, S] are null unless `needWeights` (default). Vaswani et al. 2017.
+ * @throws ValueError when heads do not divide embedDim, ShapeError
+ * @example
+ * manualSeed(0);
+ * const x = ones(1, 1, 2);
+ * new nn.MultiheadAttention(2, 1).forward(x, x, x)[0] // => [[[0.3287, -0.2595]]]
+ */
 export class MultiheadAttention extends Module {
   readonly embedDim: number;
   readonly numHeads: number;

@@ -46,7 +46,10 @@ export class Sequential extends ListContainer<TensorModule> {
     return y;
   }
 }
-/** A list of modules. */
+/**
+ * A list of modules, registered under 0, 1, 2, …; it has no forward of its own.
+ * @example Object.keys(new nn.ModuleList([new nn.Linear(2, 1)]).stateDict()) // => ["0.weight", "0.bias"]
+ */
 export class ModuleList<M extends Module = Module> extends ListContainer<M> {
   constructor(modules: Iterable<M> = []) {
     super();
@@ -64,7 +67,7 @@ export class ModuleList<M extends Module = Module> extends ListContainer<M> {
     throw new ArgumentError({ op: "ModuleList", message: "it has no forward", hint: "Call its modules" });
   }
 }
-/** Modules by name. */
+/** Modules by name; it has no forward of its own. @example new nn.ModuleDict({ act: new nn.ReLU() }).keys() // => ["act"] */
 export class ModuleDict<M extends Module = Module> extends Module {
   constructor(modules: Record<string, M> = {}) {
     super();
@@ -82,7 +85,7 @@ export class ModuleDict<M extends Module = Module> extends Module {
     throw new ArgumentError({ op: "ModuleDict", message: "it has no forward", hint: "Call its modules" });
   }
 }
-/** A list of parameters. */
+/** A list of parameters, registered under 0, 1, 2, … @example new nn.ParameterList([new nn.Parameter(ones(2))]).length // => 1 */
 export class ParameterList extends ListContainer<Parameter> {
   constructor(parameters: Iterable<Parameter> = []) {
     super();

@@ -115,7 +115,13 @@ abstract class ConvNd extends Module {
   }
 }
 
-/** Convolution of [N, C, L]. */
+/**
+ * Cross-correlation of [N, inChannels, L] with learned kernels; out: (L + 2·padding - dilation·(K - 1) - 1) / stride + 1.
+ * @throws ValueError when channels do not divide into groups, ShapeError
+ * @example
+ * manualSeed(0);
+ * new nn.Conv1d(1, 1, 2).forward(ones(1, 1, 3)) // => [[[-0.208, -0.208]]]
+ */
 export class Conv1d extends ConvNd {
   constructor(inChannels: number, outChannels: number, kernelSize: F.Sizes, options?: ConvModuleOptions);
   constructor(...args: unknown[]) {
@@ -125,7 +131,13 @@ export class Conv1d extends ConvNd {
     return this.run(F.conv1d, x);
   }
 }
-/** Convolution of [N, C, H, W]. */
+/**
+ * Cross-correlation of [N, inChannels, H, W] with learned kernels. Initialised uniformly in ±1/√(inChannels/groups · KH · KW).
+ * @throws ValueError when channels do not divide into groups, ShapeError
+ * @example
+ * manualSeed(0);
+ * new nn.Conv2d(1, 1, 2).forward(ones(1, 1, 3, 3)) // => [[[[-0.7076, -0.7076], [-0.7076, -0.7076]]]]
+ */
 export class Conv2d extends ConvNd {
   constructor(inChannels: number, outChannels: number, kernelSize: F.Sizes, options?: ConvModuleOptions);
   constructor(...args: unknown[]) {
@@ -135,7 +147,13 @@ export class Conv2d extends ConvNd {
     return this.run(F.conv2d, x);
   }
 }
-/** Convolution of [N, C, D, H, W]. */
+/**
+ * Cross-correlation of [N, inChannels, D, H, W] with learned kernels.
+ * @throws ValueError when channels do not divide into groups, ShapeError
+ * @example
+ * manualSeed(0);
+ * new nn.Conv3d(1, 1, 2).forward(ones(1, 1, 2, 2, 2)) // => [[[[[-0.1636]]]]]
+ */
 export class Conv3d extends ConvNd {
   constructor(inChannels: number, outChannels: number, kernelSize: F.Sizes, options?: ConvModuleOptions);
   constructor(...args: unknown[]) {
@@ -145,7 +163,13 @@ export class Conv3d extends ConvNd {
     return this.run(F.conv3d, x);
   }
 }
-/** Transposed convolution of [N, C, L]. */
+/**
+ * Transposed convolution of [N, inChannels, L]; out: (L - 1)·stride - 2·padding + dilation·(K - 1) + outputPadding + 1.
+ * @throws ValueError when channels do not divide into groups, ShapeError
+ * @example
+ * manualSeed(0);
+ * new nn.ConvTranspose1d(1, 1, 2).forward(ones(1, 1, 2)) // => [[[-0.5873, -0.208, -0.2027]]]
+ */
 export class ConvTranspose1d extends ConvNd {
   constructor(inChannels: number, outChannels: number, kernelSize: F.Sizes, options?: ConvTransposeModuleOptions);
   constructor(...args: unknown[]) {
@@ -155,7 +179,13 @@ export class ConvTranspose1d extends ConvNd {
     return this.runTransposed(F.convTranspose1d, x, outputSize);
   }
 }
-/** Transposed convolution of [N, C, H, W]. */
+/**
+ * Transposed convolution of [N, inChannels, H, W].
+ * @throws ValueError when channels do not divide into groups, ShapeError
+ * @example
+ * manualSeed(0);
+ * new nn.ConvTranspose2d(1, 1, 2).forward(ones(1, 1, 1, 2)) // => [[[[-0.1963, 0.0719, 0.0756], [-0.6041, -0.9721, -0.5605]]]]
+ */
 export class ConvTranspose2d extends ConvNd {
   constructor(inChannels: number, outChannels: number, kernelSize: F.Sizes, options?: ConvTransposeModuleOptions);
   constructor(...args: unknown[]) {
@@ -165,7 +195,13 @@ export class ConvTranspose2d extends ConvNd {
     return this.runTransposed(F.convTranspose2d, x, outputSize);
   }
 }
-/** Transposed convolution of [N, C, D, H, W]. */
+/**
+ * Transposed convolution of [N, inChannels, D, H, W].
+ * @throws ValueError when channels do not divide into groups, ShapeError
+ * @example
+ * manualSeed(0);
+ * new nn.ConvTranspose3d(1, 1, 2).forward(ones(1, 1, 1, 1, 1)).shape // => [1, 1, 2, 2, 2]
+ */
 export class ConvTranspose3d extends ConvNd {
   constructor(inChannels: number, outChannels: number, kernelSize: F.Sizes, options?: ConvTransposeModuleOptions);
   constructor(...args: unknown[]) {

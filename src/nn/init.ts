@@ -3,7 +3,9 @@ import { ShapeError, showShape, ValueError } from "../core/errors.ts";
 import { noGrad } from "../core/mode.ts";
 import type { Generator } from "../core/rng.ts";
 import type { Tensor } from "../core/tensor.ts";
-import { eye, zeros } from "../ops/create.ts";
+import { eye, tensor } from "../ops/create.ts";
+import { qr } from "../ops/linalg/qr.ts";
+import { randperm } from "../ops/random.ts";
 
 /** Non-linearities with a known gain. */
 export type Nonlinearity =
@@ -19,7 +21,9 @@ export type Nonlinearity =
   | "conv_transpose1d"
   | "conv_transpose2d"
   | "conv_transpose3d";
-interface Options {
+/** Options of random initialisers. */
+export interface InitOptions {
+  /** Source of the numbers; the default generator where absent. */
   generator?: Generator | null;
 }
 
@@ -48,71 +52,109 @@ export function fans(t: Tensor): [fanIn: number, fanOut: number] {
   return [t.shape[1]! * field, t.shape[0]! * field];
 }
 
-/** Uniform in [a, b). */
-export const uniform_ = (t: Tensor, a = 0, b = 1, o: Options = {}): Tensor => noGrad(() => t.uniform_(a, b, o));
-/** Normal. */
-export const normal_ = (t: Tensor, mean = 0, std = 1, o: Options = {}): Tensor => noGrad(() => t.normal_(mean, std, o));
-/** Normal, cut at [a, b]. */
-export const truncNormal_ = (t: Tensor, mean = 0, std = 1, a = -2, b = 2, o: Options = {}): Tensor =>
+const checkRank = (op: string, t: Tensor, ranks: readonly number[]): void => {
+  if (!ranks.includes(t.ndim))
+    throw new ShapeError({ op, message: `shape ${showShape(t.shape)}`, hint: `It needs ${ranks.join(", ")} dimensions` });
+};
+
+/** Uniform in [a, b) (default [0, 1)). @example (manualSeed(0), nn.init.uniform_(ones(2))) // => [0.4963, 0.7682] */
+export const uniform_ = (t: Tensor, a = 0, b = 1, o: InitOptions = {}): Tensor => noGrad(() => t.uniform_(a, b, o));
+/** Normal with a mean (default 0) and a standard deviation (default 1). @example (manualSeed(0), nn.init.normal_(ones(2))) // => [1.541, -0.2934] */
+export const normal_ = (t: Tensor, mean = 0, std = 1, o: InitOptions = {}): Tensor => noGrad(() => t.normal_(mean, std, o));
+/** Normal, drawn within [a, b] (default ±2). @example (manualSeed(0), nn.init.truncNormal_(ones(2))) // => [1.541, -0.2934] */
+export const truncNormal_ = (t: Tensor, mean = 0, std = 1, a = -2, b = 2, o: InitOptions = {}): Tensor =>
   noGrad(() => {
-    const cdf = (x: number): number => (1 + erf(x / Math.SQRT2)) / 2;
-    const [l, u] = [cdf((a - mean) / std), cdf((b - mean) / std)];
-    return t
-      .uniform_(2 * l - 1, 2 * u - 1, o)
-      .erfinv_()
-      .mul_(std * Math.SQRT2)
-      .add_(mean)
-      .clamp_(a, b);
+    if (t.device === "meta") return t;
+    const cdf = (x: number): number =>
+      (1 +
+        tensor(x / Math.SQRT2, { dtype: "float64" })
+          .erf()
+          .itemSync()) /
+      2;
+    const fresh = (): Tensor => t.detach().newEmpty(t.shape);
+    // Both ways are PyTorch's, draw by draw: values outside are drawn again, from the normal itself where most of it lies inside,
+    // else from the uniform, kept in proportion to the density.
+    if (cdf((b - mean) / std) - cdf((a - mean) / std) > 0.3) {
+      const [low, high] = [t.newTensor(a).itemSync(), t.newTensor(b).itemSync()];
+      t.normal_(mean, std, o);
+      for (;;) {
+        const outside = t.lt(low).logicalOr(t.gt(high));
+        if (!outside.any().itemSync<boolean>()) return t;
+        t.copy_(fresh().normal_(mean, std, o).where(outside, t));
+      }
+    }
+    const peak = -0.5 * ((Math.max(a, Math.min(mean, b)) - mean) / std) ** 2;
+    const unlikely = (x: Tensor): Tensor => fresh().uniform_(0, 1, o).log_().gt(x.sub(mean).div_(std).pow_(2).mul_(-0.5).sub_(peak));
+    t.uniform_(a, b, o);
+    let pending = unlikely(t);
+    while (pending.any().itemSync<boolean>()) {
+      const x = fresh().uniform_(a, b, o);
+      t.copy_(x.where(pending, t));
+      pending = pending.logicalAnd(unlikely(x));
+    }
+    return t;
   });
-// Abramowitz & Stegun 7.1.5/7.1.14: series near 0, continued fraction beyond.
-function erf(x: number): number {
-  const z = Math.abs(x);
-  if (z < 3) {
-    let term = z;
-    let sum = z;
-    for (let n = 1; Math.abs(term) > 1e-17 * sum; n++) sum += (term *= (-z * z) / n) / (2 * n + 1);
-    return (Math.sign(x) * 2 * sum) / Math.sqrt(Math.PI);
-  }
-  let f = 0;
-  for (let k = 60; k > 0; k--) f = k / 2 / (z + f);
-  return Math.sign(x) * (1 - Math.exp(-z * z) / (Math.sqrt(Math.PI) * (z + f)));
-}
-/** One value. */
+/** One value everywhere. @example nn.init.constant_(zeros(2), 1.5) // => [1.5, 1.5] */
 export const constant_ = (t: Tensor, value: number): Tensor => noGrad(() => t.fill_(value));
-/** Ones. */
+/** Ones. @example nn.init.ones_(zeros(2)) // => [1, 1] */
 export const ones_ = (t: Tensor): Tensor => constant_(t, 1);
-/** Zeros. */
+/** Zeros. @example nn.init.zeros_(ones(2)) // => [0, 0] */
 export const zeros_ = (t: Tensor): Tensor => constant_(t, 0);
-/** The identity matrix. */
-export const eye_ = (t: Tensor): Tensor => noGrad(() => t.copy_(eye(t.shape[0]!, t.shape[1]!)));
-/** Keeps channels as they are through a convolution. */
-export const dirac_ = (t: Tensor, groups = 1): Tensor =>
-  noGrad(() => {
+/** The identity matrix, written to a matrix. @throws ShapeError @example nn.init.eye_(ones(2, 2)) // => [[1, 0], [0, 1]] */
+export const eye_ = (t: Tensor): Tensor => {
+  checkRank("eye_", t, [2]);
+  return noGrad(() => t.copy_(eye(t.shape[0]!, t.shape[1]!)));
+};
+/**
+ * Keeps channels as they are through a convolution: 1 in the middle of the kernel of each channel's own.
+ * @example nn.init.dirac_(ones(1, 1, 3)) // => [[[0, 1, 0]]]
+ */
+export function dirac_(t: Tensor, groups = 1): Tensor {
+  checkRank("dirac_", t, [3, 4, 5]);
+  const per = t.shape[0]! / groups;
+  if (!Number.isInteger(per)) throw new ValueError({ op: "dirac_", message: `${t.shape[0]} channels in ${groups} groups` });
+  const center = t.shape.slice(2).map((n) => Math.floor(n / 2));
+  return noGrad(() => {
     t.zero_();
-    const per = t.shape[0]! / groups;
-    const center = t.shape.slice(2).map((n) => Math.floor(n / 2));
     for (let g = 0; g < groups; g++) for (let d = 0; d < Math.min(per, t.shape[1]!); d++) t.setIndex(g * per + d, d, ...center, 1);
     return t;
   });
-/** Uniform with variance 2 / (fanIn + fanOut). Glorot & Bengio 2010. */
-export function xavierUniform_(t: Tensor, gain = 1, o: Options = {}): Tensor {
+}
+/**
+ * Uniform with variance gain² · 2 / (fanIn + fanOut). Glorot & Bengio 2010.
+ * @throws ShapeError for fewer than two dimensions
+ * @example (manualSeed(0), nn.init.xavierUniform_(ones(1, 2))) // => [[-0.0106, 0.7586]]
+ */
+export function xavierUniform_(t: Tensor, gain = 1, o: InitOptions = {}): Tensor {
   const [i, out] = fans(t);
   const a = Math.sqrt(3) * gain * Math.sqrt(2 / (i + out));
   return uniform_(t, -a, a, o);
 }
-/** Normal with variance 2 / (fanIn + fanOut). */
-export function xavierNormal_(t: Tensor, gain = 1, o: Options = {}): Tensor {
+/**
+ * Normal with variance gain² · 2 / (fanIn + fanOut). Glorot & Bengio 2010.
+ * @throws ShapeError for fewer than two dimensions
+ * @example (manualSeed(0), nn.init.xavierNormal_(ones(1, 2))) // => [[1.2582, -0.2396]]
+ */
+export function xavierNormal_(t: Tensor, gain = 1, o: InitOptions = {}): Tensor {
   const [i, out] = fans(t);
   return normal_(t, 0, gain * Math.sqrt(2 / (i + out)), o);
 }
-interface KaimingOptions extends Options {
+/** Options of `kaimingUniform_` and `kaimingNormal_`. */
+export interface KaimingOptions extends InitOptions {
+  /** The slope below zero of the leaky relu that follows (default 0). */
   a?: number;
+  /** Which passes keep their variance: forward (`"fan_in"`, default) or backward (`"fan_out"`). */
   mode?: "fan_in" | "fan_out";
+  /** What follows (default `"leaky_relu"`). */
   nonlinearity?: Nonlinearity;
 }
 const kaimingStd = (t: Tensor, o: KaimingOptions): number =>
   calculateGain(o.nonlinearity ?? "leaky_relu", o.a ?? 0) / Math.sqrt(fans(t)[o.mode === "fan_out" ? 1 : 0]);
-/** Uniform with variance gain² / fan. He et al. 2015. */
+/**
+ * Uniform with variance gain² / fan; `a` is the slope of a leaky relu. He et al. 2015.
+ * @throws ShapeError for fewer than two dimensions
+ * @example (manualSeed(0), nn.init.kaimingUniform_(ones(1, 2))) // => [[-0.013, 0.9291]]
+ */
 export function kaimingUniform_(
   t: Tensor,
   a: number | KaimingOptions = 0,
@@ -124,7 +166,11 @@ export function kaimingUniform_(
   const bound = Math.sqrt(3) * kaimingStd(t, o);
   return uniform_(t, -bound, bound, { generator: o.generator ?? null });
 }
-/** Normal with variance gain² / fan. He et al. 2015. */
+/**
+ * Normal with variance gain² / fan; `a` is the slope of a leaky relu. He et al. 2015.
+ * @throws ShapeError for fewer than two dimensions
+ * @example (manualSeed(0), nn.init.kaimingNormal_(ones(1, 2))) // => [[1.541, -0.2934]]
+ */
 export function kaimingNormal_(
   t: Tensor,
   a: number | KaimingOptions = 0,
@@ -135,12 +181,35 @@ export function kaimingNormal_(
   const o: KaimingOptions = typeof a === "number" ? { a, mode, nonlinearity } : a;
   return normal_(t, 0, kaimingStd(t, o), { generator: o.generator ?? null });
 }
-/** Normal values, with a fraction of each column set to zero. */
-export const sparse_ = (t: Tensor, sparsity: number, std = 0.01, o: Options = {}): Tensor =>
-  noGrad(() => {
+/**
+ * Normal values with standard deviation `std` (default 0.01), with a fraction `sparsity` of each column set to zero. Martens 2010.
+ * @example (manualSeed(0), nn.init.sparse_(ones(4, 1), 0.5, 1)) // => [[0], [0], [-2.1788], [0.5684]]
+ */
+export function sparse_(t: Tensor, sparsity: number, std = 0.01, o: InitOptions = {}): Tensor {
+  checkRank("sparse_", t, [2]);
+  const [rows, cols] = t.shape as [number, number];
+  const zeros = Math.ceil(sparsity * rows);
+  return noGrad(() => {
     t.normal_(0, std, o);
-    const [rows, cols] = t.shape as [number, number];
-    const k = Math.ceil(sparsity * rows);
-    for (let c = 0; c < cols; c++) t.select(1, c).indexFill_(0, zeros(rows).uniform_(0, 1, o).argsort().narrow(0, 0, k), 0);
+    for (let c = 0; c < cols; c++) t.select(1, c).indexFill_(0, randperm(rows).narrow(0, 0, zeros), 0);
     return t;
   });
+}
+/**
+ * Orthonormal rows or columns, whichever are fewer, times `gain`; trailing dimensions count as columns. Saxe et al. 2014.
+ * @throws ShapeError for fewer than two dimensions
+ * @example (manualSeed(0), nn.init.orthogonal_(ones(2, 2))) // => [[0.5774, 0.8164], [-0.8164, 0.5774]]
+ */
+export function orthogonal_(t: Tensor, gain = 1, o: InitOptions = {}): Tensor {
+  if (t.ndim < 2)
+    throw new ShapeError({ op: "orthogonal_", message: `shape ${showShape(t.shape)}`, hint: "It needs two dimensions or more" });
+  if (t.layout.numel === 0) return t;
+  const [rows, cols] = [t.shape[0]!, t.layout.numel / t.shape[0]!];
+  return noGrad(() => {
+    const flat = t.detach().newEmpty([rows, cols]).normal_(0, 1, o);
+    const { Q, R } = qr(rows < cols ? flat.t() : flat);
+    // With positive diagonals of R, Q is distributed uniformly. Mezzadri 2007.
+    const q = Q.mul(R.diagonal().sign());
+    return t.copy_((rows < cols ? q.t() : q).reshape(t.shape).mul(gain));
+  });
+}

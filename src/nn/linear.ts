@@ -17,7 +17,7 @@ export interface FactoryOptions {
 export const parameter = (shape: readonly number[], o: FactoryOptions): Parameter =>
   new Parameter(empty(shape, { dtype: o.dtype ?? null, device: o.device ?? null }));
 
-/** `x` as it is; any arguments are accepted. */
+/** `x` as it is; any arguments are accepted. @example new nn.Identity().forward(tensor([1.5])) // => [1.5] */
 export class Identity extends Module {
   constructor(..._args: unknown[]) {
     super();
@@ -27,7 +27,12 @@ export class Identity extends Module {
   }
 }
 
-/** `x @ weightᵀ + bias`: [..., inFeatures] → [..., outFeatures]. Initialised uniformly in ±1/√inFeatures. */
+/**
+ * `x @ weightᵀ + bias`: [..., inFeatures] → [..., outFeatures]. Initialised uniformly in ±1/√inFeatures.
+ * @example
+ * manualSeed(0);
+ * new nn.Linear(2, 1).forward(ones(1, 2)) // => [[-0.208]]
+ */
 export class Linear extends Module {
   readonly inFeatures: number;
   readonly outFeatures: number;
@@ -67,7 +72,7 @@ export function resetLike(weight: Tensor, bias: Tensor | null): void {
   uniform_(bias, -bound, bound);
 }
 
-/** Dimensions `startDim..endDim` as one. */
+/** Dimensions `startDim..endDim` (default all but the first) as one. @example new nn.Flatten().forward(ones(2, 3, 4)).shape // => [2, 12] */
 export class Flatten extends Module {
   readonly startDim: number;
   readonly endDim: number;
@@ -82,7 +87,7 @@ export class Flatten extends Module {
     return x.flatten(this.startDim, this.endDim);
   }
 }
-/** Dimension `dim` cut into `unflattenedSize`. */
+/** Dimension `dim` cut into `unflattenedSize`. @example new nn.Unflatten(1, [3, 4]).forward(ones(2, 12)).shape // => [2, 3, 4] */
 export class Unflatten extends Module {
   readonly dim: number;
   readonly unflattenedSize: readonly number[];

@@ -10,7 +10,10 @@ import "../ops/methods.ts";
 const PARAMETER = Symbol.for("firebrand.parameter");
 const MODULE = Symbol.for("firebrand.module");
 
-/** A tensor that a module learns: assigned to a field of a Module, it is one of its parameters. */
+/**
+ * A tensor that a module learns: assigned to a field of a Module, it is one of its parameters.
+ * @example new nn.Parameter(ones(2)).requiresGrad // => true
+ */
 export class Parameter extends Tensor {
   constructor(data: Tensor, requiresGrad = true) {
     super(data.storage, data.layout, data.dtype);
@@ -18,9 +21,9 @@ export class Parameter extends Tensor {
   }
 }
 Object.defineProperty(Parameter.prototype, PARAMETER, { value: true });
-/** Is `x` a parameter? */
+/** Is `x` a parameter? @example nn.isParameter(new nn.Parameter(ones(2))) // => true */
 export const isParameter = (x: unknown): x is Parameter => isTensor(x) && (x as unknown as Record<symbol, unknown>)[PARAMETER] === true;
-/** Is `x` a module? */
+/** Is `x` a module? @example nn.isModule(new nn.ReLU()) // => true */
 export const isModule = (x: unknown): x is Module => typeof x === "object" && x !== null && (x as Record<symbol, unknown>)[MODULE] === true;
 
 /** Tensors by their PyTorch names. */
@@ -296,7 +299,10 @@ export function replaceData(t: Tensor, from: Tensor): void {
   Object.assign(t, { storage: from.storage, layout: from.layout, dtype: from.dtype });
 }
 
-/** A deep copy of a module: same structure, parameters of its own. */
+/**
+ * A deep copy of a module: same structure, parameters and buffers of its own.
+ * @example nn.cloneModule(new nn.Linear(2, 1)).weight.shape // => [1, 2]
+ */
 export function cloneModule<M extends Module>(m: M): M {
   const copy = new Map<Tensor, Tensor>();
   const tensorOf = (t: Tensor): Tensor => {

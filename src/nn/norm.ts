@@ -14,7 +14,10 @@ const bind = <T>(name: string, names: readonly string[], args: readonly unknown[
   Object.fromEntries(bindArgs(name, names, args).map((v, i) => [names[i], v])) as T;
 type Shape = number | readonly number[];
 
-/** Normalises the last dimensions. */
+/**
+ * `(x - mean) / sqrt(var + eps) · weight + bias` over the last dimensions, those of `normalizedShape`. Ba, Kiros & Hinton 2016.
+ * @example new nn.LayerNorm(3).forward(tensor([[1.5, 2.5, 3.5]])) // => [[-1.2247, 0, 1.2247]]
+ */
 export class LayerNorm extends Module {
   readonly normalizedShape: readonly number[];
   readonly eps: number;
@@ -44,7 +47,10 @@ export class LayerNorm extends Module {
     return `(${this.normalizedShape.join(", ")},), eps=${this.eps}`;
   }
 }
-/** Divides the last dimensions by their root mean square. */
+/**
+ * `x / sqrt(mean(x²) + eps) · weight` over the last dimensions; eps defaults to the dtype's epsilon. Zhang & Sennrich 2019.
+ * @example new nn.RMSNorm(2).forward(tensor([[1.5, 2.5]])) // => [[0.7276, 1.2127]]
+ */
 export class RMSNorm extends Module {
   readonly normalizedShape: readonly number[];
   readonly eps: number | null;
@@ -67,7 +73,10 @@ export class RMSNorm extends Module {
     return F.rmsNorm(x, this.normalizedShape, this.weight, this.eps);
   }
 }
-/** Normalises groups of channels. */
+/**
+ * Normalises `numGroups` groups of the channels of [N, numChannels, …], sample by sample. Wu & He 2018.
+ * @example new nn.GroupNorm(1, 2).forward(tensor([[1.5, 2.5]])) // => [[-1, 1]]
+ */
 export class GroupNorm extends Module {
   readonly numGroups: number;
   readonly eps: number;
@@ -183,21 +192,30 @@ abstract class BatchNorm extends RunningNorm {
     });
   }
 }
-/** Normalises channels of [N, C] or [N, C, L] over the batch. */
+/**
+ * Normalises the channels of [N, C] or [N, C, L] over the batch in training, with the running statistics else. Ioffe & Szegedy 2015.
+ * @example new nn.BatchNorm1d(1).forward(tensor([[1.5], [2.5]])) // => [[-1], [1]]
+ */
 export class BatchNorm1d extends BatchNorm {
   constructor(numFeatures: number, options?: BatchNormOptions);
   constructor(...args: unknown[]) {
     super("BatchNorm1d", [2, 3], args);
   }
 }
-/** Normalises channels of [N, C, H, W] over the batch. */
+/**
+ * Normalises the channels of [N, C, H, W] over the batch and space; see `BatchNorm1d`.
+ * @example new nn.BatchNorm2d(1).forward(tensor([[[[1.5, 2.5]]]])) // => [[[[-1, 1]]]]
+ */
 export class BatchNorm2d extends BatchNorm {
   constructor(numFeatures: number, options?: BatchNormOptions);
   constructor(...args: unknown[]) {
     super("BatchNorm2d", [4], args);
   }
 }
-/** Normalises channels of [N, C, D, H, W] over the batch. */
+/**
+ * Normalises the channels of [N, C, D, H, W] over the batch and space; see `BatchNorm1d`.
+ * @example new nn.BatchNorm3d(1).forward(tensor([[[[[1.5, 2.5]]]]])) // => [[[[[-1, 1]]]]]
+ */
 export class BatchNorm3d extends BatchNorm {
   constructor(numFeatures: number, options?: BatchNormOptions);
   constructor(...args: unknown[]) {
@@ -219,21 +237,30 @@ abstract class InstanceNorm extends RunningNorm {
     return single ? y.squeeze(0) : y;
   }
 }
-/** Normalises channels of each sample [N, C, L]. */
+/**
+ * Normalises the channels of each sample of [N, C, L] or [C, L]. Ulyanov et al. 2016.
+ * @example new nn.InstanceNorm1d(1).forward(tensor([[[1.5, 2.5]]])) // => [[[-1, 1]]]
+ */
 export class InstanceNorm1d extends InstanceNorm {
   constructor(numFeatures: number, options?: BatchNormOptions);
   constructor(...args: unknown[]) {
     super("InstanceNorm1d", [2, 3], args);
   }
 }
-/** Normalises channels of each sample [N, C, H, W]. */
+/**
+ * Normalises the channels of each sample of [N, C, H, W] or [C, H, W].
+ * @example new nn.InstanceNorm2d(1).forward(tensor([[[[1.5, 2.5]]]])) // => [[[[-1, 1]]]]
+ */
 export class InstanceNorm2d extends InstanceNorm {
   constructor(numFeatures: number, options?: BatchNormOptions);
   constructor(...args: unknown[]) {
     super("InstanceNorm2d", [3, 4], args);
   }
 }
-/** Normalises channels of each sample [N, C, D, H, W]. */
+/**
+ * Normalises the channels of each sample of [N, C, D, H, W] or [C, D, H, W].
+ * @example new nn.InstanceNorm3d(1).forward(tensor([[[[[1.5, 2.5]]]]])) // => [[[[[-1, 1]]]]]
+ */
 export class InstanceNorm3d extends InstanceNorm {
   constructor(numFeatures: number, options?: BatchNormOptions);
   constructor(...args: unknown[]) {
@@ -241,7 +268,12 @@ export class InstanceNorm3d extends InstanceNorm {
   }
 }
 
-/** A table of vectors: int64 [...] → [..., embeddingDim]. Initialised normally; row `paddingIdx` stays zero. */
+/**
+ * A table of vectors: int64 [...] → [..., embeddingDim]. Initialised normally; row `paddingIdx` stays zero.
+ * @example
+ * manualSeed(0);
+ * new nn.Embedding(3, 2).forward(tensor([1])) // => [[-2.1788, 0.5684]]
+ */
 export class Embedding extends Module {
   readonly numEmbeddings: number;
   readonly embeddingDim: number;

@@ -183,7 +183,14 @@ abstract class Recurrent extends Module {
     return `${this.inputSize}, ${this.hiddenSize}${this.numLayers > 1 ? `, num_layers=${this.numLayers}` : ""}`;
   }
 }
-/** Elman's network: `h = tanh(W x + b + U h + c)`. forward(x, h?) → [output, h]. */
+/**
+ * Elman's network over [T, N, inputSize] ([N, T, inputSize] with `batchFirst`): h = tanh(W x + b + U h + c). Elman 1990.
+ * `forward(x, h?)` gives `[output, h]`: [T, N, hiddenSize] and [numLayers · directions, N, hiddenSize].
+ * @throws ShapeError, ValueError
+ * @example
+ * manualSeed(0);
+ * new nn.RNN(1, 2).forward(ones(1, 1, 1))[0] // => [[[-0.0819, 0.81]]]
+ */
 export class RNN extends Recurrent {
   constructor(inputSize: number, hiddenSize: number, options?: RnnOptions);
   constructor(...args: unknown[]) {
@@ -194,7 +201,14 @@ export class RNN extends Recurrent {
     return [output, states[0]!];
   }
 }
-/** Gated recurrent unit. Cho et al. 2014. forward(x, h?) → [output, h]. */
+/**
+ * Gated recurrent unit over [T, N, inputSize]. Cho et al. 2014, the reset gate applied after the product as in PyTorch.
+ * `forward(x, h?)` gives `[output, h]`, shaped as those of `RNN`.
+ * @throws ShapeError, ValueError
+ * @example
+ * manualSeed(0);
+ * new nn.GRU(1, 2).forward(ones(1, 1, 1))[0] // => [[[-0.2192, 0.3557]]]
+ */
 export class GRU extends Recurrent {
   constructor(inputSize: number, hiddenSize: number, options?: RnnOptions);
   constructor(...args: unknown[]) {
@@ -205,7 +219,14 @@ export class GRU extends Recurrent {
     return [output, states[0]!];
   }
 }
-/** Long short-term memory. Hochreiter & Schmidhuber 1997. forward(x, [h, c]?) → [output, [h, c]]. */
+/**
+ * Long short-term memory over [T, N, inputSize]. Hochreiter & Schmidhuber 1997; `projSize` as in Sak et al. 2014.
+ * `forward(x, [h, c]?)` gives `[output, [h, c]]`, shaped as those of `RNN`.
+ * @throws ShapeError, ValueError
+ * @example
+ * manualSeed(0);
+ * new nn.LSTM(1, 2).forward(ones(1, 1, 1))[0] // => [[[-0.1436, 0.2333]]]
+ */
 export class LSTM extends Recurrent {
   constructor(inputSize: number, hiddenSize: number, options?: RnnOptions);
   constructor(...args: unknown[]) {
@@ -270,7 +291,13 @@ abstract class Cell extends Module {
     return single ? out.map((s) => s.squeeze(0)) : out;
   }
 }
-/** One step of `RNN`: forward(x, h?) → h. */
+/**
+ * One step of `RNN`: forward(x [N, inputSize], h?) → h [N, hiddenSize].
+ * @throws ShapeError
+ * @example
+ * manualSeed(0);
+ * new nn.RNNCell(1, 2).forward(ones(1, 1)) // => [[-0.0819, 0.81]]
+ */
 export class RNNCell extends Cell {
   constructor(inputSize: number, hiddenSize: number, options?: FactoryOptions & { bias?: boolean; nonlinearity?: "tanh" | "relu" });
   constructor(...args: unknown[]) {
@@ -280,7 +307,13 @@ export class RNNCell extends Cell {
     return this.run(x, h ? [h] : null, 1)[0]!;
   }
 }
-/** One step of `GRU`: forward(x, h?) → h. */
+/**
+ * One step of `GRU`: forward(x [N, inputSize], h?) → h [N, hiddenSize].
+ * @throws ShapeError
+ * @example
+ * manualSeed(0);
+ * new nn.GRUCell(1, 2).forward(ones(1, 1)) // => [[-0.2192, 0.3557]]
+ */
 export class GRUCell extends Cell {
   constructor(inputSize: number, hiddenSize: number, options?: FactoryOptions & { bias?: boolean });
   constructor(...args: unknown[]) {
@@ -290,7 +323,13 @@ export class GRUCell extends Cell {
     return this.run(x, h ? [h] : null, 1)[0]!;
   }
 }
-/** One step of `LSTM`: forward(x, [h, c]?) → [h, c]. */
+/**
+ * One step of `LSTM`: forward(x [N, inputSize], [h, c]?) → [h, c], [N, hiddenSize] each.
+ * @throws ShapeError
+ * @example
+ * manualSeed(0);
+ * new nn.LSTMCell(1, 2).forward(ones(1, 1))[0] // => [[-0.1436, 0.2333]]
+ */
 export class LSTMCell extends Cell {
   constructor(inputSize: number, hiddenSize: number, options?: FactoryOptions & { bias?: boolean });
   constructor(...args: unknown[]) {

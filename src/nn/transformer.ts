@@ -37,7 +37,12 @@ type LayerOptions = TransformerLayerOptions & { dModel: number; nhead: number };
 const activationOf = (a: TransformerLayerOptions["activation"]): ((x: Tensor) => Tensor) =>
   typeof a === "function" ? a : a === "gelu" ? (x) => F.gelu(x) : (x) => F.relu(x);
 
-/** Self-attention and a feed-forward network, each with a residual and a norm. */
+/**
+ * Self-attention and a feed-forward network, each with a residual and a norm: [T, N, dModel] → the same. Vaswani et al. 2017.
+ * @example
+ * manualSeed(0);
+ * new nn.TransformerEncoderLayer(2, 1, { dropout: 0 }).forward(tensor([[[0.5, 1]]])) // => [[[1, -1]]]
+ */
 export class TransformerEncoderLayer extends Module {
   self_attn: MultiheadAttention;
   linear1: Linear;
@@ -94,7 +99,10 @@ export class TransformerEncoderLayer extends Module {
   }
 }
 
-/** Self-attention, attention to `memory`, and a feed-forward network. */
+/**
+ * Self-attention, attention to `memory`, and a feed-forward network.
+ * @example new nn.TransformerDecoderLayer(4, 2).forward(ones(3, 1, 4), ones(5, 1, 4)).shape // => [3, 1, 4]
+ */
 export class TransformerDecoderLayer extends Module {
   self_attn: MultiheadAttention;
   multihead_attn: MultiheadAttention;
@@ -177,7 +185,10 @@ export class TransformerDecoderLayer extends Module {
   }
 }
 
-/** A stack of copies of one encoder layer. */
+/**
+ * A stack of copies of one encoder layer.
+ * @example new nn.TransformerEncoder(new nn.TransformerEncoderLayer(4, 2), 2).forward(ones(3, 1, 4)).shape // => [3, 1, 4]
+ */
 export class TransformerEncoder extends Module {
   layers: ModuleList<TransformerEncoderLayer>;
   norm: LayerNorm | null;
@@ -207,7 +218,10 @@ export class TransformerEncoder extends Module {
     return this.norm ? this.norm.forward(x) : x;
   }
 }
-/** A stack of copies of one decoder layer. */
+/**
+ * A stack of copies of one decoder layer.
+ * @example new nn.TransformerDecoder(new nn.TransformerDecoderLayer(4, 2), 2).forward(ones(3, 1, 4), ones(5, 1, 4)).shape // => [3, 1, 4]
+ */
 export class TransformerDecoder extends Module {
   layers: ModuleList<TransformerDecoderLayer>;
   norm: LayerNorm | null;
@@ -228,7 +242,10 @@ export class TransformerDecoder extends Module {
     return this.norm ? this.norm.forward(x) : x;
   }
 }
-/** Encoder and decoder. */
+/**
+ * Encoder and decoder.
+ * @example new nn.Transformer({ dModel: 4, nhead: 2, dimFeedforward: 8 }).forward(ones(5, 1, 4), ones(3, 1, 4)).shape // => [3, 1, 4]
+ */
 export class Transformer extends Module {
   encoder: TransformerEncoder;
   decoder: TransformerDecoder;

@@ -7,7 +7,15 @@ import { zeros } from "../ops/create.ts";
 
 const list = (p: Iterable<Tensor> | Tensor): Tensor[] => (isTensor(p) ? [p] : [...p]);
 
-/** Scales all gradients together so that their common norm is at most `maxNorm`; returns the norm before. @throws FirebrandError (errorIfNonfinite) */
+/**
+ * Scales all gradients together so that their common norm (`normType`, default 2) is at most `maxNorm`; returns the norm before.
+ * @throws FirebrandError when the norm is not finite and `errorIfNonfinite` is set
+ * @example
+ * const p = ones(2, { requiresGrad: true });
+ * p.mul(tensor([3, 4.5])).sum().backward();
+ * nn.utils.clipGradNorm_([p], 1) // => 5.4083
+ * p.grad // => [0.5547, 0.8321]
+ */
 export function clipGradNorm_(
   parameters: Iterable<Tensor> | Tensor,
   maxNorm: number,
@@ -31,16 +39,30 @@ export function clipGradNorm_(
     return total;
   });
 }
-/** Limits every gradient element to ±clipValue. */
+/**
+ * Limits every element of the gradients to ±clipValue.
+ * @throws ValueError for a negative clipValue
+ * @example
+ * const p = ones(2, { requiresGrad: true });
+ * p.mul(tensor([3, 0.5])).sum().backward();
+ * nn.utils.clipGradValue_([p], 1);
+ * p.grad // => [1, 0.5]
+ */
 export function clipGradValue_(parameters: Iterable<Tensor> | Tensor, clipValue: number): void {
   if (!(clipValue >= 0)) throw new ValueError({ op: "clipGradValue_", message: `clipValue is ${clipValue}`, hint: "It must be >= 0" });
   noGrad(() => {
     for (const p of list(parameters)) p.grad?.detach().clamp_(-clipValue, clipValue);
   });
 }
-/** All parameters in one vector. */
+/** All parameters in one vector. @example nn.utils.parametersToVector([ones(2), zeros(1, 1)]) // => [1, 1, 0] */
 export const parametersToVector = (parameters: Iterable<Tensor>): Tensor => cat(list(parameters).map((p) => p.reshape([-1])));
-/** Writes a vector back into parameters. */
+/**
+ * Writes a vector back into parameters, in order and in place.
+ * @example
+ * const p = zeros(2);
+ * nn.utils.vectorToParameters(tensor([1.5, 2.5]), [p]);
+ * p // => [1.5, 2.5]
+ */
 export function vectorToParameters(vector: Tensor, parameters: Iterable<Tensor>): void {
   let at = 0;
   noGrad(() => {

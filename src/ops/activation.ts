@@ -104,7 +104,7 @@ export const silu: Activation = /*@__PURE__*/ pointwise({
   },
   samples: (r) => [[r.normal(3, 4)], [r.of(-100, 0, 100)]],
 });
-/** `x` for x > 0, else `negativeSlope · x`. @example leakyRelu(tensor([-1., 2.]).mul(1.5)) // => [-0.015, 3] */
+/** `x` for x > 0, else `negativeSlope · x`. @example leakyRelu(tensor([-1.5, 3])) // => [-0.015, 3] */
 export const leakyRelu: PointwiseOp<[negativeSlope?: number | { negativeSlope?: number; inplace?: boolean }]> = /*@__PURE__*/ pointwise({
   torch: "nn.functional.leaky_relu",
   inplaceOption: true,
@@ -254,7 +254,10 @@ export const threshold: PointwiseOp<[threshold: number, value: number, options?:
   forward: ([x], o) => x!.where(x!.le(o.threshold).logicalNot(), x!.mul(0).add(o.value)),
   grad: (g, [x], _y, o) => [g.where(x!.le(o.threshold).logicalNot(), 0)],
 });
-/** `x` for x > 0, else `weight · x`; the weight has one element or one a channel (dimension 1). */
+/**
+ * `x` for x > 0, else `weight · x`; the weight has one element or one a channel (dimension 1).
+ * @example prelu(tensor([[-2, 1.5]]), tensor([0.25])) // => [[-0.5, 1.5]]
+ */
 export const prelu: Fn<[input: Tensor, weight: Tensor]> = /*@__PURE__*/ composite({
   torch: "nn.functional.prelu",
   params: ["input", "weight"],
@@ -266,7 +269,11 @@ export const prelu: Fn<[input: Tensor, weight: Tensor]> = /*@__PURE__*/ composit
     return x.where(x.gt(0), x.mul(w));
   },
 });
-/** The first half of `dim` times the sigmoid of the second. */
+/**
+ * The first half of `dim` (default the last) times the sigmoid of the second. Dauphin et al. 2017.
+ * @throws ShapeError when the size is odd
+ * @example glu(tensor([1.5, 0])) // => [0.75]
+ */
 export const glu: Fn<[input: Tensor, dim?: number | { dim?: number }]> = /*@__PURE__*/ composite({
   torch: "nn.functional.glu",
   params: ["input", "dim"],

@@ -69,8 +69,9 @@ const unitRows = (t: Tensor): Tensor => (t.layout.strides.at(-1) === 1 || t.shap
 
 /**
  * `softmax(q kᵀ · scale + mask) v` over [..., T, D], [..., S, D], [..., S, Dv]; scale defaults to 1/√D. A bool mask keeps where
- * it is true; `isCausal` lets position t see positions up to t.
+ * it is true; `isCausal` lets position t see positions up to t. Vaswani et al. 2017.
  * @throws ShapeError, ValueError
+ * @example scaledDotProductAttention(tensor([[1.5, 0]]), tensor([[1, 0.5], [0, 2]]), tensor([[1.5], [2]])) // => [[1.6286]]
  */
 export const scaledDotProductAttention: Fn<[query: Tensor, key: Tensor, value: Tensor, options?: AttentionOptions]> =
   /*@__PURE__*/ composite({

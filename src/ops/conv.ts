@@ -122,11 +122,19 @@ const conv = (nd: number): Conv => {
     },
   });
 };
-/** Cross-correlation of [N, C, L] with [out, C/groups, K]. @throws ShapeError, DTypeError, ValueError */
+/**
+ * Cross-correlation of [N, C, L] with [out, C/groups, K].
+ * @throws ShapeError, DTypeError, ValueError
+ * @example conv1d(ones(1, 1, 4), ones(1, 1, 2)) // => [[[2, 2, 2]]]
+ */
 export const conv1d: Conv = /*@__PURE__*/ conv(1);
 /** Cross-correlation of [N, C, H, W] with [out, C/groups, KH, KW]. @throws ShapeError, DTypeError, ValueError @example conv2d(ones(1, 1, 3, 3), ones(1, 1, 3, 3)).itemSync() // => 9 */
 export const conv2d: Conv = /*@__PURE__*/ conv(2);
-/** Cross-correlation of [N, C, D, H, W] with [out, C/groups, KD, KH, KW]. @throws ShapeError, DTypeError, ValueError */
+/**
+ * Cross-correlation of [N, C, D, H, W] with [out, C/groups, KD, KH, KW].
+ * @throws ShapeError, DTypeError, ValueError
+ * @example conv3d(ones(1, 1, 2, 2, 2), ones(1, 1, 2, 2, 2)) // => [[[[[8]]]]]
+ */
 export const conv3d: Conv = /*@__PURE__*/ conv(3);
 
 type ConvTranspose = Fn<[input: Tensor, weight: Tensor, bias?: Tensor | null, options?: ConvTransposeOptions]>;
@@ -175,9 +183,21 @@ const convTranspose = (nd: number): ConvTranspose => {
     },
   });
 };
-/** The transpose of `conv1d`: weight [C, out/groups, K]. */
+/**
+ * The transpose of `conv1d`, as of a matrix: [N, C, L] and weight [C, out/groups, K] give [N, out, (L-1)·stride - 2·padding + K + outputPadding].
+ * @throws ShapeError, DTypeError, ValueError
+ * @example convTranspose1d(ones(1, 1, 2), ones(1, 1, 2)) // => [[[1, 2, 1]]]
+ */
 export const convTranspose1d: ConvTranspose = /*@__PURE__*/ convTranspose(1);
-/** The transpose of `conv2d`: weight [C, out/groups, KH, KW]. */
+/**
+ * The transpose of `conv2d`: weight [C, out/groups, KH, KW].
+ * @throws ShapeError, DTypeError, ValueError
+ * @example convTranspose2d(ones(1, 1, 2, 2), ones(1, 1, 2, 2)) // => [[[[1, 2, 1], [2, 4, 2], [1, 2, 1]]]]
+ */
 export const convTranspose2d: ConvTranspose = /*@__PURE__*/ convTranspose(2);
-/** The transpose of `conv3d`: weight [C, out/groups, KD, KH, KW]. */
+/**
+ * The transpose of `conv3d`: weight [C, out/groups, KD, KH, KW].
+ * @throws ShapeError, DTypeError, ValueError
+ * @example convTranspose3d(ones(1, 1, 1, 1, 2), ones(1, 1, 1, 1, 2)) // => [[[[[1, 2, 1]]]]]
+ */
 export const convTranspose3d: ConvTranspose = /*@__PURE__*/ convTranspose(3);

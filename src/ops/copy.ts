@@ -124,7 +124,11 @@ class CopyNode extends Node {
   }
 }
 
-/** Writes `source`, broadcast and cast, into `self`. @throws ShapeError, AutogradError */
+/**
+ * Writes `source`, broadcast and cast, into `self`.
+ * @throws ShapeError, AutogradError
+ * @example copy_(zeros(2, 2), tensor([1, 2])) // => [[1, 2], [1, 2]]
+ */
 export function copy_(self: Tensor, source: TensorLike): Tensor {
   checkTensor("copy_", "input", self);
   checkInplace("copy_", self);
@@ -187,7 +191,11 @@ const sumSpec = (
   lane,
 });
 
-/** `g` summed over what broadcasting to its shape had stretched: the transpose of `expand`. */
+/**
+ * `input` summed down to `size`, over all that broadcasting `size` to its shape would stretch: the transpose of `expand`.
+ * @throws ArgumentError when the shape does not sum to `size`
+ * @example ones(2, 3).sumToSize(1, 3) // => [[2, 2, 2]]
+ */
 export const sumToSize: Op<[size: readonly number[]]> = /*@__PURE__*/ primitive({
   torch: "Tensor.sum_to_size",
   params: ["input", "size"],

@@ -209,7 +209,7 @@ export const asTensor = (data: NestedList | ArrayBufferView | Tensor, options: T
   isTensor(data) ? to(data, { dtype: options.dtype ?? data.dtype, device: options.device ?? data.device }) : tensor(data, options);
 /** A tensor from a typed array (a copy), PyTorch's `from_numpy`. @example fromNumpy(new Float32Array([1, 2])) // => [1, 2] */
 export const fromNumpy = (data: ArrayBufferView): Tensor => tensor(data);
-/** A complex number for `tensor` and arithmetic. */
+/** A complex number for `tensor` and arithmetic. @example tensor([complexScalar(0, 1)]).square() // => [{ re: -1, im: 0 }] */
 export const complexScalar = (re: number, im: number): ComplexScalar => new ComplexScalar(re, im);
 
 const filled = (torch: string, value: number): ((...args: SizeArgs) => Tensor) & { op: OpInfo } =>

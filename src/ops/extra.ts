@@ -16,7 +16,7 @@ const conjugate: PointwiseOp<[]> = /*@__PURE__*/ pointwise({
   forward: ([x]) => x!.conj(),
   grad: (g) => [g.conj()],
 });
-/** The complex conjugate; real tensors are themselves. */
+/** The complex conjugate; real tensors are themselves. @example viewAsReal(conj(viewAsComplex(tensor([[1.5, 2.5]])))) // => [[1.5, -2.5]] */
 export const conj: Op<[]> = /*@__PURE__*/ composite({
   torch: "conj",
   params: ["input"],
@@ -37,19 +37,19 @@ const scalarLike = (x: TensorLike, c: Tensor): Tensor => (isTensor(x) ? x : scal
 
 const alias2 = (torch: string, forward: (x: Tensor, ...a: never[]) => Tensor, params: readonly string[]): Op<never[]> =>
   composite({ torch, params, forward: forward as never });
-/** `transpose` under its other name. */
+/** `transpose` under its other name. @example swapaxes(ones(2, 3), 0, 1).shape // => [3, 2] */
 export const swapaxes: Op<[axis0: number, axis1: number]> = /*@__PURE__*/ alias2(
   "swapaxes",
   (x, a: number, b: number) => transpose(x, a, b),
   ["input", "axis0", "axis1"],
 ) as never;
-/** `transpose` under its other name. */
+/** `transpose` under its other name. @example swapdims(ones(2, 3), 0, 1).shape // => [3, 2] */
 export const swapdims: Op<[dim0: number, dim1: number]> = /*@__PURE__*/ alias2(
   "swapdims",
   (x, a: number, b: number) => transpose(x, a, b),
   ["input", "dim0", "dim1"],
 ) as never;
-/** `movedim` under its other name. */
+/** `movedim` under its other name. @example moveaxis(ones(2, 3, 4), 0, 2).shape // => [3, 4, 2] */
 export const moveaxis: Op<[source: number | readonly number[], destination: number | readonly number[]]> = /*@__PURE__*/ alias2(
   "moveaxis",
   (x, a: number, b: number) => movedim(x, a, b),
@@ -65,7 +65,10 @@ export const diag: Op<[diagonal?: number | { diagonal?: number }]> = /*@__PURE__
     return diagEmbed(x, k);
   },
 });
-/** Matrices with the last dimension on a diagonal. */
+/**
+ * Matrices [..., n, n] with the last dimension of `input` [..., n] on the diagonal `offset`, at dimensions `dim1` and `dim2`.
+ * @example diagEmbed(tensor([1, 2])) // => [[1, 0], [0, 2]]
+ */
 export const diagEmbed: Op<[offset?: number | { offset?: number; dim1?: number; dim2?: number }, dim1?: number, dim2?: number]> =
   /*@__PURE__*/ composite({
     torch: "diag_embed",
@@ -87,13 +90,16 @@ export const trace: Op<[]> = /*@__PURE__*/ composite({
     return x.diagonal().sum();
   },
 });
-/** The p-norm of the difference. */
+/** The p-norm (default 2) of `input - other`. @example dist(tensor([0.5, 2]), tensor([3.5, 6])) // => 5 */
 export const dist: Op<[other: Tensor, p?: number]> = /*@__PURE__*/ composite({
   torch: "dist",
   params: ["input", "other", "p"],
   forward: (x: Tensor, o: Tensor, p = 2) => x.sub(o).norm(p),
 });
-/** Are all elements close: `|input - other| <= atol + rtol · |other|`? */
+/**
+ * Are all elements close: `|input - other| <= atol + rtol · |other|`?
+ * @example isclose(tensor([1.5, 2]), tensor([1.5000001, 2.1])) // => [true, false]
+ */
 export const isclose: Op<[other: Tensor, options?: { rtol?: number; atol?: number; equalNan?: boolean }]> = /*@__PURE__*/ composite({
   torch: "isclose",
   params: ["input", "other", "rtol", "atol", "equalNan"],
@@ -122,7 +128,10 @@ export const equal: Op<[other: Tensor], boolean> = /*@__PURE__*/ composite({
   forward: (x: Tensor, o: Tensor) =>
     showShape(x.shape) === showShape(o.shape) && (x.layout.numel === 0 || x.eq(o).all().itemSync<boolean>()),
 });
-/** Differences of neighbours, n times. */
+/**
+ * Differences of neighbours along `dim` (default the last), `n` times (default 1); of bool exclusive or.
+ * @example diff(tensor([1, 4, 9])) // => [3, 5]
+ */
 export const diff: Op<[n?: number | { n?: number; dim?: number }, dim?: number]> = /*@__PURE__*/ composite({
   torch: "diff",
   params: ["input", "n", "dim"],

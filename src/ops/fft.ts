@@ -98,21 +98,31 @@ const real = (op: string, x: Tensor): Tensor => {
   if (isComplex(x.dtype)) throw new ArgumentError({ op, message: `${x.dtype} input`, hint: "It takes real numbers; use fft" });
   return x;
 };
-/** The discrete Fourier transform along `dim`: X_k = Σ x_j e^(-2πi jk/n). */
+/**
+ * The discrete Fourier transform along `dim` (default the last), of `n` points (cut or padded with zeros): X_k = Σ x_j e^(-2πi jk/n), complex.
+ * @throws ValueError, IndexError
+ * @example viewAsReal(fft.fft(tensor([1, 2, 3, 4]))) // => [[10, 0], [-2, 2], [-2, 0], [-2, -2]]
+ */
 export const fft: Fft = /*@__PURE__*/ one("fft.fft", (x, n, d, norm) => c2c("fft", x, n, d, norm, false));
-/** The inverse of `fft`. */
+/** The inverse of `fft`. @example viewAsReal(fft.ifft(fft.fft(tensor([1, 2])))) // => [[1, 0], [2, 0]] */
 export const ifft: Fft = /*@__PURE__*/ one("fft.ifft", (x, n, d, norm) => c2c("ifft", x, n, d, norm, true));
-/** The first half of the transform of real numbers. */
+/**
+ * The first half of the transform of real numbers, n/2 + 1 values; the rest is its mirror image.
+ * @example viewAsReal(fft.rfft(tensor([1, 2, 3, 4]))) // => [[10, 0], [-2, 2], [-2, 0]]
+ */
 export const rfft: Fft = /*@__PURE__*/ one("fft.rfft", (x, n, d, norm) =>
   half(c2c("rfft", real("rfft", x), n, d, norm, false), normDim(d, x.ndim, "rfft")),
 );
-/** Real numbers from the first half of their transform; `n` points (default 2·(size - 1)). */
+/**
+ * Real numbers from the first half of their transform; `n` points (default 2·(size - 1)).
+ * @example fft.irfft(fft.rfft(tensor([1, 2, 3, 4]))) // => [1, 2, 3, 4]
+ */
 export const irfft: Fft = /*@__PURE__*/ one("fft.irfft", (x, n, d, norm) => c2r("irfft", x, n, d, norm, true));
-/** The real transform of a half-given Hermitian signal. */
+/** The real transform of a half-given Hermitian signal. @example fft.hfft(tensor([1.5, 0.5])) // => [2, 1] */
 export const hfft: Fft = /*@__PURE__*/ one("fft.hfft", (x, n, d, norm) =>
   c2r("hfft", complexOf(x).conj(), n, d, norm === "forward" ? "backward" : norm === "backward" ? "forward" : norm, true),
 );
-/** The inverse of `hfft`. */
+/** The inverse of `hfft`. @example viewAsReal(fft.ihfft(tensor([1, 2]))) // => [[1.5, 0], [-0.5, 0]] */
 export const ihfft: Fft = /*@__PURE__*/ one("fft.ihfft", (x, n, d, norm) =>
   half(c2c("ihfft", real("ihfft", x), n, d, norm, true), normDim(d, x.ndim, "ihfft")).mul(1),
 );
@@ -163,21 +173,21 @@ const allC2r =
     const k = dims.length - 1;
     return c2r(op, allC2c(op, true)(x, dims.slice(0, k), sizes, norm), sizes[k], dims[k]!, norm, true);
   };
-/** `fft` along several dimensions (default all). */
+/** `fft` along several dimensions (default all). @example viewAsReal(fft.fftn(tensor([[1, 2], [3, 4]]))) // => [[[10, 0], [-2, 0]], [[-4, 0], [0, 0]]] */
 export const fftn: Fftn = /*@__PURE__*/ many("fft.fftn", null, allC2c("fftn", false));
-/** The inverse of `fftn`. */
+/** The inverse of `fftn`. @example viewAsReal(fft.ifftn(fft.fftn(tensor([[1, 2]])))) // => [[[1, 0], [2, 0]]] */
 export const ifftn: Fftn = /*@__PURE__*/ many("fft.ifftn", null, allC2c("ifftn", true));
-/** `fft` along the last two dimensions. */
+/** `fft` along the last two dimensions. @example fft.fft2(ones(3, 2, 2)).shape // => [3, 2, 2] */
 export const fft2: Fftn = /*@__PURE__*/ many("fft.fft2", [-2, -1], allC2c("fft2", false));
-/** The inverse of `fft2`. */
+/** The inverse of `fft2`. @example viewAsReal(fft.ifft2(fft.fft2(tensor([[1, 2]])))) // => [[[1, 0], [2, 0]]] */
 export const ifft2: Fftn = /*@__PURE__*/ many("fft.ifft2", [-2, -1], allC2c("ifft2", true));
-/** `rfft` along several dimensions: the last is halved. */
+/** `rfft` along several dimensions: the last is halved. @example fft.rfftn(ones(4, 4)).shape // => [4, 3] */
 export const rfftn: Fftn = /*@__PURE__*/ many("fft.rfftn", null, allR2c("rfftn"));
-/** The inverse of `rfftn`. */
+/** The inverse of `rfftn`. @example fft.irfftn(fft.rfftn(tensor([[1, 2]]))) // => [[1, 2]] */
 export const irfftn: Fftn = /*@__PURE__*/ many("fft.irfftn", null, allC2r("irfftn"));
-/** `rfftn` along the last two dimensions. */
+/** `rfftn` along the last two dimensions. @example fft.rfft2(ones(3, 4, 4)).shape // => [3, 4, 3] */
 export const rfft2: Fftn = /*@__PURE__*/ many("fft.rfft2", [-2, -1], allR2c("rfft2"));
-/** The inverse of `rfft2`. */
+/** The inverse of `rfft2`. @example fft.irfft2(fft.rfft2(tensor([[1, 2]]))) // => [[1, 2]] */
 export const irfft2: Fftn = /*@__PURE__*/ many("fft.irfft2", [-2, -1], allC2r("irfft2"));
 
 const frequencies = (op: string, args: unknown[], count: (n: number) => number, at: (i: number, n: number) => number): Tensor => {
@@ -224,7 +234,7 @@ const shifted = (torch: string, by: (n: number) => number): Shift =>
         : x.clone();
     },
   });
-/** Moves frequency 0 to the middle. */
+/** Moves frequency 0 to the middle. @example fft.fftshift(tensor([0, 1, 2, 3])) // => [2, 3, 0, 1] */
 export const fftshift: Shift = /*@__PURE__*/ shifted("fft.fftshift", (n) => Math.floor(n / 2));
-/** Undoes `fftshift`. */
+/** Undoes `fftshift`. @example fft.ifftshift(tensor([2, 3, 0, 1])) // => [0, 1, 2, 3] */
 export const ifftshift: Shift = /*@__PURE__*/ shifted("fft.ifftshift", (n) => Math.ceil(n / 2));

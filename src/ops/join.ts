@@ -260,7 +260,10 @@ function triangle(op: string, x: Tensor, k: number, lower: boolean): Tensor {
   const mask = lower ? j.sub(i).le(k) : j.sub(i).ge(k);
   return x.where(mask, 0);
 }
-/** Coordinate grids from vectors; `indexing` `"ij"` or `"xy"`. */
+/**
+ * Coordinate grids from vectors; `indexing` `"ij"` or `"xy"`.
+ * @example meshgrid([tensor([1, 2]), tensor([3, 4])], { indexing: "ij" }) // => [[[1, 1], [2, 2]], [[3, 4], [3, 4]]]
+ */
 export const meshgrid = (
   ...args: [...tensors: (Tensor | readonly Tensor[])[], options: { indexing?: "ij" | "xy" }] | (Tensor | readonly Tensor[])[]
 ): Tensor[] => {

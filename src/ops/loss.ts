@@ -44,7 +44,11 @@ const simple = (torch: string, f: (x: Tensor, t: Tensor) => Tensor): Pairwise =>
 export const mseLoss: Pairwise = /*@__PURE__*/ simple("nn.functional.mse_loss", (x, t) => x.sub(t).square());
 /** Absolute error. @example l1Loss(tensor([1.5]), tensor([0.25])) // => 1.25 */
 export const l1Loss: Pairwise = /*@__PURE__*/ simple("nn.functional.l1_loss", (x, t) => x.sub(t).abs());
-/** Quadratic within `beta`, linear outside; continuous. @throws ValueError for a negative beta. */
+/**
+ * `d² / 2β` where the distance d is below `beta` (default 1), `d - β/2` beyond. Girshick 2015.
+ * @throws ValueError for a negative beta
+ * @example smoothL1Loss(tensor([1.5, 4]), tensor([1, 1.5])) // => 1.0625
+ */
 export const smoothL1Loss: Pairwise<LossOptions & { beta?: number }> = /*@__PURE__*/ composite({
   torch: "nn.functional.smooth_l1_loss",
   params: [...NAMES, "beta"],
@@ -63,7 +67,10 @@ export const smoothL1Loss: Pairwise<LossOptions & { beta?: number }> = /*@__PURE
     );
   },
 });
-/** Quadratic within `delta`, linear outside. Huber 1964. */
+/**
+ * `d²/2` where the distance d is below `delta` (default 1), `δ (d - δ/2)` beyond. Huber 1964.
+ * @example huberLoss(tensor([1.5, 4]), tensor([1, 1.5]), { delta: 2 }) // => 1.5625
+ */
 export const huberLoss: Pairwise<LossOptions & { delta?: number }> = /*@__PURE__*/ composite({
   torch: "nn.functional.huber_loss",
   params: ["input", "target", "reduction", "delta", "weight"],
@@ -77,7 +84,10 @@ export const huberLoss: Pairwise<LossOptions & { delta?: number }> = /*@__PURE__
     return reduced("huberLoss", weight ? l.mul(weight) : l, reduction);
   },
 });
-/** Kullback-Leibler divergence from log-probabilities `input` to `target` (log-probabilities too with `logTarget`). */
+/**
+ * Kullback-Leibler divergence `t (log t - input)` from log-probabilities `input` to `target` (log-probabilities too with `logTarget`).
+ * @example klDiv(tensor([0.5]).log(), tensor([0.25]), { reduction: "sum" }) // => -0.1733
+ */
 export const klDiv: Pairwise<Omit<LossOptions, "reduction"> & { reduction?: Reduction | "batchmean"; logTarget?: boolean }> =
   /*@__PURE__*/ composite({
     torch: "nn.functional.kl_div",
@@ -87,7 +97,11 @@ export const klDiv: Pairwise<Omit<LossOptions, "reduction"> & { reduction?: Redu
       return reduction === "batchmean" ? l.sum().div(Math.max(1, x.shape[0] ?? 1)) : reduced("klDiv", l, reduction);
     },
   });
-/** `-(t log x + (1 - t) log(1 - x))` with logarithms cut at -100. @throws ValueError for probabilities outside [0, 1]. */
+/**
+ * `-(t log x + (1 - t) log(1 - x))` with logarithms cut at -100.
+ * @throws ValueError for probabilities outside [0, 1]
+ * @example binaryCrossEntropy(tensor([0.5, 0.25]), tensor([1, 0.5])) // => 0.7651
+ */
 export const binaryCrossEntropy: Pairwise = /*@__PURE__*/ composite({
   torch: "nn.functional.binary_cross_entropy",
   params: ["input", "target", "weight", "sizeAverage", "reduce", "reduction"],
@@ -113,7 +127,10 @@ export const binaryCrossEntropy: Pairwise = /*@__PURE__*/ composite({
     return reduced("binaryCrossEntropy", weight ? l.mul(weight) : l, reduction);
   },
 });
-/** `binaryCrossEntropy(sigmoid(x), t)` without overflow; `posWeight` weighs positive targets. */
+/**
+ * `binaryCrossEntropy(sigmoid(x), t)` without overflow; `posWeight` weighs positive targets.
+ * @example binaryCrossEntropyWithLogits(tensor([0.5, -1]), tensor([1, 0.5])) // => 0.6437
+ */
 export const binaryCrossEntropyWithLogits: Pairwise<LossOptions & { posWeight?: Tensor | null }> = /*@__PURE__*/ composite({
   torch: "nn.functional.binary_cross_entropy_with_logits",
   params: ["input", "target", "weight", "sizeAverage", "reduce", "reduction", "posWeight"],
@@ -147,7 +164,11 @@ function checkClasses(op: string, x: Tensor, t: Tensor): void {
       hint: `The target must be ${showShape(want)}: one class for every row of scores`,
     });
 }
-/** `-x[target]`: the loss of log-probabilities [N, C, …] and classes [N, …]. @throws IndexError for a class outside [0, C). */
+/**
+ * `-x[target]`: the loss of log-probabilities [N, C, …] and classes [N, …]; `weight` [C] weighs classes.
+ * @throws IndexError for a class outside [0, C)
+ * @example nllLoss(tensor([[-0.5, -1.5]]), tensor([1])) // => 1.5
+ */
 export const nllLoss: Fn<[input: Tensor, target: Tensor, options?: NllOptions]> = /*@__PURE__*/ composite({
   torch: "nn.functional.nll_loss",
   params: ["input", "target", "weight", "sizeAverage", "ignoreIndex", "reduce", "reduction"],
@@ -258,7 +279,10 @@ export const crossEntropy: Fn<[input: Tensor, target: Tensor, options?: CrossEnt
     return reduction === "none" ? l.reshape(t.shape) : reduced("crossEntropy", l, reduction);
   },
 });
-/** Cosine of the angle along `dim`. */
+/**
+ * `x · y / (max(‖x‖, eps) max(‖y‖, eps))` along `dim` (default 1), broadcasting.
+ * @example cosineSimilarity(tensor([[1.5, 0]]), tensor([[3, 4.5]])) // => [0.5547]
+ */
 export const cosineSimilarity: Fn<[x1: Tensor, x2: Tensor, options?: { dim?: number; eps?: number }]> = /*@__PURE__*/ composite({
   torch: "nn.functional.cosine_similarity",
   params: ["x1", "x2", "dim", "eps"],

@@ -180,28 +180,28 @@ const added = (
 export const addmm: Op<[mat1: Tensor, mat2: Tensor, options?: AddmmOptions]> = /*@__PURE__*/ added("addmm", ["mat1", "mat2"], (a, b) =>
   mm(a, b),
 );
-/** `beta · input + alpha · mat @ vec`. */
+/** `beta · input + alpha · mat @ vec`. @example addmv(tensor([0.5]), tensor([[1.5, 2]]), tensor([2, 0.5])) // => [4.5] */
 export const addmv: Op<[mat: Tensor, vec: Tensor, options?: AddmmOptions]> = /*@__PURE__*/ added("addmv", ["mat", "vec"], (a, b) =>
   mv(a, b),
 );
-/** `beta · input + alpha · batch1 @ batch2`. */
+/** `beta · input + alpha · batch1 @ batch2`. @example baddbmm(ones(1, 1, 1), ones(1, 1, 3), ones(1, 3, 1), { beta: 0.5 }) // => [[[3.5]]] */
 export const baddbmm: Op<[batch1: Tensor, batch2: Tensor, options?: AddmmOptions]> = /*@__PURE__*/ added(
   "baddbmm",
   ["batch1", "batch2"],
   (a, b) => bmm(a, b),
 );
-/** `beta · input + alpha · Σ batch1 @ batch2`. */
+/** `beta · input + alpha · Σ batch1 @ batch2`. @example addbmm(tensor([[1.5]]), ones(2, 1, 3), ones(2, 3, 1)) // => [[7.5]] */
 export const addbmm: Op<[batch1: Tensor, batch2: Tensor, options?: AddmmOptions]> = /*@__PURE__*/ added(
   "addbmm",
   ["batch1", "batch2"],
   (a, b) => bmm(a, b).sum(0),
 );
-/** `beta · input + alpha · vec1 ⊗ vec2`. */
+/** `beta · input + alpha · vec1 ⊗ vec2`. @example addr(zeros(2, 2), tensor([1.5, 2]), tensor([2, 0.5])) // => [[3, 0.75], [4, 1]] */
 export const addr: Op<[vec1: Tensor, vec2: Tensor, options?: AddmmOptions]> = /*@__PURE__*/ added("addr", ["vec1", "vec2"], (a, b) =>
   outer(a, b),
 );
 
-/** `input @ weightᵀ + bias`, weight [out, in]. @throws ShapeError @example linear(tensor([[1., 2.]].map((r) => r.map((v) => v / 2))), tensor([[2.5, 0.5]]), tensor([0.25])) // => [[2]] */
+/** `input @ weightᵀ + bias`, weight [out, in]. @throws ShapeError @example linear(tensor([[0.5, 1]]), tensor([[2.5, 0.5]]), tensor([0.25])) // => [[2]] */
 export const linear: Fn<[input: Tensor, weight: Tensor, bias?: Tensor | null]> = /*@__PURE__*/ composite({
   torch: "nn.functional.linear",
   params: ["input", "weight", "bias"],

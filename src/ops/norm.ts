@@ -80,7 +80,11 @@ function normalized(op: string, x: Tensor, shape: readonly number[], weight: Ten
 const fits = (kernel: FusedName, x: Tensor, ...parts: (Tensor | undefined)[]): boolean =>
   offers(x, fused(kernel)) && x.layout.numel > 0 && parts.every((p) => !p || p.dtype === x.dtype);
 
-/** `(x - mean) / sqrt(var + eps) · weight + bias` over the last dimensions. Ba, Kiros & Hinton 2016. @throws ShapeError */
+/**
+ * `(x - mean) / sqrt(var + eps) · weight + bias` over the last dimensions. Ba, Kiros & Hinton 2016.
+ * @throws ShapeError
+ * @example layerNorm(tensor([[1.5, 2.5, 3.5]]), [3]) // => [[-1.2247, 0, 1.2247]]
+ */
 export const layerNorm: Fn<
   [input: Tensor, normalizedShape: readonly number[], weight?: Tensor | null, bias?: Tensor | null, eps?: number]
 > = /*@__PURE__*/ composite({
@@ -98,7 +102,11 @@ export const layerNorm: Fn<
   },
   samples: (r) => [[r.normal(3, 4), [4], r.normal(4), r.normal(4)]],
 });
-/** `x / sqrt(mean(x²) + eps) · weight` over the last dimensions; eps defaults to the dtype's epsilon. Zhang & Sennrich 2019. */
+/**
+ * `x / sqrt(mean(x²) + eps) · weight` over the last dimensions; eps defaults to the dtype's epsilon. Zhang & Sennrich 2019.
+ * @throws ShapeError
+ * @example rmsNorm(tensor([[1.5, 2.5]]), [2]) // => [[0.7276, 1.2127]]
+ */
 export const rmsNorm: Fn<[input: Tensor, normalizedShape: readonly number[], weight?: Tensor | null, eps?: number | null]> =
   /*@__PURE__*/ composite({
     torch: "nn.functional.rms_norm",
@@ -122,6 +130,8 @@ const perChannel = (t: Tensor, rank: number): Tensor => t.reshape([1, -1, ...new
 /**
  * Normalises every channel (dimension 1) over batch and space, in training with the batch's statistics (which also move
  * `runningMean` and `runningVar` by `momentum`), else with the running ones. Ioffe & Szegedy 2015.
+ * @throws ShapeError, ValueError
+ * @example batchNorm(tensor([[1.5], [2.5]]), null, null, null, null, { training: true }) // => [[-1], [1]]
  */
 export const batchNorm: Fn<
   [
@@ -183,7 +193,11 @@ export const batchNorm: Fn<
     return bias ? centered.mul(k).add(perChannel(bias, x.ndim)) : centered.mul(k);
   },
 });
-/** Normalises groups of channels of each sample. Wu & He 2018. */
+/**
+ * Normalises groups of channels of each sample [N, C, …]. Wu & He 2018.
+ * @throws ShapeError
+ * @example groupNorm(tensor([[1.5, 2.5]]), 1) // => [[-1, 1]]
+ */
 export const groupNorm: Fn<[input: Tensor, numGroups: number, weight?: Tensor | null, bias?: Tensor | null, eps?: number]> =
   /*@__PURE__*/ composite({
     torch: "nn.functional.group_norm",
@@ -202,7 +216,11 @@ export const groupNorm: Fn<[input: Tensor, numGroups: number, weight?: Tensor | 
       return affine(y, weight && perChannel(weight, x.ndim), bias && perChannel(bias, x.ndim));
     },
   });
-/** Normalises every channel of each sample over space. Ulyanov et al. 2016. */
+/**
+ * Normalises every channel of each sample [N, C, …] over space. Ulyanov et al. 2016.
+ * @throws ShapeError
+ * @example instanceNorm(tensor([[[1.5, 2.5]]])) // => [[[-1, 1]]]
+ */
 export const instanceNorm: Fn<
   [
     input: Tensor,
@@ -245,14 +263,17 @@ export const instanceNorm: Fn<
     return y;
   },
 });
-/** `x / max(‖x‖_p, eps)` along `dim`. */
+/** `x / max(‖x‖_p, eps)` along `dim` (default 1), p = 2. @example normalize(tensor([[1.5, 2]])) // => [[0.6, 0.8]] */
 export const normalize: Fn<[input: Tensor, p?: number | { p?: number; dim?: Dims; eps?: number }, dim?: Dims, eps?: number]> =
   /*@__PURE__*/ composite({
     torch: "nn.functional.normalize",
     params: ["input", "p", "dim", "eps"],
     forward: (x: Tensor, p = 2, dim: Dims = 1, eps = 1e-12) => x.div(x.norm(p, dim, { keepdim: true }).clamp(eps)),
   });
-/** Divides by a power of the sum of squares of neighbouring channels. Krizhevsky et al. 2012. */
+/**
+ * Divides by `(k + alpha · mean of squares of size neighbouring channels) ** beta`. Krizhevsky et al. 2012.
+ * @example localResponseNorm(tensor([[[1.5], [2.5]]]), 2, { alpha: 1 }) // => [[[0.8523], [0.7208]]]
+ */
 export const localResponseNorm: Fn<[input: Tensor, size: number, options?: { alpha?: number; beta?: number; k?: number }]> =
   /*@__PURE__*/ composite({
     torch: "nn.functional.local_response_norm",

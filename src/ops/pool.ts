@@ -138,11 +138,20 @@ const maxPool = (nd: number): MaxPool =>
       return returnIndices ? both : both[0];
     },
   });
-/** The greatest value of each window of [N, C, L]; with `returnIndices` also where it was. */
+/**
+ * The greatest value of each window of [N, C, L]; with `returnIndices` also where it was.
+ * @example maxPool1d(tensor([[[1.5, 3, 2, 0]]]), 2) // => [[[3, 2]]]
+ */
 export const maxPool1d: MaxPool = /*@__PURE__*/ maxPool(1);
-/** The greatest value of each window of [N, C, H, W]; with `returnIndices` also where it was. */
+/**
+ * The greatest value of each window of [N, C, H, W]; with `returnIndices` also where it was.
+ * @example maxPool2d(tensor([[[[1.5, 3], [2, 0]]]]), 2) // => [[[[3]]]]
+ */
 export const maxPool2d: MaxPool = /*@__PURE__*/ maxPool(2);
-/** The greatest value of each window of [N, C, D, H, W]; with `returnIndices` also where it was. */
+/**
+ * The greatest value of each window of [N, C, D, H, W]; with `returnIndices` also where it was.
+ * @example maxPool3d(arange(8).float().reshape(1, 1, 2, 2, 2), 2) // => [[[[[7]]]]]
+ */
 export const maxPool3d: MaxPool = /*@__PURE__*/ maxPool(3);
 const avgPool = (nd: number): MaxPool =>
   composite({
@@ -184,11 +193,11 @@ const avgPool = (nd: number): MaxPool =>
       );
     },
   });
-/** The mean of each window of [N, C, L]. */
+/** The mean of each window of [N, C, L]. @example avgPool1d(tensor([[[1.5, 3, 2, 0]]]), 2) // => [[[2.25, 1]]] */
 export const avgPool1d: MaxPool = /*@__PURE__*/ avgPool(1);
-/** The mean of each window of [N, C, H, W]. */
+/** The mean of each window of [N, C, H, W]. @example avgPool2d(tensor([[[[1.5, 3], [2, 0]]]]), 2) // => [[[[1.625]]]] */
 export const avgPool2d: MaxPool = /*@__PURE__*/ avgPool(2);
-/** The mean of each window of [N, C, D, H, W]. */
+/** The mean of each window of [N, C, D, H, W]. @example avgPool3d(arange(8).float().reshape(1, 1, 2, 2, 2), 2) // => [[[[[3.5]]]]] */
 export const avgPool3d: MaxPool = /*@__PURE__*/ avgPool(3);
 
 type Adaptive = Fn<[input: Tensor, outputSize: number | readonly (number | null)[], options?: { returnIndices?: boolean }]>;
@@ -233,15 +242,15 @@ const adaptive = (nd: number, op: "max" | "avg"): Adaptive =>
       return returnIndices ? both : both[0];
     },
   });
-/** Means over windows that divide [N, C, L] into `outputSize`. */
+/** Means over windows that divide [N, C, L] into `outputSize`. @example adaptiveAvgPool1d(tensor([[[1.5, 3, 2, 0]]]), 2) // => [[[2.25, 1]]] */
 export const adaptiveAvgPool1d: Adaptive = /*@__PURE__*/ adaptive(1, "avg");
-/** Means over windows that divide [N, C, H, W] into `outputSize`. */
+/** Means over windows that divide [N, C, H, W] into `outputSize`. @example adaptiveAvgPool2d(ones(1, 1, 5, 7), [1, null]).shape // => [1, 1, 1, 7] */
 export const adaptiveAvgPool2d: Adaptive = /*@__PURE__*/ adaptive(2, "avg");
-/** Means over windows that divide [N, C, D, H, W] into `outputSize`. */
+/** Means over windows that divide [N, C, D, H, W] into `outputSize`. @example adaptiveAvgPool3d(ones(1, 1, 4, 4, 4), 2).shape // => [1, 1, 2, 2, 2] */
 export const adaptiveAvgPool3d: Adaptive = /*@__PURE__*/ adaptive(3, "avg");
-/** Maxima over windows that divide [N, C, L] into `outputSize`. */
+/** Maxima over windows that divide [N, C, L] into `outputSize`. @example adaptiveMaxPool1d(tensor([[[1.5, 3, 2, 0]]]), 2) // => [[[3, 2]]] */
 export const adaptiveMaxPool1d: Adaptive = /*@__PURE__*/ adaptive(1, "max");
-/** Maxima over windows that divide [N, C, H, W] into `outputSize`. */
+/** Maxima over windows that divide [N, C, H, W] into `outputSize`. @example adaptiveMaxPool2d(ones(1, 1, 5, 7), 2).shape // => [1, 1, 2, 2] */
 export const adaptiveMaxPool2d: Adaptive = /*@__PURE__*/ adaptive(2, "max");
-/** Maxima over windows that divide [N, C, D, H, W] into `outputSize`. */
+/** Maxima over windows that divide [N, C, D, H, W] into `outputSize`. @example adaptiveMaxPool3d(ones(1, 1, 4, 4, 4), 2).shape // => [1, 1, 2, 2, 2] */
 export const adaptiveMaxPool3d: Adaptive = /*@__PURE__*/ adaptive(3, "max");

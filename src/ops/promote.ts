@@ -34,6 +34,7 @@ export const scalarDtype = (x: Scalar): DType =>
 /**
  * The common dtype of operands, as `torch.result_type`: dimensioned tensors first; 0-d tensors, then scalars, only where
  * they are of a higher category (bool < integer < float < complex).
+ * @example resultType(tensor([1]), 0.5) // => "float32"
  */
 export function resultType(...operands: TensorLike[]): DType {
   let dim: DType | undefined;

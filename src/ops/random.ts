@@ -72,9 +72,9 @@ export const randn: Made = /*@__PURE__*/ made("randn", (g, out) => fillNormal(g,
 type LikeRandom = ((input: Tensor, options?: RandomOptions) => Tensor) & { op: OpInfo };
 const like = (torch: string, make: Made): LikeRandom =>
   creation(torch, (x: Tensor, o: RandomOptions = {}) => make(x.shape, { ...o, dtype: o.dtype ?? x.dtype, device: o.device ?? x.device }));
-/** Uniform in [0, 1), shaped like `input`. */
+/** Uniform in [0, 1), shaped like `input`. @example (manualSeed(0), randLike(zeros(2))) // => [0.4963, 0.7682] */
 export const randLike: LikeRandom = /*@__PURE__*/ like("rand_like", rand);
-/** Standard normal, shaped like `input`. */
+/** Standard normal, shaped like `input`. @example (manualSeed(0), randnLike(zeros(2))) // => [1.541, -0.2934] */
 export const randnLike: LikeRandom = /*@__PURE__*/ like("randn_like", randn);
 
 /** Integers in [low, high): `randint(high, size)` or `randint(low, high, size)`. @example (manualSeed(0), randint(0, 10, [3])) // => [4, 9, 3] */
@@ -97,7 +97,7 @@ export const randint: ((
   fillRandint(generator ?? defaultGenerator, values, BigInt(low), BigInt(high));
   return leaf(fromHost(values, shape, dtype, device), grad, "randint");
 });
-/** Integers in [low, high), shaped like `input`. */
+/** Integers in [low, high), shaped like `input`. @example (manualSeed(0), randintLike(zeros(3), 10)) // => [4, 9, 3] */
 export const randintLike: ((input: Tensor, low: number, high?: number | RandomOptions, options?: RandomOptions) => Tensor) & {
   op: OpInfo;
 } = /*@__PURE__*/ creation("randint_like", (x: Tensor, low: number, high?: number | RandomOptions, options: RandomOptions = {}) =>
@@ -118,7 +118,11 @@ export const randperm: ((n: number, options?: RandomOptions) => Tensor) & { op: 
     return fromHost(permutation(generator ?? defaultGenerator, n), [n], dtype, device);
   },
 );
-/** Normal with a mean and a standard deviation; tensors give each element its own. */
+/**
+ * Normal with a mean and a standard deviation; tensors give each element its own, numbers need a `size`.
+ * @throws ValueError when std < 0, ArgumentError without a size
+ * @example (manualSeed(0), normal(tensor([10.5, 20.5]), 0.5)) // => [11.2705, 20.3533]
+ */
 export const normal: ((
   mean: number | Tensor,
   std?: number | Tensor | { generator?: Generator },
@@ -154,7 +158,7 @@ function refill(op: string, self: Tensor, fill: (out: Floats) => void): Tensor {
 }
 const generatorOf = (o: unknown): Generator => (o as { generator?: Generator } | undefined)?.generator ?? defaultGenerator;
 
-/** Writes uniform values in [from, to). @throws ValueError when from > to. */
+/** Writes uniform values in [from, to). @throws ValueError when from > to. @example (manualSeed(0), uniform_(zeros(2), -1, 1)) // => [-0.0075, 0.5364] */
 export function uniform_(
   self: Tensor,
   ...args: [from?: number | RandomOptions, to?: number | RandomOptions, options?: RandomOptions]
@@ -163,7 +167,7 @@ export function uniform_(
   if (!(from <= to)) throw new ValueError({ op: "uniform_", message: `no values in [${from}, ${to})`, hint: "from must not be above to" });
   return refill("uniform_", self, (out) => fillUniform(generator ?? defaultGenerator, out, from, to));
 }
-/** Writes normal values. @throws ValueError when std < 0. */
+/** Writes normal values. @throws ValueError when std < 0. @example (manualSeed(0), normal_(zeros(2))) // => [1.541, -0.2934] */
 export function normal_(
   self: Tensor,
   ...args: [mean?: number | RandomOptions, std?: number | RandomOptions, options?: RandomOptions]
@@ -172,13 +176,21 @@ export function normal_(
   if (!(std >= 0)) throw new ValueError({ op: "normal_", message: `std ${std}`, hint: "It must be >= 0" });
   return refill("normal_", self, (out) => fillNormal(generator ?? defaultGenerator, out, mean, std));
 }
-/** Writes exponential values with rate `lambd`. */
+/**
+ * Writes exponential values with rate `lambd` (default 1), in place.
+ * @throws ValueError unless the rate is positive
+ * @example (manualSeed(0), exponential_(zeros(2))) // => [3.5083, 1.2304]
+ */
 export function exponential_(self: Tensor, lambd: number | RandomOptions = 1, options?: RandomOptions): Tensor {
   const rate = typeof lambd === "number" ? lambd : 1;
   if (!(rate > 0)) throw new ValueError({ op: "exponential_", message: `rate ${rate}`, hint: "It must be > 0" });
   return refill("exponential_", self, (out) => fillExponential(generatorOf(typeof lambd === "number" ? options : lambd), out, rate));
 }
-/** Writes 1 with probability `p` (a number, or a tensor of them), else 0. */
+/**
+ * Writes 1 with probability `p` (a number, or a tensor of them), else 0, in place.
+ * @throws ValueError for a probability outside [0, 1]
+ * @example (manualSeed(0), bernoulli_(zeros(4), 0.5)) // => [0, 0, 1, 0]
+ */
 export function bernoulli_(self: Tensor, ...args: [p?: number | Tensor | RandomOptions, options?: RandomOptions]): Tensor {
   const [p = 0.5, generator] = bindArgs("bernoulli_", ["p", "generator"], args) as [(number | Tensor)?, Generator?];
   const g = generator ?? defaultGenerator;
@@ -189,7 +201,10 @@ export function bernoulli_(self: Tensor, ...args: [p?: number | Tensor | RandomO
   if (!(p >= 0 && p <= 1)) throw new ValueError({ op: "bernoulli_", message: `p is ${p}`, hint: "Probabilities lie in [0, 1]" });
   return refill("bernoulli_", self, (out) => fillBernoulli(g, out, p));
 }
-/** Writes integers in [from, to). */
+/**
+ * Writes integers in [from, to), in place; without `to` up to what the dtype holds exactly.
+ * @example (manualSeed(0), random_(zeros(3), 0, 10)) // => [4, 9, 3]
+ */
 export function random_(
   self: Tensor,
   ...args: [from?: number | RandomOptions, to?: number | RandomOptions, options?: RandomOptions]
@@ -216,7 +231,11 @@ export function random_(
   return copy_(self, fromHost(values, self.shape, self.dtype, self.device));
 }
 
-/** 1 with the probability that `input` holds. @example bernoulli(tensor([0, 1])) // => [0, 1] */
+/**
+ * 1 with the probability that `input` holds, else 0; its dtype.
+ * @throws ValueError for a probability outside [0, 1]
+ * @example bernoulli(tensor([0, 1], { dtype: "float32" })) // => [0, 1]
+ */
 export function bernoulli(input: Tensor, ...args: [p?: number | RandomOptions, options?: RandomOptions]): Tensor {
   checkTensor("bernoulli", "input", input);
   const [p, generator] = bindArgs("bernoulli", ["p", "generator"], args) as [number?, Generator?];
@@ -224,7 +243,11 @@ export function bernoulli(input: Tensor, ...args: [p?: number | RandomOptions, o
   return bernoulli_(out, p ?? input.detach(), { generator: generator ?? defaultGenerator });
 }
 
-/** Indices drawn with the weights in the rows of `input`. @throws ValueError for negative weights or too few of them. */
+/**
+ * Indices drawn with the weights in the rows of `input`.
+ * @throws ValueError for negative weights or too few of them.
+ * @example multinomial(tensor([0, 0.5, 0]), 1) // => [1]
+ */
 export function multinomial(
   input: Tensor,
   numSamples: number,

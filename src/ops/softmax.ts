@@ -67,7 +67,7 @@ const make = (torch: string, log: boolean): Op<SoftmaxArgs> => {
     errors: [[(r) => [r.normal(3), 1], "IndexError"]],
   });
 };
-/** `e^x / Σ e^x` along `dim`. @example softmax(tensor([0., 0].map((v) => v + 0.5)), 0) // => [0.5, 0.5] */
+/** `e^x / Σ e^x` along `dim`. @example softmax(tensor([0.5, 0.5]), 0) // => [0.5, 0.5] */
 export const softmax: Op<SoftmaxArgs> = /*@__PURE__*/ make("softmax", false);
 /** `x - log Σ e^x` along `dim`. @example logSoftmax(tensor([0.5, 0.5]), 0) // => [-0.6931, -0.6931] */
 export const logSoftmax: Op<SoftmaxArgs> = /*@__PURE__*/ make("log_softmax", true);

@@ -29,7 +29,11 @@ const lookup = /*@__PURE__*/ primitive<(...args: LookupArgs) => Tensor, LookupAr
     return zeros([count, rows.shape[1]!], like).indexAdd(0, index, ctx.args[3] ? kept.div(often()) : kept);
   },
 });
-/** Rows of `weight` [V, D] for every index. @throws IndexError for an index outside [0, V). @example embedding(tensor([1]), tensor([[0.5], [1.5]])) // => [[1.5]] */
+/**
+ * Rows of `weight` [V, D] for every index [...]: [..., D].
+ * @throws IndexError for an index outside [0, V)
+ * @example embedding(tensor([1]), tensor([[0.5], [1.5]])) // => [[1.5]]
+ */
 export const embedding: Fn<
   [
     input: Tensor,
@@ -107,15 +111,31 @@ const dropper = (torch: string, maskShape: (x: Tensor) => readonly number[]): Dr
       return inplace ? x.mul_(mask) : x.mul(mask);
     },
   });
-/** Zeroes each element with probability p and scales the rest by 1 / (1 - p), in training. Srivastava et al. 2014. */
+/**
+ * Zeroes each element with probability `p` (default 0.5) and scales the rest by 1 / (1 - p), in training. Srivastava et al. 2014.
+ * @throws ValueError for p outside [0, 1]
+ * @example (manualSeed(0), dropout(ones(4), 0.5)) // => [0, 0, 2, 0]
+ */
 export const dropout: Dropout = /*@__PURE__*/ dropper("nn.functional.dropout", (x) => x.shape);
 const channels = (x: Tensor, spatial: number): number[] =>
   x.ndim === spatial + 1
     ? [x.shape[0]!, ...new Array<number>(spatial).fill(1)]
     : [x.shape[0]!, x.shape[1]!, ...new Array<number>(Math.max(0, x.ndim - 2)).fill(1)];
-/** `dropout` of whole channels. */
+/**
+ * `dropout` of whole channels of [N, C, L] or [C, L]. Tompson et al. 2015.
+ * @throws ValueError for p outside [0, 1]
+ * @example (manualSeed(0), dropout1d(ones(1, 3, 2), 0.5)) // => [[[0, 0], [0, 0], [2, 2]]]
+ */
 export const dropout1d: Dropout = /*@__PURE__*/ dropper("nn.functional.dropout1d", (x) => channels(x, 1));
-/** `dropout` of whole channels. */
+/**
+ * `dropout` of whole channels of [N, C, H, W] or [C, H, W].
+ * @throws ValueError for p outside [0, 1]
+ * @example dropout2d(ones(1, 3, 2, 2), 0.5, false).shape // => [1, 3, 2, 2]
+ */
 export const dropout2d: Dropout = /*@__PURE__*/ dropper("nn.functional.dropout2d", (x) => channels(x, x.ndim === 3 ? 1 : 2));
-/** `dropout` of whole channels. */
+/**
+ * `dropout` of whole channels of [N, C, D, H, W] or [C, D, H, W].
+ * @throws ValueError for p outside [0, 1]
+ * @example dropout3d(ones(1, 3, 2, 2, 2), 0.5, false).shape // => [1, 3, 2, 2, 2]
+ */
 export const dropout3d: Dropout = /*@__PURE__*/ dropper("nn.functional.dropout3d", (x) => channels(x, 3));

@@ -38,7 +38,11 @@ function windowOf(op: string, x: Tensor, nFft: number, winLength: number, window
   return winLength === nFft ? w : pad(w, [left, nFft - winLength - left]);
 }
 
-/** Spectra of overlapping windows of [..., T]: [..., frequencies, frames]. @throws ShapeError, ValueError */
+/**
+ * Spectra of overlapping windows of [..., T]: complex [..., frequencies, frames].
+ * @throws ShapeError, ValueError
+ * @example stft(ones(16), 8, { returnComplex: true }).shape // => [5, 9]
+ */
 export const stft: Op<[nFft: number, options?: StftOptions]> = /*@__PURE__*/ composite({
   torch: "stft",
   params: [
@@ -84,7 +88,11 @@ export const stft: Op<[nFft: number, options?: StftOptions]> = /*@__PURE__*/ com
   },
 });
 
-/** The signal of a spectrum that `stft` made: windows are added up and divided by the sum of their squares. @throws ShapeError, ValueError */
+/**
+ * The signal of a spectrum that `stft` made: windows are added up and divided by the sum of their squares.
+ * @throws ShapeError, ValueError
+ * @example istft(stft(ones(16), 8, { window: ones(8), returnComplex: true }), 8, { window: ones(8) }).shape // => [16]
+ */
 export const istft: Op<[nFft: number, options?: IstftOptions]> = /*@__PURE__*/ composite({
   torch: "istft",
   params: ["input", "nFft", "hopLength", "winLength", "window", "center", "normalized", "onesided", "length", "returnComplex"],

@@ -83,7 +83,11 @@ const bad = (mode: string): never => {
   throw new ArgumentError({ op: "pad", message: `mode ${JSON.stringify(mode)}`, hint: "Use constant, reflect, replicate or circular" });
 };
 
-/** Channels to space: [N, C·r², H, W] → [N, C, H·r, W·r]. */
+/**
+ * Channels to space: [..., C·r², H, W] → [..., C, H·r, W·r]. Shi et al. 2016.
+ * @throws ShapeError
+ * @example pixelShuffle(tensor([[[[1]], [[2]], [[3]], [[4]]]]), 2) // => [[[[1, 2], [3, 4]]]]
+ */
 export const pixelShuffle: Fn<[input: Tensor, upscaleFactor: number]> = /*@__PURE__*/ composite({
   torch: "nn.functional.pixel_shuffle",
   params: ["input", "upscaleFactor"],
@@ -103,7 +107,11 @@ export const pixelShuffle: Fn<[input: Tensor, upscaleFactor: number]> = /*@__PUR
       .reshape([...lead, c / (r * r), h * r, w * r]);
   },
 });
-/** Space to channels: [N, C, H·r, W·r] → [N, C·r², H, W]. */
+/**
+ * Space to channels: [..., C, H·r, W·r] → [..., C·r², H, W].
+ * @throws ShapeError
+ * @example pixelUnshuffle(ones(1, 1, 4, 4), 2).shape // => [1, 4, 2, 2]
+ */
 export const pixelUnshuffle: Fn<[input: Tensor, downscaleFactor: number]> = /*@__PURE__*/ composite({
   torch: "nn.functional.pixel_unshuffle",
   params: ["input", "downscaleFactor"],
@@ -134,7 +142,11 @@ export interface InterpolateOptions {
   antialias?: boolean;
 }
 type Weights = { at: number[]; w: number[] }[];
-/** Resizes the spatial dimensions of [N, C, …], one dimension after another. @throws ArgumentError, ShapeError */
+/**
+ * Resizes the spatial dimensions of [N, C, …], one dimension after another.
+ * @throws ArgumentError, ShapeError
+ * @example interpolate(tensor([[[0.5, 1.5]]]), { scaleFactor: 2, mode: "linear" }) // => [[[0.5, 0.75, 1.25, 1.5]]]
+ */
 export const interpolate: Fn<[input: Tensor, options: InterpolateOptions]> = /*@__PURE__*/ composite({
   torch: "nn.functional.interpolate",
   params: ["input", "size", "scaleFactor", "mode", "alignCorners", "recomputeScaleFactor", "antialias"],

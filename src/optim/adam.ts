@@ -19,7 +19,15 @@ export interface AdamOptions {
   decoupledWeightDecay?: boolean;
 }
 
-/** Adaptive moments; weight decay adds to the gradient. */
+/**
+ * Adaptive moments: `p -= lr · m̂ / (√v̂ + eps)`; weight decay adds to the gradient. Kingma & Ba 2015, AMSGrad Reddi et al. 2018.
+ * @example
+ * const p = tensor([1.5], { requiresGrad: true });
+ * const optimizer = new optim.Adam([p], { lr: 0.1 });
+ * p.square().sum().backward();
+ * optimizer.step();
+ * p // => [1.4]
+ */
 export class Adam extends Optimizer<AdamOptions> {
   constructor(params: Params<AdamOptions>, options: AdamOptions = {}) {
     super(params, {
@@ -70,7 +78,15 @@ export class Adam extends Optimizer<AdamOptions> {
     p.addcdiv_(m, denominator, { value: -o.lr / (1 - b1 ** step) });
   }
 }
-/** Adam with decoupled weight decay (default 0.01). */
+/**
+ * Adam with decoupled weight decay (default 0.01): parameters shrink by `lr · weightDecay` first. Loshchilov & Hutter 2019.
+ * @example
+ * const p = tensor([1.5], { requiresGrad: true });
+ * const optimizer = new optim.AdamW([p], { lr: 0.1 });
+ * p.square().sum().backward();
+ * optimizer.step();
+ * p // => [1.3985]
+ */
 export class AdamW extends Adam {
   constructor(params: Params<AdamOptions>, options: AdamOptions = {}) {
     super(params, { weightDecay: 1e-2, ...options, decoupledWeightDecay: true });

@@ -22,7 +22,17 @@ export interface OptimizerState {
 const snake = (s: string): string => s.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
 const camel = (s: string): string => s.replace(/_([a-z])/g, (_, c: string) => c.toUpperCase());
 
-/** Base class of optimizers. `paramGroups` may be changed at any time; the next step uses the new values. */
+/**
+ * Base class of optimizers: a subclass gives its defaults and `update`, one step for one parameter. `paramGroups` may be changed
+ * at any time; the next step uses the new values.
+ * @throws ArgumentError without parameters, ValueError for hyper-parameters outside their range
+ * @example
+ * const p = tensor([1.5], { requiresGrad: true });
+ * const optimizer = new optim.SGD([p], { lr: 0.5 });
+ * p.mul(3).sum().backward();
+ * optimizer.step();
+ * p // => [0]
+ */
 export abstract class Optimizer<O extends { lr?: number } = { lr?: number }> {
   /** The groups; `lr` and all other hyper-parameters are fields of each. */
   readonly paramGroups: ParamGroup<O>[] = [];

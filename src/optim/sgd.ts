@@ -18,7 +18,17 @@ export interface SgdOptions {
   differentiable?: boolean;
 }
 
-/** `p -= lr · (g + momentum · buffer)`. @example new optim.SGD([tensor([1.5]).requiresGrad_()], { lr: 0.1 }).paramGroups[0].lr // => 0.1 */
+/**
+ * `p -= lr · (g + momentum · buffer)`. Polyak 1964; Nesterov's form as in Sutskever et al. 2013.
+ * @throws ValueError for `nesterov` without momentum
+ * @example
+ * const p = tensor([1.5], { requiresGrad: true });
+ * const optimizer = new optim.SGD([p], { lr: 0.1, momentum: 0.9 });
+ * p.square().sum().backward();
+ * optimizer.step();
+ * optimizer.step();
+ * p // => [0.63]
+ */
 export class SGD extends Optimizer<SgdOptions> {
   constructor(params: Params<SgdOptions>, options: SgdOptions = {}) {
     super(params, {

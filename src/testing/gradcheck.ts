@@ -65,7 +65,10 @@ export function gradcheck(f: Fn, inputs: readonly Tensor[], options: GradcheckOp
   return true;
 }
 
-/** `gradcheck` of the gradient itself: second derivatives. */
+/**
+ * `gradcheck` of the gradient itself: second derivatives.
+ * @example gradgradcheck((x) => x.pow(3), [tensor([0.5, 1.5], { dtype: "float64", requiresGrad: true })]) // => true
+ */
 export function gradgradcheck(f: Fn, inputs: readonly Tensor[], options: GradcheckOptions = {}): boolean {
   const fixed = outputs(f, inputs).map((o, k) =>
     tensor(

@@ -24,4 +24,5 @@ export const names: Readonly<Record<string, unknown>> = {
   ...autograd,
   ...mode,
   ...torch,
+  torch,
 };

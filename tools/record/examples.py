@@ -7,6 +7,8 @@ import glob
 import math
 import re
 import sys
+import types
+import warnings
 
 import numpy as np
 import torch
@@ -63,6 +65,7 @@ def parse_index(items):
 
 
 OWN = {
+    "view_as_real": lambda x: torch.view_as_real(x.resolve_conj()),
     "no_grad": under(torch.no_grad),
     "enable_grad": under(torch.enable_grad),
     "inference_mode": under(torch.inference_mode),
@@ -85,6 +88,7 @@ OWN = {
     "slice_dim": torch.ops.aten.slice,
     "set_index": set_index,
     "index": lambda x, *i: x[tuple(parse_index(i))],
+    "index_put_": torch.Tensor.index_put_,
     "Math": math,
     "Infinity": math.inf,
     "NaN": math.nan,
@@ -92,7 +96,7 @@ OWN = {
 }
 
 
-PLACES = (torch, torch.autograd, F, nn, optim, lr_scheduler, data, nn.init, nn.utils, torch.Tensor)
+PLACES = (torch.autograd, F, torch, nn, optim, lr_scheduler, data, nn.init, nn.utils, torch.Tensor)
 
 
 class Names(dict):
@@ -103,7 +107,7 @@ class Names(dict):
             return OWN[name]
         for place in PLACES:
             found = getattr(place, name, None)
-            if found is not None and (not hasattr(found, "__path__") or name in ("linalg", "fft", "special")) and name not in ("slice",):
+            if found is not None and (not isinstance(found, types.ModuleType) or name in ("linalg", "fft", "special", "autograd")):
                 return found
         raise KeyError(name)
 
@@ -192,14 +196,15 @@ def python(code):
         else:
             emit(t)
         i += 1
-    return re.sub(r"\b(nn|torch)\.functional\b", "F", "".join(out))
+    text = re.sub(r"\b(nn|torch)\.functional\b", "F", "".join(out))
+    return re.sub(r"(\.param_groups\[\d+\])\.(\w+)", r'\1["\2"]', text)
 
 
 def plain(x):
     if isinstance(x, torch.Tensor):
-        return plain(torch.view_as_real(x.detach().resolve_conj()).tolist() if x.is_complex() else x.detach().tolist())
+        return plain(x.detach().resolve_conj().tolist())
     if isinstance(x, complex):
-        return [x.real, x.imag]
+        return {"re": x.real, "im": x.imag}
     if isinstance(x, torch.dtype):
         return str(x).removeprefix("torch.")
     if isinstance(x, dict):
@@ -214,6 +219,8 @@ def plain(x):
 
 
 def equal(a, b):
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(equal(v, b[k]) for k, v in a.items())
     if isinstance(a, list) and isinstance(b, list):
         return len(a) == len(b) and all(equal(x, y) for x, y in zip(a, b))
     if isinstance(a, (int, float)) and isinstance(b, (int, float)) and not (isinstance(a, bool) or isinstance(b, bool)):
@@ -228,7 +235,7 @@ def show(x):
         return "{ " + ", ".join(f"{k}: {show(v)}" for k, v in x.items()) + " }"
     if isinstance(x, bool) or x is None:
         return {True: "true", False: "false", None: "null"}[x]
-    if isinstance(x, str):
+    if not isinstance(x, (int, float)):
         return f'"{x}"'
     if x != x or abs(x) == math.inf:
         return "NaN" if x != x else "Infinity" if x > 0 else "-Infinity"
@@ -244,6 +251,7 @@ def examples(text):
 
 torch.Tensor.index = Method(OWN["index"])
 torch.Tensor.set_index = Method(OWN["set_index"])
+warnings.simplefilter("ignore")
 fill = "--fill" in sys.argv
 patterns = [a for a in sys.argv[1:] if not a.startswith("-")]
 good = bad = 0
@@ -256,6 +264,7 @@ for path in sorted(glob.glob("src/**/*.ts", recursive=True)):
     for line, body in examples(text):
         names = Names(torch=torch, nn=nn, optim=optim, F=F)
         torch.set_grad_enabled(True)
+        torch.set_default_dtype(torch.float32)
         for row in body.split("\n"):
             row = re.sub(r"^\s*\*( |$)", "", row).strip()
             if not row:
@@ -277,12 +286,12 @@ for path in sorted(glob.glob("src/**/*.ts", recursive=True)):
                         filled = filled.replace(m.group(0), m.group(0)[: -len("?")] + show(got), 1)
                     print(f"{path}:{line}: {code} // => {show(got)}")
                     continue
-                want = plain(eval(python(m.group(2)), Names()))
+                want = plain(eval(python(m.group(2)), Names(torch=torch)))
                 if equal(got, want):
                     good += 1
                 else:
-                    bad += 1
                     print(f"{path}:{line}: {code}: says {m.group(2)}, PyTorch {show(got)}")
+                    bad += 1
             except Exception as e:
                 skipped.append(f"{path}:{line}: {row}   ({type(e).__name__}: {str(e).splitlines()[0][:80] if str(e) else ''})")
                 break

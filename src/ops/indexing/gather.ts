@@ -64,7 +64,11 @@ export const gather: Op<[dim: number, index: Tensor]> = /*@__PURE__*/ primitive(
       : null,
   samples: (r) => [[r.normal(3, 4), 1, r.ints(0, 4, 3, 2)]],
 });
-/** `gather` with an index that broadcasts against `input`. */
+/**
+ * `gather` with an index that broadcasts against `input`; without `dim` both are flattened.
+ * @throws IndexError, DTypeError
+ * @example takeAlongDim(tensor([[3, 1, 2]]), tensor([[1, 2, 0]]), 1) // => [[1, 2, 3]]
+ */
 export const takeAlongDim: Op<[indices: Tensor, dim?: number | null]> = /*@__PURE__*/ composite({
   torch: "take_along_dim",
   params: ["input", "indices", "dim"],

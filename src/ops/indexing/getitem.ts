@@ -119,7 +119,11 @@ export function setIndex(x: Tensor, ...args: [...index: Index[], value: TensorLi
   indexPut_(view, indices, src);
   return x;
 }
-/** Writes (or adds) `values` at the positions that index tensors name. */
+/**
+ * Writes (or with `accumulate` adds) `values`, broadcast and cast, at the positions that index tensors name, in place.
+ * @throws IndexError, ShapeError, AutogradError
+ * @example indexPut_(zeros(3), [tensor([0, 2])], tensor([5.5, 6.5])) // => [5.5, 0, 6.5]
+ */
 export function indexPut_(
   x: Tensor,
   indices: readonly (Tensor | null)[],
@@ -137,7 +141,10 @@ export function indexPut_(
   }
   return overwrite(x, put(x, full, src, add));
 }
-/** A copy with `values` at the positions that index tensors name. */
+/**
+ * A copy with `values` at the positions that index tensors name; see `indexPut_`.
+ * @example indexPut(ones(3), [tensor([0, 0])], tensor([2.5, 3.5]), true) // => [7, 1, 1]
+ */
 export const indexPut = (
   x: Tensor,
   indices: readonly (Tensor | null)[],

@@ -93,20 +93,31 @@ const indexInto = /*@__PURE__*/ primitive<
     return [ctx.args[4] === "add" ? g : g.indexFill(d, index, 0), null, ctx.needsInputGrad[2] ? g.indexSelect(d, index) : null];
   },
 });
-/** A copy with `alpha · source` added to the slices `index` of `dim`. @example indexAdd(zeros(2), 0, tensor([1, 1]), ones(2)) // => [0, 2] */
+/**
+ * A copy with `alpha · source` added to the slices `index` of `dim`.
+ * @throws IndexError, ShapeError
+ * @example indexAdd(ones(3), 0, tensor([2, 2]), ones(2)) // => [1, 1, 3]
+ */
 export const indexAdd: Op<[dim: number, index: Tensor, source: Tensor, options?: { alpha?: number }]> = /*@__PURE__*/ composite({
   torch: "index_add",
   params: ["input", "dim", "index", "source", "alpha"],
   forward: (x: Tensor, dim: number, index: Tensor, src: Tensor, alpha = 1) =>
     indexInto(x, dim, index, alpha === 1 ? src : src.mul(alpha), "add"),
 });
-/** A copy with `source` written to the slices `index` of `dim`. */
+/**
+ * A copy with `source` written to the slices `index` of `dim`.
+ * @example indexCopy(zeros(3), 0, tensor([2, 0]), tensor([1.5, 2.5])) // => [2.5, 0, 1.5]
+ */
 export const indexCopy: Op<[dim: number, index: Tensor, source: Tensor]> = /*@__PURE__*/ composite({
   torch: "index_copy",
   params: ["input", "dim", "index", "source"],
   forward: (x: Tensor, dim: number, index: Tensor, src: Tensor) => indexInto(x, dim, index, src, "set"),
 });
-/** A copy with one value in the slices `index` of `dim`. @example indexFill(ones(3), 0, tensor([1]), 0) // => [1, 0, 1] */
+/**
+ * A copy with one value in the slices `index` of `dim`.
+ * @throws IndexError
+ * @example indexFill(tensor([1, 2, 3]), 0, tensor([0, 2]), 9) // => [9, 2, 9]
+ */
 export const indexFill: Op<[dim: number, index: Tensor, value: TensorLike]> = /*@__PURE__*/ composite({
   torch: "index_fill",
   params: ["input", "dim", "index", "value"],

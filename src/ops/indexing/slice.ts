@@ -1,7 +1,7 @@
 // Python's `slice` and `...`, and what one place of an index may be.
 import type { Tensor } from "../../core/tensor.ts";
 
-/** A range `start:stop:step` of a dimension; the step must be positive. */
+/** A range `start:stop:step` of a dimension; the step must be positive. @example new Slice(1, 3, null).step // => 1 */
 export class Slice {
   readonly start: number | null;
   readonly stop: number | null;

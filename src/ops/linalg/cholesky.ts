@@ -34,7 +34,11 @@ const lower: (a: Tensor) => Tensor = /*@__PURE__*/ primitive<(a: Tensor) => Tens
     return s.add(T(s)).mul(0.5);
   },
 });
-/** L with L Lᵀ = A (or U with Uᵀ U = A). @throws LinAlgError when A is not positive definite. */
+/**
+ * L with L Lᵀ = A, a lower triangle (or U with Uᵀ U = A), of symmetric positive definite matrices [..., n, n].
+ * @throws LinAlgError when A is not positive definite
+ * @example linalg.cholesky(tensor([[4, 2], [2, 3.25]])) // => [[2, 0], [1, 1.5]]
+ */
 export const cholesky: Op<[options?: { upper?: boolean }]> = /*@__PURE__*/ composite({
   torch: "linalg.cholesky",
   params: ["input", "upper"],

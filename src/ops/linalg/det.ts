@@ -69,7 +69,10 @@ const logAbsDet = /*@__PURE__*/ primitive<(a: Tensor) => Tensor[], [Tensor]>({
           .mul(T(inv(ctx.savedTensors[0]!)))
       : null,
 });
-/** Sign and logarithm of |det|. */
+/**
+ * Sign and logarithm of |det| of matrices [..., n, n], as `{ sign, logabsdet }`.
+ * @example linalg.slogdet(tensor([[2, 0.5], [0, 4]])).logabsdet // => 2.0794
+ */
 export const slogdet: Op<[], { sign: Tensor; logabsdet: Tensor } & Iterable<Tensor>> = /*@__PURE__*/ composite({
   torch: "linalg.slogdet",
   params: ["input"],

@@ -34,7 +34,11 @@ const symmetricFactors = /*@__PURE__*/ primitive<(a: Tensor, upper: boolean) => 
     return v.matmul(inner).matmul(T(v));
   },
 });
-/** Eigenvalues (ascending) and eigenvectors (columns) of symmetric matrices; one triangle is read. */
+/**
+ * Eigenvalues (ascending) and eigenvectors (columns) of symmetric matrices [..., n, n]; only the triangle `UPLO` is read.
+ * @throws ShapeError, DTypeError, ValueError
+ * @example linalg.eigh(tensor([[2, 1.5], [1.5, 2]])).eigenvalues // => [0.5, 3.5]
+ */
 export const eigh: Op<[UPLO?: "L" | "U" | { UPLO?: "L" | "U" }], { eigenvalues: Tensor; eigenvectors: Tensor } & Iterable<Tensor>> =
   /*@__PURE__*/ composite({
     torch: "linalg.eigh",
@@ -54,7 +58,7 @@ export const eigh: Op<[UPLO?: "L" | "U" | { UPLO?: "L" | "U" }], { eigenvalues: 
       };
     },
   });
-/** Eigenvalues of symmetric matrices, ascending. */
+/** Eigenvalues of symmetric matrices, ascending. @example linalg.eigvalsh(tensor([[2, 1.5], [1.5, 2]])) // => [0.5, 3.5] */
 export const eigvalsh: Op<[UPLO?: "L" | "U" | { UPLO?: "L" | "U" }]> = /*@__PURE__*/ composite({
   torch: "linalg.eigvalsh",
   params: ["input", "UPLO"],
@@ -97,7 +101,11 @@ const singular = /*@__PURE__*/ primitive<(a: Tensor, full: boolean) => Tensor[],
     return g;
   },
 });
-/** U diag(S) Vh = A, singular values descending; square U and Vh with `fullMatrices` (default). */
+/**
+ * U diag(S) Vh = A of [..., m, n], singular values descending; square U and Vh with `fullMatrices` (default).
+ * @throws ShapeError, DTypeError
+ * @example linalg.svd(tensor([[3, 0], [0, 4.5]])).S // => [4.5, 3]
+ */
 export const svd: Op<
   [fullMatrices?: boolean | { fullMatrices?: boolean; driver?: string | null }],
   { U: Tensor; S: Tensor; Vh: Tensor } & Iterable<Tensor>
@@ -119,7 +127,7 @@ export const svd: Op<
     };
   },
 });
-/** Singular values, descending. */
+/** Singular values, descending. @example linalg.svdvals(tensor([[1.5, 0], [0, 2]])) // => [2, 1.5] */
 export const svdvals: Op<[options?: { driver?: string | null }]> = /*@__PURE__*/ composite({
   torch: "linalg.svdvals",
   params: ["input", "driver"],

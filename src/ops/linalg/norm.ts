@@ -21,7 +21,11 @@ export const vectorNorm: Op<
     rawVectorNorm(dtype ? to(x, dtype) : x, ord, reduceDims("vectorNorm", x.ndim, dim), keepdim),
 });
 type Ord = number | "fro" | "nuc";
-/** A matrix norm over two dimensions: `"fro"`, `"nuc"`, ±Infinity, ±1, ±2. */
+/**
+ * A matrix norm over two dimensions (default the last): `"fro"`, `"nuc"`, ±Infinity, ±1, ±2.
+ * @throws DTypeError, ShapeError, ValueError
+ * @example linalg.matrixNorm(tensor([[1.5, 2], [0, 0]])) // => 2.5
+ */
 export const matrixNorm: Op<
   [ord?: Ord | { ord?: Ord; dim?: readonly number[]; keepdim?: boolean; dtype?: DType }, dim?: readonly number[], keepdim?: boolean]
 > = /*@__PURE__*/ composite({
@@ -56,7 +60,10 @@ export const matrixNorm: Op<
     return wide((ord > 0 ? amax : amin)(sums, second, true).reshape(x.shape.filter((_, d) => d !== r && d !== c)));
   },
 });
-/** A vector norm without `dim` or along one dimension, a matrix norm over two, or by the kind of `ord`. */
+/**
+ * A vector norm without `dim` or along one dimension, a matrix norm over two, or by the kind of `ord`.
+ * @example linalg.norm(tensor([[1.5, 2], [0, 0]]), "nuc") // => 2.5
+ */
 export const norm: Op<[ord?: Ord | null | { ord?: Ord; dim?: Dims; keepdim?: boolean; dtype?: DType }, dim?: Dims, keepdim?: boolean]> =
   /*@__PURE__*/ composite({
     torch: "linalg.norm",

@@ -43,7 +43,11 @@ const qrFactors = /*@__PURE__*/ primitive<(a: Tensor, complete: boolean) => Tens
     return T(solveMatrix(r, T(g1.add(q.matmul(symmetric)))));
   },
 });
-/** Q R = A: orthonormal columns times an upper triangle. `mode`: reduced, complete or r. */
+/**
+ * Q R = A of [..., m, n]: orthonormal columns times an upper triangle. `mode`: `"reduced"` (default), `"complete"` or `"r"`.
+ * @throws ShapeError, DTypeError, ValueError
+ * @example linalg.qr(tensor([[3, 1.5], [4, 2]])).R.abs() // => [[5, 2.5], [0, 0]]
+ */
 export const qr: Op<
   [mode?: "reduced" | "complete" | "r" | { mode?: "reduced" | "complete" | "r" }],
   { Q: Tensor; R: Tensor } & Iterable<Tensor>

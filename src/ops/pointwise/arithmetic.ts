@@ -187,7 +187,7 @@ export const reciprocal: Unary = /*@__PURE__*/ pointwise({
   samples: (r) => [[r.positive(3, 4)]],
 });
 
-/** Linear interpolation `input + weight · (end - input)`. @example lerp(tensor([0, 10]), tensor([10, 20]), 0.5) // => [5, 15] */
+/** Linear interpolation `input + weight · (end - input)`. @example lerp(tensor([0, 10.5]), tensor([10, 20.5]), 0.5) // => [5, 15.5] */
 export const lerp: PointwiseOp<[end: TensorLike, weight: TensorLike]> = /*@__PURE__*/ pointwise({
   torch: "lerp",
   operands: ["end", "weight"],
@@ -246,7 +246,7 @@ export const nextafter: Binary = /*@__PURE__*/ pointwise({
   forward: ([a, b]) => a!.nextafter(b!),
   check: refuse("nextafter", (d) => !isFloating(d), "needs floating operands", "Cast first"),
 });
-/** `sqrt(input² + other²)`. @example hypot(tensor([3]), tensor([4])) // => [5] */
+/** `sqrt(input² + other²)`. @example hypot(tensor([1.5]), tensor([2, 3.6])) // => [2.5, 3.9] */
 export const hypot: Binary = /*@__PURE__*/ pointwise({
   torch: "hypot",
   operands: ["other"],

@@ -99,7 +99,7 @@ export const logit: PointwiseOp<[eps?: number | { eps?: number }]> = /*@__PURE__
   },
 });
 
-/** `log(e^input + e^other)` without overflow. @example logaddexp(tensor([0]), tensor([0])) // => [0.6931] */
+/** `log(e^input + e^other)` without overflow. @example logaddexp(tensor([0.5]), tensor([0.5])) // => [1.1931] */
 export const logaddexp: Binary = /*@__PURE__*/ pointwise({
   torch: "logaddexp",
   operands: ["other"],

@@ -158,7 +158,11 @@ const arg = (torch: "argmax" | "argmin"): Op<[dim?: number | null | ReduceOption
 export const argmax: Op<[dim?: number | null | ReduceOptions, keepdim?: boolean]> = /*@__PURE__*/ arg("argmax");
 /** The index of the least element, of the flattened tensor or along `dim`. @example argmin(tensor([4, 0, 3])) // => 1 */
 export const argmin: Op<[dim?: number | null | ReduceOptions, keepdim?: boolean]> = /*@__PURE__*/ arg("argmin");
-/** Least and greatest. */
+/**
+ * Least and greatest element, over all or `dim`, as `{ min, max }`.
+ * @throws DTypeError, ShapeError
+ * @example aminmax(tensor([3, 1, 2])).max // => 3
+ */
 export const aminmax: Op<[options?: ReduceOptions], { min: Tensor; max: Tensor } & Iterable<Tensor>> = /*@__PURE__*/ composite({
   torch: "aminmax",
   params: ["input", "dim", "keepdim"],

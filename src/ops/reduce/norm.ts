@@ -9,7 +9,7 @@ import type { Dims } from "../shape/index.ts";
 import { amax, amin } from "./extreme.ts";
 import { reduceDims, rawReduce, unsqueezeAll, needsNumbers, keep, recall } from "./kernel.ts";
 
-/** The p-norm of all elements or along `dim` (`"fro"`: 2). @example norm(tensor([3., 4].map((v) => v / 2))) // => 2.5 */
+/** The p-norm of all elements or along `dim` (`"fro"`: 2). @example norm(tensor([1.5, 2])) // => 2.5 */
 export const norm: Op<
   [
     p?: number | string | { p?: number | string; dim?: Dims; keepdim?: boolean; dtype?: DType },

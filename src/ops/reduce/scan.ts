@@ -109,7 +109,7 @@ const cumExtreme = (torch: "cummax" | "cummin"): Op<[dim: number], ValuesIndices
     },
   });
 };
-/** The greatest element so far, with its index. */
+/** The greatest element so far, with its index. @example cummax(tensor([1, 3, 2]), 0).values // => [1, 3, 3] */
 export const cummax: Op<[dim: number], ValuesIndices> = /*@__PURE__*/ cumExtreme("cummax");
-/** The least element so far, with its index. */
+/** The least element so far, with its index. @example cummin(tensor([3, 1, 2]), 0).indices // => [0, 1, 1] */
 export const cummin: Op<[dim: number], ValuesIndices> = /*@__PURE__*/ cumExtreme("cummin");

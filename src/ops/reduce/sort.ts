@@ -72,7 +72,11 @@ export const topk: Op<[k: number, dim?: number | { dim?: number; largest?: boole
       return pair(v!, i!);
     },
   });
-/** The k-th least element along `dim`, with its index. */
+/**
+ * The k-th least element (counting from 1) along `dim` (default the last), with its index.
+ * @throws ValueError, IndexError
+ * @example kthvalue(tensor([3, 1, 2]), 2).values // => 2
+ */
 export const kthvalue: Op<[k: number, dim?: number | { dim?: number; keepdim?: boolean }, keepdim?: boolean], ValuesIndices> =
   /*@__PURE__*/ composite({
     torch: "kthvalue",

@@ -56,7 +56,7 @@ export const std: Op<VarArgs> = /*@__PURE__*/ composite({
 });
 // The gradient of sqrt at 0 is taken as 0: equal elements have no direction.
 const stdOf = (v: Tensor): Tensor => v.sqrt().where(v.ne(0), v);
-/** Variance and mean. */
+/** Variance and mean. @example varMean(tensor([1.5, 2.5, 3.5])) // => [1, 2.5] */
 export const varMean: Op<VarArgs, [Tensor, Tensor]> = /*@__PURE__*/ composite({
   torch: "var_mean",
   params: VAR,
@@ -65,7 +65,7 @@ export const varMean: Op<VarArgs, [Tensor, Tensor]> = /*@__PURE__*/ composite({
     return [variance(x, d, c, k), meanOf(x, d, k)];
   },
 });
-/** Standard deviation and mean. */
+/** Standard deviation and mean. @example stdMean(tensor([1.5, 2.5, 3.5])) // => [1, 2.5] */
 export const stdMean: Op<VarArgs, [Tensor, Tensor]> = /*@__PURE__*/ composite({
   torch: "std_mean",
   params: VAR,
@@ -74,7 +74,7 @@ export const stdMean: Op<VarArgs, [Tensor, Tensor]> = /*@__PURE__*/ composite({
     return [stdOf(variance(x, d, c, k)), meanOf(x, d, k)];
   },
 });
-/** `log Σ e^x` without overflow. @example logsumexp(tensor([0., 0].map((v) => v + 1000.5)), 0) // => 1001.1932 */
+/** `log Σ e^x` without overflow. @example logsumexp(tensor([0.5, 0.5]), 0) // => 1.1931 */
 export const logsumexp: Op<[dim: Dims | ReduceOptions, keepdim?: boolean | ReduceOptions]> = /*@__PURE__*/ composite({
   torch: "logsumexp",
   params: ["input", "dim", "keepdim"],

@@ -24,7 +24,7 @@ export const sum: Op<ReduceArgs> = /*@__PURE__*/ primitive({
   samples: (r) => [[r.normal(3, 4)], [r.normal(3, 4), 1], [r.normal(3, 4), [0, 1], { keepdim: true }]],
   errors: [[(r) => [r.normal(3), 1], "IndexError"]],
 });
-/** The mean over all elements, or over `dim`. @throws DTypeError for integers. @example mean(tensor([[1., 2], [3, 5]].map((r) => r.map((v) => v / 2))), 1) // => [0.75, 2] */
+/** The mean over all elements, or over `dim`. @throws DTypeError for integers. @example mean(tensor([[0.5, 1], [1.5, 2.5]]), 1) // => [0.75, 2] */
 export const mean: Op<ReduceArgs> = /*@__PURE__*/ composite({
   torch: "mean",
   params: ["input", "dim", "keepdim", "dtype"],

@@ -5,7 +5,11 @@ import { Tensor } from "../../core/tensor.ts";
 import { toComplex, toReal, isComplex } from "../../core/dtype.ts";
 import { composite, type Op, viewOf } from "../define.ts";
 
-/** A complex tensor as a real one with a last dimension [re, im]. */
+/**
+ * A complex tensor as a real one with a last dimension [re, im], on the same memory.
+ * @throws DTypeError for real tensors
+ * @example viewAsReal(zeros(2, { dtype: "complex64" })).shape // => [2, 2]
+ */
 export const viewAsReal: Op<[]> = /*@__PURE__*/ composite({
   torch: "view_as_real",
   params: ["input"],
@@ -17,7 +21,11 @@ export const viewAsReal: Op<[]> = /*@__PURE__*/ composite({
     return linkView(out, x, (g) => viewAsComplex(g.contiguous()));
   },
 });
-/** A real tensor whose last dimension is [re, im] as a complex one. */
+/**
+ * A real tensor (float32, float64) whose last dimension is [re, im] as a complex one, on the same memory.
+ * @throws ShapeError when the pairs do not lie together
+ * @example viewAsComplex(ones(3, 2)).dtype // => "complex64"
+ */
 export const viewAsComplex: Op<[]> = /*@__PURE__*/ composite({
   torch: "view_as_complex",
   params: ["input"],

@@ -39,7 +39,7 @@ export const expand: Op<[size: readonly number[] | number, ...rest: number[]]> =
   samples: (r) => [[r.normal(3, 1), [2, 3, 4]]],
   errors: [[(r) => [r.normal(3, 2), [3, 4]], "ShapeError"]],
 });
-/** `expand` to the shape of another tensor. */
+/** `expand` to the shape of another tensor. @example expandAs(tensor([[1], [2]]), ones(2, 3)).shape // => [2, 3] */
 export const expandAs: Op<[other: Tensor]> = /*@__PURE__*/ composite({
   torch: "Tensor.expand_as",
   params: ["input", "other"],

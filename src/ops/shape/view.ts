@@ -93,13 +93,13 @@ export const unflatten: Op<[dim: number, sizes: readonly number[]]> = /*@__PURE_
   },
 });
 
-/** `view` to the shape of another tensor. */
+/** `view` to the shape of another tensor. @example viewAs(ones(6), ones(2, 3)).shape // => [2, 3] */
 export const viewAs: Op<[other: Tensor]> = /*@__PURE__*/ composite({
   torch: "Tensor.view_as",
   params: ["input", "other"],
   forward: (x: Tensor, other: Tensor) => reView(x, other.shape),
 });
-/** `reshape` to the shape of another tensor. */
+/** `reshape` to the shape of another tensor. @example reshapeAs(ones(6), ones(2, 3)).shape // => [2, 3] */
 export const reshapeAs: Op<[other: Tensor]> = /*@__PURE__*/ composite({
   torch: "Tensor.reshape_as",
   params: ["input", "other"],

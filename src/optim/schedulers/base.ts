@@ -12,7 +12,18 @@ interface Group {
 }
 const groupsOf = (o: AnyOptimizer): Group[] => o.paramGroups as unknown as Group[];
 
-/** Base class of schedulers. */
+/**
+ * Base class of schedulers: a subclass gives `getLr`, the rates for step `lastEpoch`, and calls `start` in its constructor.
+ * @throws ArgumentError when the first argument is no optimizer, ValueError when it resumes one without `initialLr`
+ * @example
+ * class Halving extends optim.lrScheduler.LRScheduler {
+ *   constructor(optimizer) { super(optimizer); this.start(); }
+ *   getLr() { return this.baseLrs.map((lr) => lr / 2 ** this.lastEpoch); }
+ * }
+ * const scheduler = new Halving(new optim.SGD([ones(1)], { lr: 0.8 }));
+ * scheduler.step();
+ * scheduler.getLastLr() // => [0.4]
+ */
 export abstract class LRScheduler {
   readonly optimizer: AnyOptimizer;
   /** The rates that the groups began with. */

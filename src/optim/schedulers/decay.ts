@@ -3,7 +3,15 @@ import { ValueError } from "../../core/errors.ts";
 import { bindArgs } from "../../ops/define.ts";
 import { type AnyOptimizer, LRScheduler } from "./base.ts";
 
-/** Multiplies by gamma every `stepSize` steps. */
+/**
+ * Multiplies the rate by `gamma` (default 0.1) every `stepSize` steps.
+ * @example
+ * const optimizer = new optim.SGD([ones(1)], { lr: 0.8 });
+ * const scheduler = new optim.lrScheduler.StepLR(optimizer, 2, { gamma: 0.5 });
+ * scheduler.step();
+ * scheduler.step();
+ * scheduler.getLastLr() // => [0.4]
+ */
 export class StepLR extends LRScheduler {
   readonly stepSize: number;
   readonly gamma: number;
@@ -24,7 +32,15 @@ export class StepLR extends LRScheduler {
     return this.groups.map((g) => (this.lastEpoch === 0 || this.lastEpoch % this.stepSize !== 0 ? g.lr : g.lr * this.gamma));
   }
 }
-/** Multiplies by gamma at each milestone. */
+/**
+ * Multiplies the rate by `gamma` (default 0.1) at each of the `milestones`, step numbers.
+ * @example
+ * const optimizer = new optim.SGD([ones(1)], { lr: 0.8 });
+ * const scheduler = new optim.lrScheduler.MultiStepLR(optimizer, [1, 2], { gamma: 0.5 });
+ * scheduler.step();
+ * scheduler.step();
+ * scheduler.getLastLr() // => [0.2]
+ */
 export class MultiStepLR extends LRScheduler {
   readonly milestones: readonly number[];
   readonly gamma: number;
@@ -46,7 +62,15 @@ export class MultiStepLR extends LRScheduler {
     return this.groups.map((g) => g.lr * this.gamma ** hits);
   }
 }
-/** Multiplies by gamma at every step. */
+/**
+ * Multiplies the rate by `gamma` at every step.
+ * @example
+ * const optimizer = new optim.SGD([ones(1)], { lr: 0.8 });
+ * const scheduler = new optim.lrScheduler.ExponentialLR(optimizer, 0.5);
+ * scheduler.step();
+ * scheduler.step();
+ * scheduler.getLastLr() // => [0.2]
+ */
 export class ExponentialLR extends LRScheduler {
   readonly gamma: number;
   constructor(optimizer: AnyOptimizer, gamma: number, options?: { lastEpoch?: number });
@@ -60,7 +84,15 @@ export class ExponentialLR extends LRScheduler {
     return this.groups.map((g) => (this.lastEpoch === 0 ? g.lr : g.lr * this.gamma));
   }
 }
-/** Base rate times a function of the step; one function for all groups, or one each. */
+/**
+ * The base rate times a function of the step; one function for all groups, or one each.
+ * @throws ValueError when there are not as many functions as groups
+ * @example
+ * const optimizer = new optim.SGD([ones(1)], { lr: 0.8 });
+ * const scheduler = new optim.lrScheduler.LambdaLR(optimizer, (step) => 1 / (1 + step));
+ * scheduler.step();
+ * scheduler.getLastLr() // => [0.4]
+ */
 export class LambdaLR extends LRScheduler {
   readonly lambdas: ((epoch: number) => number)[];
   constructor(
@@ -84,7 +116,14 @@ export class LambdaLR extends LRScheduler {
     return this.baseLrs.map((lr, i) => lr * this.lambdas[i]!(this.lastEpoch));
   }
 }
-/** Base rate times a factor until `totalIters`, then in full. */
+/**
+ * The base rate times `factor` (default 1/3) for `totalIters` steps (default 5), then in full.
+ * @example
+ * const optimizer = new optim.SGD([ones(1)], { lr: 0.8 });
+ * const scheduler = new optim.lrScheduler.ConstantLR(optimizer, { factor: 0.5 });
+ * scheduler.step();
+ * scheduler.getLastLr() // => [0.4]
+ */
 export class ConstantLR extends LRScheduler {
   readonly factor: number;
   readonly totalIters: number;
@@ -106,7 +145,15 @@ export class ConstantLR extends LRScheduler {
     );
   }
 }
-/** From startFactor to endFactor in a straight line over `totalIters`. */
+/**
+ * The base rate times a factor that goes from `startFactor` to `endFactor` in a straight line over `totalIters` steps (default 5).
+ * @throws ValueError for factors outside (0, 1] and [0, 1]
+ * @example
+ * const optimizer = new optim.SGD([ones(1)], { lr: 0.8 });
+ * const scheduler = new optim.lrScheduler.LinearLR(optimizer, { startFactor: 0.5, totalIters: 2 });
+ * scheduler.step();
+ * scheduler.getLastLr() // => [0.6]
+ */
 export class LinearLR extends LRScheduler {
   readonly startFactor: number;
   readonly endFactor: number;
@@ -139,7 +186,15 @@ export class LinearLR extends LRScheduler {
     );
   }
 }
-/** Half a cosine from the base rate to etaMin over tMax steps. Loshchilov & Hutter 2017. */
+/**
+ * Half a cosine from the base rate to `etaMin` over `tMax` steps. Loshchilov & Hutter 2017, without restarts.
+ * @example
+ * const optimizer = new optim.SGD([ones(1)], { lr: 0.8 });
+ * const scheduler = new optim.lrScheduler.CosineAnnealingLR(optimizer, 4);
+ * scheduler.step();
+ * scheduler.step();
+ * scheduler.getLastLr() // => [0.4]
+ */
 export class CosineAnnealingLR extends LRScheduler {
   readonly tMax: number;
   readonly etaMin: number;

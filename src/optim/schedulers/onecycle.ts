@@ -18,7 +18,15 @@ export interface OneCycleOptions {
   threePhase?: boolean;
   lastEpoch?: number;
 }
-/** Up to maxLr and down again in one cycle; momentum moves the other way. Smith & Topin 2017. */
+/**
+ * Up to `maxLr` and down again in one cycle of `totalSteps` (or `epochs` · `stepsPerEpoch`); momentum moves the other way. Smith & Topin 2017.
+ * @throws ValueError when the number of steps is unknown, or after the last of them
+ * @example
+ * const optimizer = new optim.SGD([ones(1)], { lr: 0.8, momentum: 0.9 });
+ * const scheduler = new optim.lrScheduler.OneCycleLR(optimizer, 0.5, { totalSteps: 10 });
+ * scheduler.step();
+ * scheduler.getLastLr() // => [0.26]
+ */
 export class OneCycleLR extends LRScheduler {
   readonly totalSteps: number;
   readonly #phases: {

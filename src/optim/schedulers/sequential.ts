@@ -3,7 +3,18 @@ import { ValueError } from "../../core/errors.ts";
 import { bindArgs } from "../../ops/define.ts";
 import { type AnyOptimizer, LRScheduler } from "./base.ts";
 
-/** One scheduler after another, changing at the milestones. */
+/**
+ * One scheduler after another, changing at the `milestones`, step numbers.
+ * @throws ValueError unless there is one milestone between each two schedulers
+ * @example
+ * const { ConstantLR, ExponentialLR, SequentialLR } = optim.lrScheduler;
+ * const optimizer = new optim.SGD([ones(1)], { lr: 0.8 });
+ * const parts = [new ConstantLR(optimizer, { factor: 0.5 }), new ExponentialLR(optimizer, 0.5)];
+ * const scheduler = new SequentialLR(optimizer, parts, [1]);
+ * scheduler.step();
+ * scheduler.step();
+ * scheduler.getLastLr() // => [0.4]
+ */
 export class SequentialLR extends LRScheduler {
   readonly schedulers: LRScheduler[];
   readonly milestones: readonly number[];
