@@ -87,7 +87,7 @@ export * from "./ops/extra.ts";
 export { conv1d, conv2d, conv3d, convTranspose1d, convTranspose2d, convTranspose3d } from "./ops/conv.ts";
 export { layerNorm, groupNorm, rmsNorm, batchNorm, instanceNorm } from "./ops/norm.ts";
 export { outer as ger } from "./ops/matmul.ts";
-export { matmul, mm, bmm, mv, dot, outer, addmm, addmv, baddbmm, addbmm, addr, einsum } from "./ops/matmul.ts";
+export { type AddmmOptions, addbmm, addmm, addmv, addr, baddbmm, bmm, dot, einsum, matmul, mm, mv, outer } from "./ops/matmul.ts";
 export { softmax, logSoftmax } from "./ops/softmax.ts";
 // PyTorch's second names.
 export {
@@ -164,4 +164,4 @@ export * as special from "./ops/special.ts";
 export * as fft from "./ops/fft.ts";
 export * as linalg from "./ops/linalg/index.ts";
 export { cholesky, det, inv as inverse, qr, slogdet } from "./ops/linalg/index.ts";
-export { istft, stft } from "./ops/stft.ts";
+export { type IstftOptions, istft, stft, type StftOptions } from "./ops/stft.ts";

@@ -31,12 +31,19 @@ export function defaultCollate(items: readonly unknown[]): unknown {
 
 /** Options of DataLoader. */
 export interface DataLoaderOptions<T, B> {
+  /** Items in a batch (default 1); null gives items one by one, uncollated. */
   batchSize?: number | null;
+  /** A new random order for every epoch? Default false. */
   shuffle?: boolean;
+  /** Gives the order of items, instead of `shuffle`. */
   sampler?: Sampler;
+  /** Gives whole batches of item numbers, instead of all options above. */
   batchSampler?: Iterable<number[]> & { readonly length: number };
+  /** Leave out a last batch that is not full? Default false. */
   dropLast?: boolean;
+  /** Makes a batch of items (default `defaultCollate`). */
   collateFn?: (items: T[]) => B;
+  /** Source of the random order; the default generator where absent. */
   generator?: Generator;
   /** Batches fetched ahead in `for await` (default 2). */
   prefetch?: number;

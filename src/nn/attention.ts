@@ -16,17 +16,22 @@ export const bind = <T>(name: string, names: readonly string[], args: readonly u
 
 /** Options of `MultiheadAttention.forward`. */
 export interface AttentionForwardOptions {
+  /** [N, S]: true (or -Infinity) where a key is padding. */
   keyPaddingMask?: Tensor | null;
+  /** Return the attention weights? Default true; without them a faster kernel can run. */
   needWeights?: boolean;
+  /** [T, S] or [N · heads, T, S]: true where a position may not look, or numbers that are added to the scores. */
   attnMask?: Tensor | null;
+  /** Average the weights over the heads? Default true. */
   averageAttnWeights?: boolean;
+  /** Says that `attnMask`, which must be given, is the causal one. */
   isCausal?: boolean;
 }
 
 /**
  * Attention in `numHeads` heads with learned projections over [T, N, embedDim] ([N, T, embedDim] with `batchFirst`).
  * `forward(query, key, value, options)` gives `[output, weights]`; weights [N, T, S] are null unless `needWeights` (default). Vaswani et al. 2017.
- * @throws ValueError when heads do not divide embedDim, ShapeError
+ * @throws ValueError when heads do not divide embedDim or `isCausal` comes without a mask, ShapeError
  * @example
  * manualSeed(0);
  * const x = ones(1, 1, 2);
@@ -126,6 +131,12 @@ export class MultiheadAttention extends Module {
       ["keyPaddingMask", "needWeights", "attnMask", "averageAttnWeights", "isCausal"],
       args,
     );
+    if (o.isCausal && !o.attnMask)
+      throw new ValueError({
+        op: "MultiheadAttention",
+        message: "isCausal is given without attnMask",
+        hint: "It only says that the mask is the causal one: give the mask",
+      });
     const single = query.ndim === 2;
     if (query.ndim !== 2 && query.ndim !== 3)
       throw new ShapeError({
@@ -176,8 +187,7 @@ export class MultiheadAttention extends Module {
     const p = this.training ? this.dropout : 0;
     let y: Tensor;
     let weights: Tensor | null = null;
-    if (o.needWeights === false)
-      y = F.scaledDotProductAttention(q, k, v, { attnMask: mask, dropoutP: p, isCausal: !mask && (o.isCausal ?? false) });
+    if (o.needWeights === false) y = F.scaledDotProductAttention(q, k, v, { attnMask: mask, dropoutP: p });
     else {
       let scores = q.mul(1 / Math.sqrt(e / h)).matmul(k.transpose(-2, -1));
       if (mask) scores = scores.add(mask);

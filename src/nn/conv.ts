@@ -9,11 +9,14 @@ import { Module, type Parameter } from "./module.ts";
 
 /** Options of convolution modules. */
 export interface ConvModuleOptions extends FactoryOptions, F.ConvOptions {
+  /** Learn a bias? Default true. */
   bias?: boolean;
+  /** What lies beyond the border (default `"zeros"`). */
   paddingMode?: "zeros" | "reflect" | "replicate" | "circular";
 }
 /** Options of transposed convolution modules. */
 export interface ConvTransposeModuleOptions extends FactoryOptions, F.ConvTransposeOptions {
+  /** Learn a bias? Default true. */
   bias?: boolean;
 }
 

@@ -44,7 +44,7 @@ export function calculateGain(nonlinearity: Nonlinearity, param?: number | null)
   }
 }
 
-/** Inputs and outputs of each unit of a weight [out, in, …]. */
+/** Inputs and outputs of each unit of a weight [out, in, …]. @throws ShapeError for fewer than two dimensions @example nn.init.fans(ones(4, 3)) // => [3, 4] */
 export function fans(t: Tensor): [fanIn: number, fanOut: number] {
   if (t.ndim < 2)
     throw new ShapeError({ op: "init", message: `shape ${showShape(t.shape)} has no fan`, hint: "It needs two dimensions or more" });

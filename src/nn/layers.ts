@@ -159,66 +159,77 @@ export const Dropout2d: Constructor<DropArgs, [Tensor]> = drop("Dropout2d", F.dr
 /** Zeroes whole channels of [N, C, D, H, W] in training. @example new nn.Dropout3d(0.5).eval().forward(ones(1, 2, 1, 1, 1)) // => [[[[[1]]], [[[1]]]]] */
 export const Dropout3d: Constructor<DropArgs, [Tensor]> = drop("Dropout3d", F.dropout3d);
 
-type PoolArgs = [kernelSize: F.Sizes, options?: Omit<F.PoolOptions, "returnIndices"> | F.Sizes];
-const maxPool = (name: string, f: unknown): Constructor<PoolArgs, [Tensor]> =>
+type MaxPoolArgs = [kernelSize: F.Sizes, options?: Omit<F.MaxPoolOptions, "returnIndices"> | F.Sizes];
+type AvgPoolArgs = [kernelSize: F.Sizes, options?: F.AvgPoolOptions | F.Sizes];
+const maxPool = (name: string, f: unknown): Constructor<MaxPoolArgs, [Tensor]> =>
   layer(
     name,
     { kernelSize: 1, stride: undefined, padding: 0, dilation: 1, returnIndices: false, ceilMode: false },
     call(f, ["kernelSize", "stride", "padding", "dilation", "returnIndices", "ceilMode"]),
   ) as never;
 /** The greatest value of each window of [N, C, L]. @example new nn.MaxPool1d(2).forward(tensor([[[1.5, 3, 2, 0]]])) // => [[[3, 2]]] */
-export const MaxPool1d: Constructor<PoolArgs, [Tensor]> = maxPool("MaxPool1d", F.maxPool1d);
+export const MaxPool1d: Constructor<MaxPoolArgs, [Tensor]> = maxPool("MaxPool1d", F.maxPool1d);
 /** The greatest value of each window of [N, C, H, W]. @example new nn.MaxPool2d(2).forward(tensor([[[[1.5, 3], [2, 0]]]])) // => [[[[3]]]] */
-export const MaxPool2d: Constructor<PoolArgs, [Tensor]> = maxPool("MaxPool2d", F.maxPool2d);
+export const MaxPool2d: Constructor<MaxPoolArgs, [Tensor]> = maxPool("MaxPool2d", F.maxPool2d);
 /** The greatest value of each window of [N, C, D, H, W]. @example new nn.MaxPool3d(2).forward(ones(1, 1, 4, 4, 4)).shape // => [1, 1, 2, 2, 2] */
-export const MaxPool3d: Constructor<PoolArgs, [Tensor]> = maxPool("MaxPool3d", F.maxPool3d);
-const avgPool = (name: string, f: unknown): Constructor<PoolArgs, [Tensor]> =>
+export const MaxPool3d: Constructor<MaxPoolArgs, [Tensor]> = maxPool("MaxPool3d", F.maxPool3d);
+const avgPool = (name: string, f: unknown): Constructor<AvgPoolArgs, [Tensor]> =>
   layer(
     name,
     { kernelSize: 1, stride: undefined, padding: 0, ceilMode: false, countIncludePad: true, divisorOverride: undefined },
     call(f, ["kernelSize", "stride", "padding", "ceilMode", "countIncludePad", "divisorOverride"]),
   ) as never;
 /** The mean of each window of [N, C, L]. @example new nn.AvgPool1d(2).forward(tensor([[[1.5, 3, 2, 0]]])) // => [[[2.25, 1]]] */
-export const AvgPool1d: Constructor<PoolArgs, [Tensor]> = avgPool("AvgPool1d", F.avgPool1d);
+export const AvgPool1d: Constructor<AvgPoolArgs, [Tensor]> = avgPool("AvgPool1d", F.avgPool1d);
 /** The mean of each window of [N, C, H, W]. @example new nn.AvgPool2d(2).forward(tensor([[[[1.5, 3], [2, 0]]]])) // => [[[[1.625]]]] */
-export const AvgPool2d: Constructor<PoolArgs, [Tensor]> = avgPool("AvgPool2d", F.avgPool2d);
+export const AvgPool2d: Constructor<AvgPoolArgs, [Tensor]> = avgPool("AvgPool2d", F.avgPool2d);
 /** The mean of each window of [N, C, D, H, W]. @example new nn.AvgPool3d(2).forward(ones(1, 1, 4, 4, 4)).shape // => [1, 1, 2, 2, 2] */
-export const AvgPool3d: Constructor<PoolArgs, [Tensor]> = avgPool("AvgPool3d", F.avgPool3d);
+export const AvgPool3d: Constructor<AvgPoolArgs, [Tensor]> = avgPool("AvgPool3d", F.avgPool3d);
 type AdaptiveArgs = [outputSize: number | readonly (number | null)[]];
-const adaptive = (name: string, f: unknown): Constructor<AdaptiveArgs, [Tensor]> =>
-  layer(name, { outputSize: 1, returnIndices: false }, (m, x) =>
-    (f as typeof F.adaptiveMaxPool1d)(x!, m.options["outputSize"] as number, m.options["returnIndices"] ? { returnIndices: true } : {}),
-  ) as never;
+const adaptive = (name: string, f: unknown, params: Options): Constructor<AdaptiveArgs, [Tensor]> =>
+  layer(name, params, (m, x) => {
+    const { outputSize, ...rest } = m.options;
+    return (f as typeof F.adaptiveAvgPool1d)(x!, outputSize as number, ...((Object.keys(rest).length ? [rest] : []) as []));
+  }) as never;
 /**
  * Means over windows that divide [N, C, L] into `outputSize`.
  * @example new nn.AdaptiveAvgPool1d(1).forward(tensor([[[1.5, 3]]])) // => [[[2.25]]]
  */
-export const AdaptiveAvgPool1d: Constructor<AdaptiveArgs, [Tensor]> = adaptive("AdaptiveAvgPool1d", F.adaptiveAvgPool1d);
+export const AdaptiveAvgPool1d: Constructor<AdaptiveArgs, [Tensor]> = adaptive("AdaptiveAvgPool1d", F.adaptiveAvgPool1d, { outputSize: 1 });
 /**
  * Means over windows that divide [N, C, H, W] into `outputSize`.
  * @example new nn.AdaptiveAvgPool2d([1, null]).forward(ones(1, 1, 5, 7)).shape // => [1, 1, 1, 7]
  */
-export const AdaptiveAvgPool2d: Constructor<AdaptiveArgs, [Tensor]> = adaptive("AdaptiveAvgPool2d", F.adaptiveAvgPool2d);
+export const AdaptiveAvgPool2d: Constructor<AdaptiveArgs, [Tensor]> = adaptive("AdaptiveAvgPool2d", F.adaptiveAvgPool2d, { outputSize: 1 });
 /**
  * Means over windows that divide [N, C, D, H, W] into `outputSize`.
  * @example new nn.AdaptiveAvgPool3d(2).forward(ones(1, 1, 4, 4, 4)).shape // => [1, 1, 2, 2, 2]
  */
-export const AdaptiveAvgPool3d: Constructor<AdaptiveArgs, [Tensor]> = adaptive("AdaptiveAvgPool3d", F.adaptiveAvgPool3d);
+export const AdaptiveAvgPool3d: Constructor<AdaptiveArgs, [Tensor]> = adaptive("AdaptiveAvgPool3d", F.adaptiveAvgPool3d, { outputSize: 1 });
 /**
  * Maxima over windows that divide [N, C, L] into `outputSize`.
  * @example new nn.AdaptiveMaxPool1d(1).forward(tensor([[[1.5, 3]]])) // => [[[3]]]
  */
-export const AdaptiveMaxPool1d: Constructor<AdaptiveArgs, [Tensor]> = adaptive("AdaptiveMaxPool1d", F.adaptiveMaxPool1d);
+export const AdaptiveMaxPool1d: Constructor<AdaptiveArgs, [Tensor]> = adaptive("AdaptiveMaxPool1d", F.adaptiveMaxPool1d, {
+  outputSize: 1,
+  returnIndices: false,
+});
 /**
  * Maxima over windows that divide [N, C, H, W] into `outputSize`.
  * @example new nn.AdaptiveMaxPool2d(2).forward(ones(1, 1, 5, 7)).shape // => [1, 1, 2, 2]
  */
-export const AdaptiveMaxPool2d: Constructor<AdaptiveArgs, [Tensor]> = adaptive("AdaptiveMaxPool2d", F.adaptiveMaxPool2d);
+export const AdaptiveMaxPool2d: Constructor<AdaptiveArgs, [Tensor]> = adaptive("AdaptiveMaxPool2d", F.adaptiveMaxPool2d, {
+  outputSize: 1,
+  returnIndices: false,
+});
 /**
  * Maxima over windows that divide [N, C, D, H, W] into `outputSize`.
  * @example new nn.AdaptiveMaxPool3d(2).forward(ones(1, 1, 4, 4, 4)).shape // => [1, 1, 2, 2, 2]
  */
-export const AdaptiveMaxPool3d: Constructor<AdaptiveArgs, [Tensor]> = adaptive("AdaptiveMaxPool3d", F.adaptiveMaxPool3d);
+export const AdaptiveMaxPool3d: Constructor<AdaptiveArgs, [Tensor]> = adaptive("AdaptiveMaxPool3d", F.adaptiveMaxPool3d, {
+  outputSize: 1,
+  returnIndices: false,
+});
 
 /**
  * Resizes the spatial dimensions of [N, C, …] to `size` or by `scaleFactor`; see `nn.functional.interpolate`.
@@ -255,14 +266,14 @@ const loss = <O>(name: string, f: unknown, params: Options): Constructor<LossArg
   layer(name, params, call(f, Object.keys(params))) as never;
 const REDUCE = { sizeAverage: undefined, reduce: undefined, reduction: "mean" };
 /** The squared error of input and target of one shape. @example new nn.MSELoss().forward(tensor([1.5, 2]), tensor([0.5, 4])) // => 2.5 */
-export const MSELoss: Constructor<LossArgs<F.LossOptions>, [Tensor, Tensor]> = loss("MSELoss", F.mseLoss, REDUCE);
+export const MSELoss: Constructor<LossArgs<Omit<F.LossOptions, "weight">>, [Tensor, Tensor]> = loss("MSELoss", F.mseLoss, REDUCE);
 /** The absolute error of input and target of one shape. @example new nn.L1Loss().forward(tensor([1.5, 2]), tensor([0.5, 4])) // => 1.5 */
-export const L1Loss: Constructor<LossArgs<F.LossOptions>, [Tensor, Tensor]> = loss("L1Loss", F.l1Loss, REDUCE);
+export const L1Loss: Constructor<LossArgs<Omit<F.LossOptions, "weight">>, [Tensor, Tensor]> = loss("L1Loss", F.l1Loss, REDUCE);
 /**
  * `d² / 2β` where the distance d is below `beta` (default 1), `d - β/2` beyond. Girshick 2015.
  * @example new nn.SmoothL1Loss().forward(tensor([1.5, 2]), tensor([1, 4.5])) // => 1.0625
  */
-export const SmoothL1Loss: Constructor<LossArgs<F.LossOptions & { beta?: number }>, [Tensor, Tensor]> = loss(
+export const SmoothL1Loss: Constructor<LossArgs<Omit<F.LossOptions, "weight"> & { beta?: number }>, [Tensor, Tensor]> = loss(
   "SmoothL1Loss",
   F.smoothL1Loss,
   { ...REDUCE, beta: 1 },
@@ -271,19 +282,22 @@ export const SmoothL1Loss: Constructor<LossArgs<F.LossOptions & { beta?: number 
  * `d²/2` where the distance d is below `delta` (default 1), `δ (d - δ/2)` beyond. Huber 1964.
  * @example new nn.HuberLoss({ delta: 2 }).forward(tensor([1.5, 2]), tensor([1, 4.5])) // => 1.5625
  */
-export const HuberLoss: Constructor<LossArgs<F.LossOptions & { delta?: number }>, [Tensor, Tensor]> = loss("HuberLoss", F.huberLoss, {
-  reduction: "mean",
-  delta: 1,
-});
+export const HuberLoss: Constructor<LossArgs<{ reduction?: F.Reduction; delta?: number }>, [Tensor, Tensor]> = loss(
+  "HuberLoss",
+  F.huberLoss,
+  {
+    reduction: "mean",
+    delta: 1,
+  },
+);
 /**
  * Kullback-Leibler divergence from log-probabilities to a target; see `nn.functional.klDiv`.
  * @example new nn.KLDivLoss({ reduction: "sum" }).forward(tensor([0.5]).log(), tensor([0.25])) // => -0.1733
  */
-export const KLDivLoss: Constructor<LossArgs<{ reduction?: F.Reduction | "batchmean"; logTarget?: boolean }>, [Tensor, Tensor]> = loss(
-  "KLDivLoss",
-  F.klDiv,
-  { ...REDUCE, logTarget: false },
-);
+export const KLDivLoss: Constructor<
+  LossArgs<Omit<F.LossOptions, "reduction" | "weight"> & { reduction?: F.Reduction | "batchmean"; logTarget?: boolean }>,
+  [Tensor, Tensor]
+> = loss("KLDivLoss", F.klDiv, { ...REDUCE, logTarget: false });
 /**
  * `-x[target]`: log-probabilities [N, C, …] and classes [N, …].
  * @example new nn.NLLLoss().forward(tensor([[-0.5, -1.5]]), tensor([1])) // => 1.5

@@ -9,7 +9,9 @@ import { Module, Parameter } from "./module.ts";
 
 /** Where and how a module's parameters are made. */
 export interface FactoryOptions {
+  /** Where the parameters lie; default `getDefaultDevice()`. */
   device?: string | null;
+  /** Their floating type; default `getDefaultDtype()`. */
   dtype?: DType | null;
 }
 

@@ -114,9 +114,13 @@ export class GroupNorm extends Module {
 
 /** Options of batch and instance norm. */
 export interface BatchNormOptions extends FactoryOptions {
+  /** Added to the variance (default 1e-5). */
   eps?: number;
+  /** Share of the new statistics in the running ones (default 0.1); null takes the mean over all batches. */
   momentum?: number | null;
+  /** Learn a scale and a shift a channel? Default true, for instance norm false. */
   affine?: boolean;
+  /** Keep running statistics for evaluation? Default true, for instance norm false. */
   trackRunningStats?: boolean;
 }
 abstract class RunningNorm extends Module {

@@ -41,12 +41,19 @@ const step: Record<"RNN_TANH" | "RNN_RELU" | "LSTM" | "GRU", Step> = {
 
 /** Options of recurrent modules. */
 export interface RnnOptions extends FactoryOptions {
+  /** Layers on top of each other (default 1). */
   numLayers?: number;
+  /** Of `RNN` (default `"tanh"`). */
   nonlinearity?: "tanh" | "relu";
+  /** Learn biases? Default true. */
   bias?: boolean;
+  /** Is the batch the first dimension, before time? Default false. */
   batchFirst?: boolean;
+  /** Probability with which outputs of all layers but the last are zeroed in training (default 0). */
   dropout?: number;
+  /** Run from both ends? Default false. */
   bidirectional?: boolean;
+  /** Size that the hidden state of `LSTM` is projected to (default 0, none). */
   projSize?: number;
 }
 

@@ -12,12 +12,19 @@ import { bind, MultiheadAttention } from "./attention.ts";
 
 /** Options of transformer layers. */
 export interface TransformerLayerOptions extends FactoryOptions {
+  /** Width of the feed-forward network (default 2048). */
   dimFeedforward?: number;
+  /** Probability of dropout (default 0.1). */
   dropout?: number;
+  /** Between its two products: `"relu"` (default), `"gelu"` or a function. */
   activation?: "relu" | "gelu" | ((x: Tensor) => Tensor);
+  /** eps of the norms (default 1e-5). */
   layerNormEps?: number;
+  /** Is the batch the first dimension, before time? Default false. */
   batchFirst?: boolean;
+  /** Norms before attention and feed-forward, instead of after? Default false. */
   normFirst?: boolean;
+  /** Learn biases? Default true. */
   bias?: boolean;
 }
 const LAYER = [

@@ -12,10 +12,15 @@ import { dropout } from "./sparse.ts";
 
 /** Options of attention. */
 export interface AttentionOptions {
+  /** Broadcasts to [..., T, S]: true where a position may look, or numbers that are added to the scores. */
   attnMask?: Tensor | null;
+  /** Probability with which weights are zeroed (default 0). */
   dropoutP?: number;
+  /** Let position t see positions up to t only? Default false; excludes `attnMask`. */
   isCausal?: boolean;
+  /** Factor of the scores (default 1/√D). */
   scale?: number | null;
+  /** May key and value have fewer heads (dimension -3), each shared by several queries? Default false. */
   enableGqa?: boolean;
 }
 

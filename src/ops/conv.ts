@@ -11,17 +11,26 @@ import { type Sizes, listOf } from "./sizes.ts";
 
 /** Options of convolutions. */
 export interface ConvOptions {
+  /** Steps of the window (default 1). */
   stride?: Sizes;
+  /** Zeros on both sides of each dimension (default 0); `"same"` keeps the size (stride 1 only), `"valid"` is 0. */
   padding?: Sizes | "same" | "valid";
+  /** Distance of the kernel's elements (default 1). */
   dilation?: Sizes;
+  /** Groups of channels that are convolved apart (default 1). */
   groups?: number;
 }
 /** Options of transposed convolutions. */
 export interface ConvTransposeOptions {
+  /** Distance of the windows in the output (default 1). */
   stride?: Sizes;
+  /** Cut off both sides of each dimension (default 0). */
   padding?: Sizes;
+  /** Added to one side of the output (default 0). */
   outputPadding?: Sizes;
+  /** Groups of channels that are convolved apart (default 1). */
   groups?: number;
+  /** Distance of the kernel's elements (default 1). */
   dilation?: Sizes;
 }
 

@@ -55,10 +55,15 @@ const cast = /*@__PURE__*/ primitive<
 
 /** Options of `to`. */
 export interface ToOptions {
+  /** The element type; unchanged where absent. */
   dtype?: DType;
+  /** The device; unchanged where absent. */
   device?: string;
+  /** Copy even when nothing changes? Default false. */
   copy?: boolean;
+  /** Accepted as in PyTorch; there is nothing to choose here. */
   nonBlocking?: boolean;
+  /** Accepted as in PyTorch; there is nothing to choose here. */
   memoryFormat?: string;
 }
 

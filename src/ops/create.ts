@@ -292,10 +292,14 @@ function fromValues(n: number, at: (i: number) => number, dtype: DType, device: 
   return fromRaw(raw, [n], dtype, device);
 }
 const range = ["dtype", "device", "requiresGrad", "layout", "pinMemory"];
-type RangeOptions = TensorOptions;
 
 /** `start, start + step, …` below `end`; integers give int64. @example arange(1, 7, 2) // => [1, 3, 5] */
-export const arange: ((startOrEnd: number, end?: number | RangeOptions, step?: number | RangeOptions, options?: RangeOptions) => Tensor) & {
+export const arange: ((
+  startOrEnd: number,
+  end?: number | TensorOptions,
+  step?: number | TensorOptions,
+  options?: TensorOptions,
+) => Tensor) & {
   op: OpInfo;
 } = /*@__PURE__*/ creation("arange", (...args: unknown[]) => {
   const named = args.length > 0 && typeof args[args.length - 1] === "object" ? (args[args.length - 1] as Record<string, unknown>) : {};
@@ -319,7 +323,7 @@ export const arange: ((startOrEnd: number, end?: number | RangeOptions, step?: n
   );
 });
 /** `steps` numbers from `start` to `end`, both included. @example linspace(0, 1, 3) // => [0, 0.5, 1] */
-export const linspace: ((start: number, end: number, steps: number, options?: RangeOptions) => Tensor) & { op: OpInfo } =
+export const linspace: ((start: number, end: number, steps: number, options?: TensorOptions) => Tensor) & { op: OpInfo } =
   /*@__PURE__*/ creation("linspace", (...args: unknown[]) => {
     const [start, end, steps, dtype, device, grad] = bindArgs("linspace", ["start", "end", "steps", ...range], args).map((x) =>
       isTensor(x) ? x.itemSync() : x,
@@ -335,7 +339,7 @@ export const linspace: ((start: number, end: number, steps: number, options?: Ra
     );
   });
 /** `steps` numbers from base^start to base^end, evenly spaced in the exponent. @example logspace(0, 2, 3) // => [1, 10, 100] */
-export const logspace: ((start: number, end: number, steps: number, base?: number | RangeOptions, options?: RangeOptions) => Tensor) & {
+export const logspace: ((start: number, end: number, steps: number, base?: number | TensorOptions, options?: TensorOptions) => Tensor) & {
   op: OpInfo;
 } = /*@__PURE__*/ creation("logspace", (...args: unknown[]) => {
   const [start, end, steps, base = 10, dtype, device, grad] = bindArgs("logspace", ["start", "end", "steps", "base", ...range], args).map(

@@ -16,14 +16,20 @@ import { pad } from "./vision.ts";
 export type Norm = "backward" | "ortho" | "forward";
 /** Options of one-dimensional transforms. */
 export interface FftOptions {
+  /** Points: the input is cut, or padded with zeros. */
   n?: number | null;
+  /** The dimension (default the last). */
   dim?: number;
+  /** How results are scaled (default `"backward"`). */
   norm?: Norm | null;
 }
 /** Options of transforms over several dimensions. */
 export interface FftnOptions {
+  /** Points of each dimension: the input is cut, or padded with zeros. */
   s?: readonly number[] | null;
+  /** The dimensions (default all, or as many of the last as `s` names). */
   dim?: number | readonly number[] | null;
+  /** How results are scaled (default `"backward"`). */
   norm?: Norm | null;
 }
 

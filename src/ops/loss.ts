@@ -16,13 +16,20 @@ import { xlogy } from "./pointwise/index.ts";
 export type Reduction = "mean" | "sum" | "none";
 /** Options of elementwise losses. */
 export interface LossOptions {
+  /** How element losses become one (default `"mean"`). */
   reduction?: Reduction;
+  /** Factor of each element's (or each class's) loss. */
   weight?: Tensor | null;
+  /** PyTorch's old spelling: false is `"sum"`. */
   sizeAverage?: boolean;
+  /** PyTorch's old spelling: false is `"none"`. */
   reduce?: boolean;
 }
 type Pairwise<O = LossOptions> = Fn<[input: Tensor, target: Tensor, options?: O]>;
 
+// PyTorch's old pair of switches, where one is given, says what `reduction` says today.
+const modern = (reduction: string, sizeAverage: boolean | undefined, reduce: boolean | undefined): string =>
+  sizeAverage === undefined && reduce === undefined ? reduction : reduce === false ? "none" : sizeAverage === false ? "sum" : "mean";
 // Applies a reduction; throws ArgumentError for an unknown one.
 function reduced(op: string, x: Tensor, reduction: string): Tensor {
   if (reduction === "mean") return x.mean();
@@ -35,7 +42,8 @@ const simple = (torch: string, f: (x: Tensor, t: Tensor) => Tensor): Pairwise =>
   composite({
     torch,
     params: [...NAMES, "weight"],
-    forward: (x: Tensor, t: Tensor, _a?: unknown, _b?: unknown, reduction = "mean", weight?: Tensor) => {
+    forward: (x: Tensor, t: Tensor, sizeAverage?: boolean, reduce?: boolean, given = "mean", weight?: Tensor) => {
+      const reduction = modern(given, sizeAverage, reduce);
       const l = f(x, t);
       return reduced(torch, weight ? l.mul(weight) : l, reduction);
     },
@@ -49,10 +57,11 @@ export const l1Loss: Pairwise = /*@__PURE__*/ simple("nn.functional.l1_loss", (x
  * @throws ValueError for a negative beta
  * @example smoothL1Loss(tensor([1.5, 4]), tensor([1, 1.5])) // => 1.0625
  */
-export const smoothL1Loss: Pairwise<LossOptions & { beta?: number }> = /*@__PURE__*/ composite({
+export const smoothL1Loss: Pairwise<Omit<LossOptions, "weight"> & { beta?: number }> = /*@__PURE__*/ composite({
   torch: "nn.functional.smooth_l1_loss",
   params: [...NAMES, "beta"],
-  forward: (x: Tensor, t: Tensor, _a?: unknown, _b?: unknown, reduction = "mean", beta = 1) => {
+  forward: (x: Tensor, t: Tensor, sizeAverage?: boolean, reduce?: boolean, given = "mean", beta = 1) => {
+    const reduction = modern(given, sizeAverage, reduce);
     if (!(beta >= 0)) throw new ValueError({ op: "smoothL1Loss", message: `beta is ${beta}`, hint: "It must be >= 0" });
     const d = x.sub(t).abs();
     return reduced(
@@ -71,7 +80,7 @@ export const smoothL1Loss: Pairwise<LossOptions & { beta?: number }> = /*@__PURE
  * `d²/2` where the distance d is below `delta` (default 1), `δ (d - δ/2)` beyond. Huber 1964.
  * @example huberLoss(tensor([1.5, 4]), tensor([1, 1.5]), { delta: 2 }) // => 1.5625
  */
-export const huberLoss: Pairwise<LossOptions & { delta?: number }> = /*@__PURE__*/ composite({
+export const huberLoss: Pairwise<Pick<LossOptions, "reduction" | "weight"> & { delta?: number }> = /*@__PURE__*/ composite({
   torch: "nn.functional.huber_loss",
   params: ["input", "target", "reduction", "delta", "weight"],
   forward: (x: Tensor, t: Tensor, reduction = "mean", delta = 1, weight?: Tensor) => {
@@ -88,11 +97,12 @@ export const huberLoss: Pairwise<LossOptions & { delta?: number }> = /*@__PURE__
  * Kullback-Leibler divergence `t (log t - input)` from log-probabilities `input` to `target` (log-probabilities too with `logTarget`).
  * @example klDiv(tensor([0.5]).log(), tensor([0.25]), { reduction: "sum" }) // => -0.1733
  */
-export const klDiv: Pairwise<Omit<LossOptions, "reduction"> & { reduction?: Reduction | "batchmean"; logTarget?: boolean }> =
+export const klDiv: Pairwise<Omit<LossOptions, "reduction" | "weight"> & { reduction?: Reduction | "batchmean"; logTarget?: boolean }> =
   /*@__PURE__*/ composite({
     torch: "nn.functional.kl_div",
     params: [...NAMES, "logTarget"],
-    forward: (x: Tensor, t: Tensor, _a?: unknown, _b?: unknown, reduction = "mean", logTarget = false) => {
+    forward: (x: Tensor, t: Tensor, sizeAverage?: boolean, reduce?: boolean, given = "mean", logTarget = false) => {
+      const reduction = modern(given, sizeAverage, reduce);
       const l = logTarget ? t.exp().mul(t.sub(x)) : xlogy(t, t).sub(t.mul(x));
       return reduction === "batchmean" ? l.sum().div(Math.max(1, x.shape[0] ?? 1)) : reduced("klDiv", l, reduction);
     },
@@ -105,7 +115,8 @@ export const klDiv: Pairwise<Omit<LossOptions, "reduction"> & { reduction?: Redu
 export const binaryCrossEntropy: Pairwise = /*@__PURE__*/ composite({
   torch: "nn.functional.binary_cross_entropy",
   params: ["input", "target", "weight", "sizeAverage", "reduce", "reduction"],
-  forward: (x: Tensor, t: Tensor, weight?: Tensor, _a?: unknown, _b?: unknown, reduction = "mean") => {
+  forward: (x: Tensor, t: Tensor, weight?: Tensor, sizeAverage?: boolean, reduce?: boolean, given = "mean") => {
+    const reduction = modern(given, sizeAverage, reduce);
     if (!sameShape(x.shape, t.shape))
       throw new ShapeError({
         op: "binaryCrossEntropy",
@@ -134,7 +145,8 @@ export const binaryCrossEntropy: Pairwise = /*@__PURE__*/ composite({
 export const binaryCrossEntropyWithLogits: Pairwise<LossOptions & { posWeight?: Tensor | null }> = /*@__PURE__*/ composite({
   torch: "nn.functional.binary_cross_entropy_with_logits",
   params: ["input", "target", "weight", "sizeAverage", "reduce", "reduction", "posWeight"],
-  forward: (x: Tensor, t: Tensor, weight?: Tensor, _a?: unknown, _b?: unknown, reduction = "mean", posWeight?: Tensor) => {
+  forward: (x: Tensor, t: Tensor, weight?: Tensor, sizeAverage?: boolean, reduce?: boolean, given = "mean", posWeight?: Tensor) => {
+    const reduction = modern(given, sizeAverage, reduce);
     if (!sameShape(x.shape, t.shape))
       throw new ShapeError({
         op: "binaryCrossEntropyWithLogits",
@@ -149,6 +161,7 @@ export const binaryCrossEntropyWithLogits: Pairwise<LossOptions & { posWeight?: 
 
 /** Options of `nllLoss`. */
 export interface NllOptions extends LossOptions {
+  /** A class that counts for nothing (default -100). */
   ignoreIndex?: number;
 }
 // The class dimension last: [N, C, …] → [M, C], targets → [M].
@@ -172,7 +185,8 @@ function checkClasses(op: string, x: Tensor, t: Tensor): void {
 export const nllLoss: Fn<[input: Tensor, target: Tensor, options?: NllOptions]> = /*@__PURE__*/ composite({
   torch: "nn.functional.nll_loss",
   params: ["input", "target", "weight", "sizeAverage", "ignoreIndex", "reduce", "reduction"],
-  forward: (x: Tensor, t: Tensor, weight?: Tensor, _a?: unknown, ignoreIndex = -100, _b?: unknown, reduction = "mean") => {
+  forward: (x: Tensor, t: Tensor, weight?: Tensor, sizeAverage?: boolean, ignoreIndex = -100, reduce?: boolean, given = "mean") => {
+    const reduction = modern(given, sizeAverage, reduce);
     checkClasses("nllLoss", x, t);
     const flat = byClass(x.ndim === 1 ? x.unsqueeze(0) : x);
     const classes = t.long().reshape([-1]);
@@ -235,6 +249,7 @@ const rowEntropy = /*@__PURE__*/ primitive<
 
 /** Options of `crossEntropy`. */
 export interface CrossEntropyOptions extends NllOptions {
+  /** Share of the target that is spread over all classes (default 0). Szegedy et al. 2016. */
   labelSmoothing?: number;
 }
 /**
@@ -245,7 +260,17 @@ export interface CrossEntropyOptions extends NllOptions {
 export const crossEntropy: Fn<[input: Tensor, target: Tensor, options?: CrossEntropyOptions]> = /*@__PURE__*/ composite({
   torch: "nn.functional.cross_entropy",
   params: ["input", "target", "weight", "sizeAverage", "ignoreIndex", "reduce", "reduction", "labelSmoothing"],
-  forward: (x: Tensor, t: Tensor, weight?: Tensor, _a?: unknown, ignoreIndex = -100, _b?: unknown, reduction = "mean", smoothing = 0) => {
+  forward: (
+    x: Tensor,
+    t: Tensor,
+    weight?: Tensor,
+    sizeAverage?: boolean,
+    ignoreIndex = -100,
+    reduce?: boolean,
+    given = "mean",
+    smoothing = 0,
+  ) => {
+    const reduction = modern(given, sizeAverage, reduce);
     if (!(smoothing >= 0 && smoothing <= 1))
       throw new ValueError({ op: "crossEntropy", message: `labelSmoothing is ${smoothing}`, hint: "It lies in [0, 1]" });
     const classDim = x.ndim === 1 ? 0 : 1;

@@ -156,7 +156,9 @@ export const outer: Op<[vec2: Tensor]> = /*@__PURE__*/ ranked("outer", 1, 1, (a,
 
 /** Options of `addmm` and its kin. */
 export interface AddmmOptions {
+  /** Factor of `input` (default 1); 0 ignores it, NaN included. */
   beta?: number;
+  /** Factor of the product (default 1). */
   alpha?: number;
 }
 const added = (

@@ -2,18 +2,31 @@
 import { isFloating } from "../core/dtype.ts";
 import { ShapeError, showShape, ValueError } from "../core/errors.ts";
 import type { Tensor } from "../core/tensor.ts";
-import { composite, type Fn, primitive } from "./define.ts";
+import { composite, type Fn, type OpInfo, primitive } from "./define.ts";
 import { allocate, launch } from "./launch.ts";
 import { type Sizes, listOf } from "./sizes.ts";
 
-/** Options of pooling. */
+/** Options of all pooling with windows of a given size. */
 export interface PoolOptions {
+  /** Steps of the window (default its size). */
   stride?: Sizes | null;
+  /** Added on both sides, at most half the window (default 0). */
   padding?: Sizes;
-  dilation?: Sizes;
+  /** Let the last window reach over the border? Default false. */
   ceilMode?: boolean;
+}
+/** Options of maxima of windows. */
+export interface MaxPoolOptions extends PoolOptions {
+  /** Distance of the window's elements (default 1). */
+  dilation?: Sizes;
+  /** Also return where the maxima were, in the flattened space? Default false. */
   returnIndices?: boolean;
+}
+/** Options of means of windows. */
+export interface AvgPoolOptions extends PoolOptions {
+  /** Does padding count? Default true. */
   countIncludePad?: boolean;
+  /** Divide sums by this instead of the window's size. */
   divisorOverride?: number | null;
 }
 interface Window {
@@ -83,7 +96,7 @@ function batchedPool<R>(op: string, input: Tensor, nd: number, run: (x: Tensor) 
     });
   return input.ndim === nd + 1 ? undo(run(input.unsqueeze(0))) : run(input);
 }
-function windowOf(op: string, x: Tensor, nd: number, kernel: Sizes, o: PoolOptions): { w: Window; out: number[] } {
+function windowOf(op: string, x: Tensor, nd: number, kernel: Sizes, o: MaxPoolOptions & AvgPoolOptions): { w: Window; out: number[] } {
   const k = listOf(op, "kernelSize", kernel, nd, 1);
   const stride =
     o.stride === undefined || o.stride === null || (Array.isArray(o.stride) && o.stride.length === 0)
@@ -114,7 +127,12 @@ function windowOf(op: string, x: Tensor, nd: number, kernel: Sizes, o: PoolOptio
     out,
   };
 }
-type MaxPool = Fn<[input: Tensor, kernelSize: Sizes, stride?: Sizes | null | PoolOptions, padding?: Sizes]>;
+/** Maxima of windows; with `{ returnIndices: true }` also where they were. */
+export interface MaxPool {
+  (input: Tensor, kernelSize: Sizes, options: MaxPoolOptions & { returnIndices: true }): [values: Tensor, indices: Tensor];
+  (input: Tensor, kernelSize: Sizes, stride?: Sizes | null | MaxPoolOptions, padding?: Sizes | MaxPoolOptions): Tensor;
+  readonly op: OpInfo;
+}
 const maxPool = (nd: number): MaxPool =>
   composite({
     torch: `nn.functional.max_pool${nd}d`,
@@ -153,7 +171,8 @@ export const maxPool2d: MaxPool = /*@__PURE__*/ maxPool(2);
  * @example maxPool3d(arange(8).float().reshape(1, 1, 2, 2, 2), 2) // => [[[[[7]]]]]
  */
 export const maxPool3d: MaxPool = /*@__PURE__*/ maxPool(3);
-const avgPool = (nd: number): MaxPool =>
+type AvgPool = Fn<[input: Tensor, kernelSize: Sizes, stride?: Sizes | null | AvgPoolOptions, padding?: Sizes | AvgPoolOptions]>;
+const avgPool = (nd: number): AvgPool =>
   composite({
     torch: `nn.functional.avg_pool${nd}d`,
     params: ["input", "kernelSize", "stride", "padding", "ceilMode", "countIncludePad", "divisorOverride"],
@@ -194,17 +213,23 @@ const avgPool = (nd: number): MaxPool =>
     },
   });
 /** The mean of each window of [N, C, L]. @example avgPool1d(tensor([[[1.5, 3, 2, 0]]]), 2) // => [[[2.25, 1]]] */
-export const avgPool1d: MaxPool = /*@__PURE__*/ avgPool(1);
+export const avgPool1d: AvgPool = /*@__PURE__*/ avgPool(1);
 /** The mean of each window of [N, C, H, W]. @example avgPool2d(tensor([[[[1.5, 3], [2, 0]]]]), 2) // => [[[[1.625]]]] */
-export const avgPool2d: MaxPool = /*@__PURE__*/ avgPool(2);
+export const avgPool2d: AvgPool = /*@__PURE__*/ avgPool(2);
 /** The mean of each window of [N, C, D, H, W]. @example avgPool3d(arange(8).float().reshape(1, 1, 2, 2, 2), 2) // => [[[[[3.5]]]]] */
-export const avgPool3d: MaxPool = /*@__PURE__*/ avgPool(3);
+export const avgPool3d: AvgPool = /*@__PURE__*/ avgPool(3);
 
-type Adaptive = Fn<[input: Tensor, outputSize: number | readonly (number | null)[], options?: { returnIndices?: boolean }]>;
-const adaptive = (nd: number, op: "max" | "avg"): Adaptive =>
+type AdaptiveAvg = Fn<[input: Tensor, outputSize: number | readonly (number | null)[]]>;
+/** Maxima over windows that divide the input; with `{ returnIndices: true }` also where they were. */
+export interface AdaptiveMaxPool {
+  (input: Tensor, outputSize: number | readonly (number | null)[], options: { returnIndices: true }): [values: Tensor, indices: Tensor];
+  (input: Tensor, outputSize: number | readonly (number | null)[], options?: { returnIndices?: boolean }): Tensor;
+  readonly op: OpInfo;
+}
+const adaptive = <O extends AdaptiveAvg | AdaptiveMaxPool>(nd: number, op: "max" | "avg"): O =>
   composite({
     torch: `nn.functional.adaptive_${op}_pool${nd}d`,
-    params: ["input", "outputSize", "returnIndices"],
+    params: op === "max" ? ["input", "outputSize", "returnIndices"] : ["input", "outputSize"],
     forward: (input: Tensor, size: number | readonly (number | null)[], returnIndices = false) => {
       const name = `adaptive${op === "max" ? "Max" : "Avg"}Pool${nd}d`;
       const shape = (x: Tensor): number[] =>
@@ -243,14 +268,14 @@ const adaptive = (nd: number, op: "max" | "avg"): Adaptive =>
     },
   });
 /** Means over windows that divide [N, C, L] into `outputSize`. @example adaptiveAvgPool1d(tensor([[[1.5, 3, 2, 0]]]), 2) // => [[[2.25, 1]]] */
-export const adaptiveAvgPool1d: Adaptive = /*@__PURE__*/ adaptive(1, "avg");
+export const adaptiveAvgPool1d: AdaptiveAvg = /*@__PURE__*/ adaptive(1, "avg");
 /** Means over windows that divide [N, C, H, W] into `outputSize`. @example adaptiveAvgPool2d(ones(1, 1, 5, 7), [1, null]).shape // => [1, 1, 1, 7] */
-export const adaptiveAvgPool2d: Adaptive = /*@__PURE__*/ adaptive(2, "avg");
+export const adaptiveAvgPool2d: AdaptiveAvg = /*@__PURE__*/ adaptive(2, "avg");
 /** Means over windows that divide [N, C, D, H, W] into `outputSize`. @example adaptiveAvgPool3d(ones(1, 1, 4, 4, 4), 2).shape // => [1, 1, 2, 2, 2] */
-export const adaptiveAvgPool3d: Adaptive = /*@__PURE__*/ adaptive(3, "avg");
+export const adaptiveAvgPool3d: AdaptiveAvg = /*@__PURE__*/ adaptive(3, "avg");
 /** Maxima over windows that divide [N, C, L] into `outputSize`. @example adaptiveMaxPool1d(tensor([[[1.5, 3, 2, 0]]]), 2) // => [[[3, 2]]] */
-export const adaptiveMaxPool1d: Adaptive = /*@__PURE__*/ adaptive(1, "max");
+export const adaptiveMaxPool1d: AdaptiveMaxPool = /*@__PURE__*/ adaptive(1, "max");
 /** Maxima over windows that divide [N, C, H, W] into `outputSize`. @example adaptiveMaxPool2d(ones(1, 1, 5, 7), 2).shape // => [1, 1, 2, 2] */
-export const adaptiveMaxPool2d: Adaptive = /*@__PURE__*/ adaptive(2, "max");
+export const adaptiveMaxPool2d: AdaptiveMaxPool = /*@__PURE__*/ adaptive(2, "max");
 /** Maxima over windows that divide [N, C, D, H, W] into `outputSize`. @example adaptiveMaxPool3d(ones(1, 1, 4, 4, 4), 2).shape // => [1, 1, 2, 2, 2] */
-export const adaptiveMaxPool3d: Adaptive = /*@__PURE__*/ adaptive(3, "max");
+export const adaptiveMaxPool3d: AdaptiveMaxPool = /*@__PURE__*/ adaptive(3, "max");

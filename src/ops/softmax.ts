@@ -12,7 +12,9 @@ import { amax, sum } from "./reduce/index.ts";
 
 /** Options of softmax. */
 export interface SoftmaxOptions {
+  /** The dimension whose elements sum to 1. */
   dim?: number;
+  /** Cast to this before. */
   dtype?: DType | null;
 }
 type SoftmaxArgs = [dim: number | SoftmaxOptions, options?: SoftmaxOptions];

@@ -92,8 +92,11 @@ export const oneHot: Fn<[input: Tensor, numClasses?: number | { numClasses?: num
 
 /** Options of dropout. */
 export interface DropoutOptions {
+  /** Probability of zero (default 0.5). */
   p?: number;
+  /** Default true; false changes nothing. */
   training?: boolean;
+  /** Write into the input? Default false. */
   inplace?: boolean;
 }
 const checkP = (op: string, p: number): void => {

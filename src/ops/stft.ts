@@ -12,17 +12,26 @@ import { pad } from "./vision.ts";
 
 /** Options of `stft`. */
 export interface StftOptions {
+  /** Distance of the windows (default nFft / 4). */
   hopLength?: number | null;
+  /** Length of the window (default nFft), put in the middle of nFft points. */
   winLength?: number | null;
+  /** [winLength] factors (default ones). */
   window?: Tensor | null;
+  /** Does frame t have its middle at t · hopLength? The signal is padded then. Default true. */
   center?: boolean;
+  /** How (default `"reflect"`). */
   padMode?: "reflect" | "constant" | "replicate" | "circular";
+  /** Divide by √nFft? Default false. */
   normalized?: boolean;
+  /** Only the nFft/2 + 1 different frequencies of real signals? Default true for real signals. */
   onesided?: boolean | null;
+  /** Complex results? Else pairs [re, im] in a last dimension. */
   returnComplex?: boolean | null;
 }
 /** Options of `istft`. */
 export interface IstftOptions extends Omit<StftOptions, "padMode"> {
+  /** Length of the signal; default all that the frames cover. */
   length?: number | null;
 }
 

@@ -134,11 +134,17 @@ export const pixelUnshuffle: Fn<[input: Tensor, downscaleFactor: number]> = /*@_
 
 /** Options of `interpolate`. */
 export interface InterpolateOptions {
+  /** Of the output: one for all spatial dimensions, or one each. */
   size?: number | readonly number[] | null;
+  /** Output size over input size, instead of `size`. */
   scaleFactor?: number | readonly number[] | null;
+  /** How values between are found (default `"nearest"`). */
   mode?: "nearest" | "nearest-exact" | "linear" | "bilinear" | "bicubic" | "trilinear" | "area";
+  /** Are the corner points kept, instead of the corners of the outer cells? Default false. */
   alignCorners?: boolean | null;
+  /** Take the scale from the rounded sizes instead of `scaleFactor`? Default false. */
   recomputeScaleFactor?: boolean | null;
+  /** Not supported: refused when true. */
   antialias?: boolean;
 }
 type Weights = { at: number[]; w: number[] }[];

@@ -6,16 +6,27 @@ import { Optimizer, type Params, type ParameterState, type ParamGroup } from "./
 
 /** Options of Adam and AdamW. */
 export interface AdamOptions {
+  /** Learning rate (default 1e-3). */
   lr?: number;
+  /** Decay of the mean and of the mean square of gradients (default 0.9, 0.999). */
   betas?: readonly [number, number];
+  /** Added to the root of the mean square (default 1e-8). */
   eps?: number;
+  /** Pull towards zero: Adam 0, AdamW 0.01 by default. */
   weightDecay?: number;
+  /** Use the greatest mean square so far? Default false. */
   amsgrad?: boolean;
+  /** Climb instead of descend? Default false. */
   maximize?: boolean;
+  /** Accepted as in PyTorch; there is nothing to choose here. */
   foreach?: boolean | null;
+  /** Accepted as in PyTorch; there is nothing to choose here. */
   capturable?: boolean;
+  /** Accepted as in PyTorch; there is nothing to choose here. */
   differentiable?: boolean;
+  /** Accepted as in PyTorch; the fused kernel runs wherever it can. */
   fused?: boolean | null;
+  /** Weight decay as in AdamW? Default false. */
   decoupledWeightDecay?: boolean;
 }
 

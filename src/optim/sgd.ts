@@ -7,14 +7,23 @@ import { Optimizer, type Params, type ParameterState, type ParamGroup } from "./
 
 /** Options of SGD. */
 export interface SgdOptions {
+  /** Learning rate (default 1e-3). */
   lr?: number;
+  /** Share of the last step's buffer that is kept (default 0). */
   momentum?: number;
+  /** Share of the gradient that the buffer leaves out (default 0). */
   dampening?: number;
+  /** Times the parameter, added to the gradient (default 0). */
   weightDecay?: number;
+  /** Nesterov's form of momentum? Default false. */
   nesterov?: boolean;
+  /** Climb instead of descend? Default false. */
   maximize?: boolean;
+  /** Accepted as in PyTorch; there is nothing to choose here. */
   foreach?: boolean | null;
+  /** Accepted as in PyTorch; the fused kernel runs wherever it can. */
   fused?: boolean | null;
+  /** Accepted as in PyTorch; there is nothing to choose here. */
   differentiable?: boolean;
 }
 

@@ -9,9 +9,13 @@ import { tensor } from "../ops/create.ts";
 
 /** Options of gradcheck. */
 export interface GradcheckOptions {
+  /** Step of the differences (default 1e-6). */
   eps?: number;
+  /** Absolute tolerance (default 1e-5). */
   atol?: number;
+  /** Relative tolerance (default 1e-3). */
   rtol?: number;
+  /** Throw at a difference? Default true. */
   raise?: boolean;
 }
 type Fn = (...inputs: Tensor[]) => Tensor | readonly Tensor[];

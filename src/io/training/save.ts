@@ -200,8 +200,7 @@ function clean(fs: typeof import("node:fs"), folder: string, join: (...p: string
   for (const name of fs.readdirSync(folder)) {
     const path = join(folder, name);
     const ours = name.startsWith(TEMPORARY) || name.startsWith(REMOVING);
-    if (ours && (path === own || !alive(Number(name.split("-").at(-1)))))
-      fs.rmSync(path, { recursive: true, force: true });
+    if (ours && (path === own || !alive(Number(name.split("-").at(-1))))) fs.rmSync(path, { recursive: true, force: true });
   }
 }
 

@@ -14,8 +14,11 @@ import type { Dims } from "../shape/index.ts";
 export type ReduceArgs = [dim?: Dims | ReduceOptions, keepdim?: boolean | ReduceOptions, options?: ReduceOptions];
 /** Options of reductions. */
 export interface ReduceOptions {
+  /** The dimension, or several; all where absent. */
   dim?: Dims;
+  /** Keep reduced dimensions with size 1? Default false. */
   keepdim?: boolean;
+  /** Cast to this before. */
   dtype?: DType | null;
 }
 /** Two results of a reduction along a dimension. */

@@ -35,8 +35,11 @@ const sorted = /*@__PURE__*/ primitive<
 });
 /** Options of `sort`. */
 export interface SortOptions {
+  /** The dimension (default the last). */
   dim?: number;
+  /** The greatest first? Default false. */
   descending?: boolean;
+  /** Keep the order of equals? Always so. */
   stable?: boolean;
 }
 /** Sorted along `dim` (default the last), with the indices; always stable. @example sort(tensor([3, 1, 2])).values // => [1, 2, 3] */

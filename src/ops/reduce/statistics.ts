@@ -10,9 +10,13 @@ import { meanOf } from "./sum.ts";
 
 /** Options of `var` and `std`. */
 export interface VarOptions {
+  /** The dimension, or several; all where absent. */
   dim?: Dims;
+  /** Taken off the number of elements before it divides (default 1, Bessel's). */
   correction?: number;
+  /** PyTorch's old spelling of `correction`: true is 1, false 0. */
   unbiased?: boolean;
+  /** Keep reduced dimensions with size 1? Default false. */
   keepdim?: boolean;
 }
 /** Arguments of `var` and `std`. */

@@ -5,17 +5,29 @@ import { type AnyOptimizer, LRScheduler } from "./base.ts";
 
 /** Options of OneCycleLR. */
 export interface OneCycleOptions {
+  /** Steps of the cycle. */
   totalSteps?: number | null;
+  /** With `stepsPerEpoch`, instead of `totalSteps`. */
   epochs?: number | null;
+  /** With `epochs`, instead of `totalSteps`. */
   stepsPerEpoch?: number | null;
+  /** Share of the steps that climb (default 0.3). */
   pctStart?: number;
+  /** Half a cosine (default) or a straight line. */
   annealStrategy?: "cos" | "linear";
+  /** Move momentum (or the first beta) the other way? Default true. */
   cycleMomentum?: boolean;
+  /** Its least value (default 0.85); one for all groups, or one each. */
   baseMomentum?: number | number[];
+  /** Its greatest value (default 0.95); one for all groups, or one each. */
   maxMomentum?: number | number[];
+  /** The first rate is maxLr over this (default 25). */
   divFactor?: number;
+  /** The last rate is the first over this (default 1e4). */
   finalDivFactor?: number;
+  /** Come down as long as up, then fade out? Default false: one long way down. */
   threePhase?: boolean;
+  /** Step to go on from (default -1: begin). */
   lastEpoch?: number;
 }
 /**
