@@ -23,10 +23,11 @@ import * as shapes from "./shape/index.ts";
 import * as softmaxes from "./softmax.ts";
 import * as extra from "./extra.ts";
 import * as spectra from "./stft.ts";
-import type { Methods, OwnMethods } from "./method-types.ts";
+import { ALIASES, COMPUTED_ASIDE, VIEWS_IN_PLACE } from "./method-tables.ts";
+import type { DerivedMethods, Methods, OwnMethods } from "./method-types.ts";
 
 declare module "../core/tensor.ts" {
-  interface Tensor extends Methods, OwnMethods {}
+  interface Tensor extends Methods, DerivedMethods, OwnMethods {}
 }
 
 const proto = Tensor.prototype as unknown as Record<string, unknown>;
@@ -74,63 +75,17 @@ const inplaceOf = (name: string, f: (x: Tensor, ...args: never[]) => Tensor): vo
   });
 };
 const table = proto as unknown as Record<string, (this: Tensor, ...args: unknown[]) => Tensor>;
-for (const name of [
-  "scatter",
-  "scatterAdd",
-  "indexAdd",
-  "indexFill",
-  "indexCopy",
-  "cumsum",
-  "cumprod",
-  "tril",
-  "triu",
-  "addmm",
-  "addmv",
-  "baddbmm",
-  "addbmm",
-  "addr",
-  "maskedScatter",
-  "put",
-  "indexReduce",
-  "scatterReduce",
-  "renorm",
-]) {
-  if (table[name]) inplaceOf(name, (x, ...args) => table[name]!.call(x, ...(args as unknown[])));
-}
+for (const name of COMPUTED_ASIDE) inplaceOf(name, (x, ...args) => table[name]!.call(x, ...(args as unknown[])));
 // In-place views re-point the tensor itself.
-for (const name of ["squeeze", "unsqueeze", "t", "transpose", "swapaxes", "swapdims"]) {
-  if (table[name])
-    method(`${name}_`, (x, ...args) => {
-      const v = table[name]!.call(x, ...(args as unknown[]));
-      Object.assign(x, { layout: v.layout, node: v.node, outputIndex: v.outputIndex });
-      return x;
-    });
-}
+for (const name of VIEWS_IN_PLACE)
+  method(`${name}_`, (x, ...args) => {
+    const v = table[name]!.call(x, ...(args as unknown[]));
+    Object.assign(x, { layout: v.layout, node: v.node, outputIndex: v.outputIndex });
+    return x;
+  });
 
 // PyTorch's second names.
-const aliases: Record<string, string> = {
-  multiply: "mul",
-  subtract: "sub",
-  divide: "div",
-  trueDivide: "div",
-  absolute: "abs",
-  negative: "neg",
-  arccos: "acos",
-  arcsin: "asin",
-  arctan: "atan",
-  arctan2: "atan2",
-  arccosh: "acosh",
-  arcsinh: "asinh",
-  arctanh: "atanh",
-  notEqual: "ne",
-  less: "lt",
-  lessEqual: "le",
-  greater: "gt",
-  greaterEqual: "ge",
-  clip: "clamp",
-  fix: "trunc",
-};
-for (const [name, of] of Object.entries(aliases)) {
+for (const [name, of] of Object.entries(ALIASES)) {
   for (const end of ["", "_"]) Object.defineProperty(proto, name + end, { value: proto[of + end], writable: true, configurable: true });
 }
 
