@@ -40,7 +40,7 @@ export {
 } from "./core/errors.ts";
 export { version } from "./core/version.ts";
 export { Tensor, isTensor } from "./core/tensor.ts";
-export type { DType } from "./core/dtype.ts";
+export type { DType, TypedArray } from "./core/dtype.ts";
 export { getDefaultDtype, setDefaultDtype, promoteTypes, canCast } from "./core/dtype.ts";
 export { getDefaultDevice, setDefaultDevice, deviceNames } from "./core/device.ts";
 export {
@@ -54,7 +54,9 @@ export {
   setGradEnabled,
 } from "./core/mode.ts";
 export { Generator, defaultGenerator, manualSeed, initialSeed, seed } from "./core/rng.ts";
-export { resultType, type TensorLike, type Scalar } from "./ops/promote.ts";
+export { type ComplexScalar, resultType, type Scalar, type TensorLike } from "./ops/promote.ts";
+export type { Fn, Op, OpInfo, PointwiseOp } from "./ops/define.ts";
+export type { Item, Nested } from "./ops/host.ts";
 export * from "./ops/pointwise/index.ts";
 export * from "./ops/shape/index.ts";
 export { clone, contiguous, copy_, detach, fill, fill_, sumToSize, to, zero_, type ToOptions } from "./ops/copy.ts";

@@ -7,7 +7,9 @@ import type { Tensor } from "../core/tensor.ts";
 
 /** Items by number. `get` may be asynchronous; then the loader is iterated with `for await`. */
 export interface Dataset<T> {
+  /** How many items there are. */
   readonly length: number;
+  /** Item number `index`, from 0. */
   get(index: number): T | Promise<T>;
 }
 /** Items in an order of their own. */

@@ -55,10 +55,12 @@ export class ModuleList<M extends Module = Module> extends ListContainer<M> {
     super();
     this.extend(modules);
   }
+  /** Adds a module at the end. */
   append(m: M): this {
     this.put(m);
     return this;
   }
+  /** Adds modules at the end. */
   extend(modules: Iterable<M>): this {
     for (const m of modules) this.append(m);
     return this;
@@ -73,11 +75,13 @@ export class ModuleDict<M extends Module = Module> extends Module {
     super();
     for (const [name, m] of Object.entries(modules)) this.addModule(name, m);
   }
+  /** The module of a name. @throws ArgumentError when there is none */
   get(name: string): M {
     const m = (this as unknown as Record<string, unknown>)[name];
     if (!isModule(m)) throw new ArgumentError({ op: "ModuleDict", message: `no module ${JSON.stringify(name)}` });
     return m as M;
   }
+  /** The names. */
   keys(): string[] {
     return [...this.namedChildren()].map(([n]) => n);
   }
@@ -91,6 +95,7 @@ export class ParameterList extends ListContainer<Parameter> {
     super();
     for (const p of parameters) this.append(p);
   }
+  /** Adds a parameter at the end. */
   append(p: Parameter): this {
     this.put(p);
     return this;

@@ -1,5 +1,15 @@
 // torch.nn.
-export { Module, Parameter, isParameter, isModule, cloneModule, type StateDict, type KeyReport } from "./module.ts";
+export {
+  cloneModule,
+  type ForwardHook,
+  type ForwardPreHook,
+  isModule,
+  isParameter,
+  type KeyReport,
+  Module,
+  Parameter,
+  type StateDict,
+} from "./module.ts";
 export { Identity, Linear, Flatten, Unflatten, type FactoryOptions } from "./linear.ts";
 export * from "./conv.ts";
 export * from "./norm.ts";

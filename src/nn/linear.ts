@@ -54,6 +54,7 @@ export class Linear extends Module {
     this.bias = bias ? parameter([outFeatures], { device: device ?? null, dtype: dtype ?? null }) : null;
     this.resetParameters();
   }
+  /** Draws weight and bias anew. */
   resetParameters(): void {
     resetLike(this.weight, this.bias);
   }

@@ -209,18 +209,23 @@ export abstract class Module {
     }
     return this;
   }
+  /** Casts floating parameters and buffers to float32, in place. */
   float(): this {
     return this.to("float32");
   }
+  /** Casts them to float64. */
   double(): this {
     return this.to("float64");
   }
+  /** Casts them to float16. */
   half(): this {
     return this.to("float16");
   }
+  /** Casts them to bfloat16. */
   bfloat16(): this {
     return this.to("bfloat16");
   }
+  /** Moves parameters and buffers to the CPU. */
   cpu(): this {
     return this.to({ device: "cpu" });
   }
@@ -273,6 +278,7 @@ export abstract class Module {
   extraRepr(): string {
     return "";
   }
+  /** The module and all below it, as PyTorch prints them. */
   toString(): string {
     const lines = [...this.namedChildren()].map(([name, m]) => `(${name}): ${m.toString().replaceAll("\n", "\n  ")}`);
     const extra = this.extraRepr();

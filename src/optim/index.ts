@@ -1,5 +1,5 @@
 // torch.optim.
-export { Optimizer, type OptimizerState, type ParamGroup, type Params } from "./optimizer.ts";
+export { type Closure, Optimizer, type OptimizerState, type ParameterState, type ParamGroup, type Params } from "./optimizer.ts";
 export { SGD, type SgdOptions } from "./sgd.ts";
 export { Adam, AdamW, type AdamOptions } from "./adam.ts";
 export * as lrScheduler from "./schedulers/index.ts";

@@ -103,7 +103,7 @@ for (const path of sources(join(root, "src")).sort()) {
   });
 }
 
-// Overloads share the docstring of the first, and a run of one-line constants that of its head.
+// Overloads share the docstring of the first.
 test("every exported symbol has a docstring", () => {
   const bare: string[] = [];
   for (const path of sources(join(root, "src"))) {
@@ -113,13 +113,8 @@ test("every exported symbol has a docstring", () => {
     );
     const documented: boolean[] = [];
     declared.forEach((m, i) => {
-      const before = declared[i - 1];
-      const shares =
-        before &&
-        m &&
-        documented[i - 1] &&
-        (before[2] === m[2] || (m[1] === "const" && before[1] === "const" && / as const;$/.test(lines[i]!)));
-      documented[i] = m !== null && (/\*\/\s*$/.test(lines[i - 1] ?? "") || shares === true);
+      const overload = m && documented[i - 1] && declared[i - 1]?.[2] === m[2];
+      documented[i] = m !== null && (/\*\/\s*$/.test(lines[i - 1] ?? "") || overload === true);
       if (m && !documented[i]) bare.push(`${relative(root, path)}:${i + 1}: ${m[2]}`);
     });
   }

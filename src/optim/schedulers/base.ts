@@ -86,6 +86,7 @@ export abstract class LRScheduler {
     out["lastLr"] = this.#last;
     return out;
   }
+  /** Goes on from what `stateDict` gave. */
   loadStateDict(state: Record<string, unknown>): void {
     const { lastLr, ...rest } = state;
     Object.assign(this, rest);
