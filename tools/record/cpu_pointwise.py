@@ -1,4 +1,4 @@
-"""Records PyTorch's results for the scalar functions of src/kernel/expr.ts into test/backends/cpu/pointwise.json.
+"""Records PyTorch's results for the scalar functions of src/kernel/algebra.ts into test/backends/cpu/pointwise.json.
 
 Inputs are float32 numbers, so that float64 results serve as the reference of both lanes; functions that jump
 (floorDivide, nextafter, ...) are recorded once per lane. Integers are recorded as strings.
