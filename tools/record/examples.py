@@ -211,6 +211,8 @@ def plain(x):
         return {k: plain(v) for k, v in x.items()}
     if isinstance(x, (str, bool, int, float)) or x is None:
         return x
+    if isinstance(x, types.BuiltinFunctionType):
+        raise Untranslatable("a method where Firebrand has a value")
     if isinstance(x, torch.device):
         return str(x)
     if hasattr(x, "__iter__"):
