@@ -1,157 +1,121 @@
-// Measures beside PyTorch, row by row in turn, so that both see the same machine; writes bench/RESULTS.md. PYTHON names an
-// interpreter with PyTorch; without one only Firebrand's figures are printed. Each figure is the best of many short runs.
+// Measures beside PyTorch: each row in rounds, both in turn, so that both see the same machine; writes bench/RESULTS.md. PYTHON
+// names an interpreter with PyTorch; without one only Firebrand's figures are printed.
+//   npm run bench -- [--only REGEX] [--threads 1,2] [--rounds 3]
+// The figure of a round is the median of its runs, that of a row the median of its rounds.
 import { spawn, spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { parseArgs } from "node:util";
 import * as torch from "firebrand";
-import { nn } from "firebrand";
+import { kernels } from "./rows/kernels.ts";
+import { models } from "./rows/models.ts";
+import type { Row } from "./rows/row.ts";
 
-const F = nn.functional;
-const r = (...shape: number[]): torch.Tensor => torch.randn(shape);
-type Row = () => () => unknown;
-const small = torch.ones(16);
-const p = torch.ones(16).requiresGrad_();
-const with2 =
-  (make: () => [torch.Tensor, torch.Tensor], f: (a: torch.Tensor, b: torch.Tensor) => unknown): Row =>
-  () => {
-    const [a, b] = make();
-    return () => f(a, b);
-  };
-const rows: Record<string, Row> = {
-  "add 16": () => () => small.add(small),
-  "add 16, recorded": () => () => p.add(small),
-  "(p * b).sum().backward(), 16": () => () => p.mul(small).sum().backward(),
-  "view 16": () => () => small.view([4, 4]),
-  ...Object.fromEntries(
-    [256, 512, 1024, 2048].map((n) => [
-      `matmul ${n}`,
-      with2(
-        () => [r(n, n), r(n, n)],
-        (a, b) => a.matmul(b),
-      ),
-    ]),
-  ),
-  "matmul 512x768x3072, weight transposed": with2(
-    () => [r(512, 768), r(3072, 768)],
-    (x, w) => x.matmul(w.t()),
-  ),
-  "vector times 3072x768, transposed": with2(
-    () => [r(1, 768), r(3072, 768)],
-    (x, w) => x.matmul(w.t()),
-  ),
-  "vector times 768x3072": with2(
-    () => [r(1, 768), r(768, 3072)],
-    (x, w) => x.matmul(w),
-  ),
-  "softmax 512x1024": with2(
-    () => [r(512, 1024), small],
-    (x) => x.softmax(-1),
-  ),
-  "layer norm 512x768": with2(
-    () => [r(512, 768), r(768)],
-    (x, w) => F.layerNorm(x, [768], w, w),
-  ),
-  "gelu 256K": with2(
-    () => [r(1 << 18), small],
-    (x) => F.gelu(x),
-  ),
-  "exp 1M": with2(
-    () => [r(1 << 20), small],
-    (x) => x.exp(),
-  ),
-  "add 1M": with2(
-    () => [r(1 << 20), r(1 << 20)],
-    (a, b) => a.add(b),
-  ),
-  "sum 1M": with2(
-    () => [r(1 << 20), small],
-    (x) => x.sum(),
-  ),
-  "sum over rows 1024x1024": with2(
-    () => [r(1024, 1024), small],
-    (x) => x.sum(0),
-  ),
-  "transpose copy 1024": with2(
-    () => [r(1024, 1024), small],
-    (x) => x.t().contiguous(),
-  ),
-  "conv 3x3 64 channels 56x56, batch 4": with2(
-    () => [r(4, 64, 56, 56), r(64, 64, 3, 3)],
-    (x, w) => F.conv2d(x, w, null, { padding: 1 }),
-  ),
-  "causal attention 4x8x256x64": () => {
-    const [q, k, v] = [r(4, 8, 256, 64), r(4, 8, 256, 64), r(4, 8, 256, 64)];
-    return () => F.scaledDotProductAttention(q, k, v, { isCausal: true });
-  },
-  "cross-entropy 2048x1024": with2(
-    () => [r(2048, 1024), torch.randint(0, 1024, [2048])],
-    (x, t) => F.crossEntropy(x, t),
-  ),
-};
+const { values: o } = parseArgs({
+  options: { only: { type: "string" }, threads: { type: "string", default: "1,2" }, rounds: { type: "string", default: "3" } },
+});
+const only = new RegExp(o.only ?? "");
+const rounds = Number(o.rounds);
+const python = process.env["PYTHON"] ?? "python3";
+const here = join(import.meta.dirname, "../../bench");
+const pause = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
+const median = (xs: readonly number[]): number => xs.toSorted((a, b) => a - b)[xs.length >> 1]!;
+const geometric = (xs: readonly number[]): number => Math.exp(xs.reduce((s, x) => s + Math.log(x), 0) / Math.max(1, xs.length));
 
-function timed(row: Row, seconds = 0.25): number {
-  const f = row();
-  for (let i = 0; i < 2000; i++) {
-    const t = performance.now();
-    f();
-    if (performance.now() - t > 0.2) break;
-  }
-  let best = Number.POSITIVE_INFINITY;
-  for (let spent = 0; spent < seconds * 1000; ) {
-    const n = best > 1 ? 1 : Math.max(1, Math.floor(2 / best));
+/** Microseconds a call: the median of runs of at least a millisecond. */
+function timed(f: () => unknown, seconds: number): number {
+  const started = performance.now();
+  f();
+  const n = Math.max(1, Math.floor(1 / Math.max(1e-6, performance.now() - started)));
+  const runs: number[] = [];
+  for (let spent = 0; spent < seconds * 1000 || runs.length < 3; ) {
     const t = performance.now();
     for (let i = 0; i < n; i++) f();
     const d = performance.now() - t;
     spent += d;
-    best = Math.min(best, d / n);
+    runs.push(d / n);
   }
-  return best * 1000;
+  return median(runs) * 1000;
 }
 
-const python = process.env["PYTHON"] ?? "python3";
-const threads = torch.getNumThreads();
-const there = spawnSync(python, ["-c", "import torch"]).status === 0;
-if (!there) console.log(`PyTorch is not measured: ${python} has no torch (set PYTHON)`);
-const child = there
-  ? spawn(python, [join(import.meta.dirname, "../../bench/opponent.py"), String(threads)], { stdio: ["pipe", "pipe", "inherit"] })
-  : null;
-const lines = child && createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-const version = lines ? String((await lines.next()).value) : "not installed";
-
-const table: string[] = [];
-const ratios: number[] = [];
-for (const [name, row] of Object.entries(rows)) {
-  await new Promise((done) => setTimeout(done, 500)); // the other's threads spin for a while after their work
-  const ours = timed(row);
-  await new Promise((done) => setTimeout(done, 50));
-  let theirs = Number.NaN;
-  if (child && lines) {
-    child.stdin.write(`${name}\n`);
-    theirs = Number((await lines.next()).value);
-    ratios.push(theirs / ours);
+/** The other side: answers a row's name with microseconds. */
+class Opponent {
+  readonly version: string;
+  readonly #ask: (name: string, seconds: number) => Promise<number>;
+  private constructor(version: string, ask: (name: string, seconds: number) => Promise<number>) {
+    this.version = version;
+    this.#ask = ask;
   }
-  const show = (us: number): string => (us < 10 ? us.toFixed(2) : us.toFixed(0));
-  table.push(
-    `| ${name} | ${show(ours)} | ${Number.isNaN(theirs) ? "–" : show(theirs)} | ${Number.isNaN(theirs) ? "–" : `${(theirs / ours).toFixed(2)}x`} |`,
+  static async start(threads: number): Promise<Opponent | null> {
+    if (spawnSync(python, ["-c", "import torch"]).status !== 0) return null;
+    const child = spawn(python, [join(here, "opponent.py"), String(threads)], { stdio: ["pipe", "pipe", "inherit"] });
+    child.unref();
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    const version = String((await lines.next()).value);
+    return new Opponent(version, async (name, seconds) => {
+      child.stdin.write(`${name}\t${seconds}\n`);
+      return Number((await lines.next()).value);
+    });
+  }
+  time(name: string, seconds: number): Promise<number> {
+    return this.#ask(name, seconds);
+  }
+}
+
+const show = (us: number): string => (us < 10 ? us.toFixed(2) : us < 1e4 ? us.toFixed(0) : `${(us / 1000).toFixed(1)} ms`);
+const groups: Record<string, Record<string, Row>> = { "Small calls and kernels": kernels, Models: models };
+const counts = o.threads.split(",").map(Number);
+const opponents = new Map<number, Opponent | null>();
+for (const n of counts) opponents.set(n, await Opponent.start(n));
+const version = [...opponents.values()][0]?.version;
+if (version === undefined) console.log(`PyTorch is not measured: ${python} has no torch (set PYTHON)`);
+
+const sections: string[] = [];
+for (const [title, rows] of Object.entries(groups)) {
+  const table: string[] = [];
+  const ratios = new Map(counts.map((n) => [n, [] as number[]]));
+  for (const [name, row] of Object.entries(rows)) {
+    if (!only.test(name)) continue;
+    const seconds = title === "Models" ? 0.5 : 0.1;
+    const cells: string[] = [];
+    for (const n of counts) {
+      torch.setNumThreads(n);
+      const f = row();
+      for (let i = 0; i < (title === "Models" ? 2 : 100); i++) f();
+      const [ours, theirs]: [number[], number[]] = [[], []];
+      for (let i = 0; i < rounds; i++) {
+        await pause(300); // the other's threads spin for a while after their work
+        ours.push(timed(f, seconds));
+        const other = opponents.get(n);
+        if (other) theirs.push(await other.time(name, seconds));
+      }
+      const ratio = median(theirs) / median(ours);
+      if (theirs.length) ratios.get(n)!.push(ratio);
+      cells.push(show(median(ours)), theirs.length ? show(median(theirs)) : "–", theirs.length ? `${ratio.toFixed(2)}x` : "–");
+    }
+    table.push(`| ${name} | ${cells.join(" | ")} |`);
+    console.log(table.at(-1));
+  }
+  if (table.length === 0) continue;
+  const head = counts.flatMap((n) => [`Firebrand, ${n} thread${n > 1 ? "s" : ""}`, "PyTorch", "ratio"]);
+  const means = counts.map((n) => `${geometric(ratios.get(n)!).toFixed(2)} with ${n} thread${n > 1 ? "s" : ""}`);
+  const mean = version === undefined ? "" : `\nGeometric mean of the ratios: ${means.join(", ")}.\n`;
+  sections.push(
+    `## ${title}\n\n| row | ${head.join(" | ")} |\n| --- | ${head.map(() => "---:").join(" | ")} |\n${table.join("\n")}\n${mean}`,
   );
-  console.log(table.at(-1));
+  console.log(mean);
 }
-child?.stdin.end();
-const mean = Math.exp(ratios.reduce((s, x) => s + Math.log(x), 0) / Math.max(1, ratios.length));
-if (ratios.length) {
+
+if (version !== undefined && o.only === undefined) {
   const text = `# Measured beside PyTorch
 
-\`npm run bench\`: ${cpus()[0]?.model.trim()} with ${cpus().length} processors, ${threads} threads each; Node ${process.versions.node}, PyTorch ${version}.
-Microseconds, the best of many short runs, both measured in turn in one run. A ratio above 1 means that Firebrand is faster.
+\`npm run bench\`: ${cpus()[0]?.model.trim()} with ${cpus().length} processors; Node ${process.versions.node}, PyTorch ${version}.
+Microseconds where nothing else is said, medians of ${rounds} rounds, both measured in turn in one run. A ratio above 1 means that Firebrand is faster.
 
-| row | Firebrand | PyTorch | ratio |
-| --- | ---: | ---: | ---: |
-${table.join("\n")}
-
-Geometric mean of the ratios: ${mean.toFixed(2)}.
-`;
-  writeFileSync(join(import.meta.dirname, "../../bench/RESULTS.md"), text);
-  console.log(`geometric mean ${mean.toFixed(2)}; written to bench/RESULTS.md`);
+${sections.join("\n")}`;
+  writeFileSync(join(here, "RESULTS.md"), text);
+  console.log("written to bench/RESULTS.md");
 }
+process.exit(0);

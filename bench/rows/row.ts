@@ -1,0 +1,2 @@
+/** Prepares a measurement: makes the operands, returns what is timed. */
+export type Row = () => () => unknown;
