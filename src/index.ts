@@ -165,5 +165,5 @@ export function setNumThreads(n: number): void {
 export * as special from "./ops/special.ts";
 export * as fft from "./ops/fft.ts";
 export * as linalg from "./ops/linalg/index.ts";
-export { cholesky, det, inv as inverse, qr, slogdet } from "./ops/linalg/index.ts";
+export * from "./ops/linalg/top.ts";
 export { type IstftOptions, istft, stft, type StftOptions } from "./ops/stft.ts";

@@ -7,6 +7,7 @@ import type * as copies from "./copy.ts";
 import type * as creation from "./create.ts";
 import type * as host from "./host.ts";
 import type * as indexing from "./indexing/index.ts";
+import type * as algebra from "./linalg/top.ts";
 import type * as joins from "./join.ts";
 import type * as products from "./matmul.ts";
 import type { ALIASES, COMPUTED_ASIDE, VIEWS_IN_PLACE } from "./method-tables.ts";
@@ -46,7 +47,8 @@ export interface Methods
     OpsOf<typeof joins>,
     OpsOf<typeof softmaxes>,
     OpsOf<typeof extra>,
-    OpsOf<typeof spectra> {}
+    OpsOf<typeof spectra>,
+    OpsOf<typeof algebra> {}
 
 type Aliases = typeof ALIASES;
 type WithTwin = (typeof COMPUTED_ASIDE)[number] | (typeof VIEWS_IN_PLACE)[number];

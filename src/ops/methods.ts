@@ -10,6 +10,7 @@ import * as copies from "./copy.ts";
 import * as creation from "./create.ts";
 import type { Op } from "./define.ts";
 import * as host from "./host.ts";
+import * as algebra from "./linalg/top.ts";
 import * as indexing from "./indexing/index.ts";
 import * as joins from "./join.ts";
 import * as products from "./matmul.ts";
@@ -50,7 +51,7 @@ const getter = (name: string, f: (x: Tensor) => unknown): void => {
 };
 
 // ---- ops from the tables
-for (const module of [elementwise, activations, shapes, copies, reductions, products, indexing, joins, softmaxes, extra, spectra]) {
+for (const module of [elementwise, activations, shapes, copies, reductions, products, indexing, joins, softmaxes, extra, spectra, algebra]) {
   for (const [name, value] of Object.entries(module)) {
     if (typeof value !== "function" || !("op" in value)) continue;
     const f = value as unknown as Op<never[]>;

@@ -20,7 +20,7 @@ export function lu(a: Float64Array, n: number): { rows: Int32Array; sign: number
   }
   return { rows, sign };
 }
-/** X with A X = B from A's LU; B is [n, m]. False when A is singular. */
+/** X with A X = B from A's LU; B is [n, m]. Null when A is singular. */
 export function luSolve(a: Float64Array, rows: Int32Array, n: number, b: Float64Array, m: number): Float64Array | null {
   const x = new Float64Array(n * m);
   for (let i = 0; i < n; i++) if (a[i * n + i] === 0) return null;
@@ -38,6 +38,22 @@ export function luSolve(a: Float64Array, rows: Int32Array, n: number, b: Float64
   }
   return x;
 }
+/** The determinant, from the LU factors in place of A. */
+export function det(a: Float64Array, n: number): Float64Array {
+  let p = lu(a, n).sign;
+  for (let i = 0; i < n; i++) p *= a[i * n + i]!;
+  return Float64Array.of(p);
+}
+/** Sign and logarithm of the determinant's modulus. */
+export function slogdet(a: Float64Array, n: number): [sign: Float64Array, log: Float64Array] {
+  let sign = lu(a, n).sign;
+  let log = 0;
+  for (let i = 0; i < n; i++) {
+    sign *= Math.sign(a[i * n + i]!);
+    log += Math.log(Math.abs(a[i * n + i]!));
+  }
+  return [Float64Array.of(sign), Float64Array.of(log)];
+}
 /** L with L Lᵀ = A from A's lower triangle; null where A is not positive definite. */
 export function cholesky(a: Float64Array, n: number): Float64Array | null {
   const l = new Float64Array(n * n);
@@ -51,40 +67,51 @@ export function cholesky(a: Float64Array, n: number): Float64Array | null {
   }
   return l;
 }
-/** Householder's QR of [m, n]: Q [m, m] and R [m, n], signs as LAPACK's. */
-export function qr(a: Float64Array, m: number, n: number): { q: Float64Array; r: Float64Array } {
+// Columns of [m, n], in the order of their numbers.
+function columns(a: Float64Array, m: number, n: number, order: readonly number[]): Float64Array {
+  const k = order.length;
+  return Float64Array.from({ length: m * k }, (_, i) => a[Math.floor(i / k) * n + order[i % k]!]!);
+}
+const first = (k: number): number[] => Array.from({ length: k }, (_, i) => i);
+
+/** Householder's QR of [m, n]: Q [m, k] and R [k, n], signs as LAPACK's. */
+export function qr(a: Float64Array, m: number, n: number, k: number): { q: Float64Array; r: Float64Array } {
   const r = a.slice();
   const q = new Float64Array(m * m);
   for (let i = 0; i < m; i++) q[i * m + i] = 1;
-  for (let k = 0; k < Math.min(m - 1, n); k++) {
+  for (let c = 0; c < Math.min(m - 1, n); c++) {
     let norm = 0;
-    for (let i = k; i < m; i++) norm = Math.hypot(norm, r[i * n + k]!);
+    for (let i = c; i < m; i++) norm = Math.hypot(norm, r[i * n + c]!);
     let below = 0;
-    for (let i = k + 1; i < m; i++) below = Math.max(below, Math.abs(r[i * n + k]!));
+    for (let i = c + 1; i < m; i++) below = Math.max(below, Math.abs(r[i * n + c]!));
     if (below === 0) continue;
-    const alpha = r[k * n + k]! > 0 ? -norm : norm;
+    const alpha = r[c * n + c]! >= 0 ? -norm : norm;
     const v = new Float64Array(m);
-    for (let i = k; i < m; i++) v[i] = r[i * n + k]!;
-    v[k]! -= alpha;
+    for (let i = c; i < m; i++) v[i] = r[i * n + c]!;
+    v[c]! -= alpha;
     let vv = 0;
-    for (let i = k; i < m; i++) vv += v[i]! * v[i]!;
+    for (let i = c; i < m; i++) vv += v[i]! * v[i]!;
     for (let j = 0; j < n; j++) {
       let s = 0;
-      for (let i = k; i < m; i++) s += v[i]! * r[i * n + j]!;
-      for (let i = k; i < m; i++) r[i * n + j]! -= (2 * s * v[i]!) / vv;
+      for (let i = c; i < m; i++) s += v[i]! * r[i * n + j]!;
+      for (let i = c; i < m; i++) r[i * n + j]! -= (2 * s * v[i]!) / vv;
     }
     for (let j = 0; j < m; j++) {
       let s = 0;
-      for (let i = k; i < m; i++) s += q[j * m + i]! * v[i]!;
-      for (let i = k; i < m; i++) q[j * m + i]! -= (2 * s * v[i]!) / vv;
+      for (let i = c; i < m; i++) s += q[j * m + i]! * v[i]!;
+      for (let i = c; i < m; i++) q[j * m + i]! -= (2 * s * v[i]!) / vv;
     }
   }
   for (let i = 0; i < m; i++) for (let j = 0; j < Math.min(i, n); j++) r[i * n + j] = 0;
-  return { q, r };
+  return { q: columns(q, m, m, first(k)), r: r.subarray(0, k * n) };
 }
-/** Eigenvalues (ascending) and eigenvectors (columns) of a symmetric matrix, by Jacobi's rotations. */
-export function eigh(input: Float64Array, n: number): { values: Float64Array; vectors: Float64Array } {
+/** Eigenvalues (ascending) and eigenvectors (columns) of a symmetric matrix given by one triangle, by Jacobi's rotations. */
+export function eigh(input: Float64Array, n: number, upper: boolean): { values: Float64Array; vectors: Float64Array } {
   const a = input.slice();
+  for (let i = 0; i < n; i++)
+    for (let j = 0; j < i; j++)
+      if (upper) a[i * n + j] = a[j * n + i]!;
+      else a[j * n + i] = a[i * n + j]!;
   const v = new Float64Array(n * n);
   for (let i = 0; i < n; i++) v[i * n + i] = 1;
   for (let sweep = 0; sweep < 60; sweep++) {
@@ -115,20 +142,14 @@ export function eigh(input: Float64Array, n: number): { values: Float64Array; ve
       }
     }
   }
-  const order = Array.from({ length: n }, (_, i) => i).sort((x, y) => a[x * n + x]! - a[y * n + y]!);
-  return {
-    values: Float64Array.from(order, (i) => a[i * n + i]!),
-    vectors: Float64Array.from({ length: n * n }, (_, k) => v[Math.floor(k / n) * n + order[k % n]!]!),
-  };
+  const order = first(n).sort((x, y) => a[x * n + x]! - a[y * n + y]!);
+  return { values: Float64Array.from(order, (i) => a[i * n + i]!), vectors: columns(v, n, n, order) };
 }
-/** U [m, m], singular values (descending) and Vᵀ [n, n], by one-sided Jacobi on the columns of the taller side. */
-export function svd(input: Float64Array, m: number, n: number): { u: Float64Array; s: Float64Array; vt: Float64Array } {
+/** U, singular values (descending) and Vᵀ, by one-sided Jacobi on the columns of the taller side; square factors when `full`. */
+export function svd(input: Float64Array, m: number, n: number, full: boolean): { u: Float64Array; s: Float64Array; vh: Float64Array } {
   if (m < n) {
-    const t = Float64Array.from({ length: m * n }, (_, k) => input[(k % m) * n + Math.floor(k / m)]!);
-    const { u, s, vt } = svd(t, n, m);
-    const flip = (x: Float64Array, k: number): Float64Array =>
-      Float64Array.from({ length: k * k }, (_, i) => x[(i % k) * k + Math.floor(i / k)]!);
-    return { u: flip(vt, m), s, vt: flip(u, n) };
+    const { u, s, vh } = svd(transpose(input, m, n), n, m, full);
+    return { u: transpose(vh, m, m), s, vh: transpose(u, n, full ? n : m) };
   }
   const a = input.slice();
   const v = new Float64Array(n * n);
@@ -159,27 +180,27 @@ export function svd(input: Float64Array, m: number, n: number): { u: Float64Arra
       }
     }
   }
-  const norms = Array.from({ length: n }, (_, j) => {
+  const norms = first(n).map((j) => {
     let s = 0;
     for (let i = 0; i < m; i++) s = Math.hypot(s, a[i * n + j]!);
     return s;
   });
-  const order = norms.map((_, j) => j).sort((x, y) => norms[y]! - norms[x]!);
-  const columns = order.filter((j) => norms[j]! > 1e-300 && norms[j]! > 1e-15 * norms[order[0]!]!);
+  const order = first(n).sort((x, y) => norms[y]! - norms[x]!);
+  const solid = order.filter((j) => norms[j]! > 1e-300 && norms[j]! > 1e-15 * norms[order[0]!]!);
   const u = complete(
-    columns.map((j) => Float64Array.from({ length: m }, (_, i) => a[i * n + j]! / norms[j]!)),
+    solid.map((j) => columns(a, m, n, [j]).map((x) => x / norms[j]!)),
     m,
+    full ? m : n,
   );
-  return {
-    u,
-    s: Float64Array.from(order, (j) => norms[j]!),
-    vt: Float64Array.from({ length: n * n }, (_, k) => v[(k % n) * n + order[Math.floor(k / n)]!]!),
-  };
+  return { u, s: Float64Array.from(order, (j) => norms[j]!), vh: transpose(columns(v, n, n, order), n, n) };
 }
-// An orthonormal basis of the whole space that begins with these columns, by Gram and Schmidt, twice for accuracy.
-function complete(columns: Float64Array[], m: number): Float64Array {
-  const basis = [...columns];
-  for (let e = 0; basis.length < m; e++) {
+function transpose(a: Float64Array, m: number, n: number): Float64Array {
+  return Float64Array.from({ length: m * n }, (_, k) => a[(k % m) * n + Math.floor(k / m)]!);
+}
+// `k` orthonormal columns of length m that begin with these, by Gram and Schmidt, twice for accuracy.
+function complete(found: Float64Array[], m: number, k: number): Float64Array {
+  const basis = found.slice(0, k);
+  for (let e = 0; basis.length < k; e = (e + 1) % m) {
     const v = new Float64Array(m);
     v[e] = 1;
     for (const _ of [0, 1])
@@ -190,7 +211,6 @@ function complete(columns: Float64Array[], m: number): Float64Array {
       }
     const norm = Math.hypot(...v);
     if (norm > 0.5 / Math.sqrt(m)) basis.push(v.map((x) => x / norm));
-    if (e >= m - 1 && basis.length < m) e = -1 + ((e + 1) % m);
   }
-  return Float64Array.from({ length: m * m }, (_, k) => basis[k % m]![Math.floor(k / m)]!);
+  return Float64Array.from({ length: m * k }, (_, i) => basis[i % k]![Math.floor(i / k)]!);
 }

@@ -2,9 +2,8 @@
 import type { Context } from "../../autograd/function.ts";
 import { LinAlgError, showShape } from "../../core/errors.ts";
 import type { Tensor } from "../../core/tensor.ts";
-import * as host from "../../kernel/host/matrix.ts";
 import { composite, type Op, primitive } from "../define.ts";
-import { check, each, T, diag } from "./matrix.ts";
+import { check, diag, each, H, hostOf } from "./matrix.ts";
 import { solveMatrix } from "./solve.ts";
 
 const lower: (a: Tensor) => Tensor = /*@__PURE__*/ primitive<(a: Tensor) => Tensor, [Tensor]>({
@@ -13,7 +12,7 @@ const lower: (a: Tensor) => Tensor = /*@__PURE__*/ primitive<(a: Tensor) => Tens
   forward: (ctx: Context<[Tensor]>, a) => {
     const n = a.shape.at(-1)!;
     const l = each(a, [[n, n]], (m, i) => {
-      const r = host.cholesky(m, n);
+      const r = hostOf(a).cholesky(m, n);
       if (!r)
         throw new LinAlgError({
           op: "linalg.cholesky",
@@ -28,14 +27,14 @@ const lower: (a: Tensor) => Tensor = /*@__PURE__*/ primitive<(a: Tensor) => Tens
   backward: (ctx, g) => {
     if (!g) return null;
     const l = ctx.savedTensors[0]!;
-    const p = T(l).matmul(g).tril();
+    const p = H(l).matmul(g).tril();
     const phi = p.sub(diag(p.diagonal(0, -2, -1)).mul(0.5));
-    const s = T(solveMatrix(T(l), T(solveMatrix(T(l), phi)))); // L⁻ᵀ Φ L⁻¹
-    return s.add(T(s)).mul(0.5);
+    const s = H(solveMatrix(H(l), H(solveMatrix(H(l), phi)))); // L⁻ᴴ Φ L⁻¹
+    return s.add(H(s)).mul(0.5);
   },
 });
 /**
- * L with L Lᵀ = A, a lower triangle (or U with Uᵀ U = A), of symmetric positive definite matrices [..., n, n].
+ * L with L Lᴴ = A, a lower triangle (or U with Uᴴ U = A), of symmetric or Hermitian positive definite matrices [..., n, n].
  * @throws LinAlgError when A is not positive definite
  * @example linalg.cholesky(tensor([[4, 2], [2, 3.25]])) // => [[2, 0], [1, 1.5]]
  */
@@ -44,6 +43,6 @@ export const cholesky: Op<[options?: { upper?: boolean }]> = /*@__PURE__*/ compo
   params: ["input", "upper"],
   forward: (a: Tensor, upper = false) => {
     check("linalg.cholesky", a);
-    return upper ? T(lower(a)) : lower(a);
+    return upper ? H(lower(H(a))) : lower(a);
   },
 });

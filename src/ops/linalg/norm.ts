@@ -9,7 +9,7 @@ import { amax, amin } from "../reduce/extreme.ts";
 import { reduceDims } from "../reduce/kernel.ts";
 import { vectorNorm as rawVectorNorm } from "../reduce/norm.ts";
 import type { Dims } from "../shape/index.ts";
-import { svdvals } from "./eigen.ts";
+import { svdvals } from "./svd.ts";
 
 /** The p-norm of vectors: of all elements, or along `dim`. @example linalg.vectorNorm(tensor([1.5, 2])) // => 2.5 */
 export const vectorNorm: Op<

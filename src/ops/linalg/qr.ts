@@ -2,10 +2,12 @@
 import type { Context } from "../../autograd/function.ts";
 import { LinAlgError, ValueError } from "../../core/errors.ts";
 import type { Tensor } from "../../core/tensor.ts";
-import * as host from "../../kernel/host/matrix.ts";
 import { composite, type Op, primitive } from "../define.ts";
-import { check, each, T } from "./matrix.ts";
+import { check, diag, each, H, hostOf } from "./matrix.ts";
+import { pad } from "../vision.ts";
 import { solveMatrix } from "./solve.ts";
+
+const halfDiagonal = (x: Tensor): Tensor => diag(x.diagonal(0, -2, -1).real.mul(0.5));
 
 const qrFactors = /*@__PURE__*/ primitive<(a: Tensor, complete: boolean) => Tensor[], [Tensor, boolean]>({
   torch: "_qr",
@@ -13,34 +15,40 @@ const qrFactors = /*@__PURE__*/ primitive<(a: Tensor, complete: boolean) => Tens
   forward: (ctx: Context<[Tensor, boolean]>, a, complete) => {
     const [m, n] = a.shape.slice(-2) as [number, number];
     const k = complete ? m : Math.min(m, n);
-    const [q, r] = each(
-      a,
-      [
-        [m, k],
-        [k, n],
-      ],
-      (x) => {
-        const f = host.qr(x, m, n);
-        return [Float64Array.from({ length: m * k }, (_, i) => f.q[Math.floor(i / k) * m + (i % k)]!), f.r.subarray(0, k * n)];
-      },
-    );
-    ctx.saveForBackward(q!, r!);
-    return [q!, r!];
+    const shapes = [
+      [m, k],
+      [k, n],
+    ];
+    const outs = each(a, shapes, (x) => {
+      const f = hostOf(a).qr(x, m, n, k);
+      return [f.q, f.r];
+    });
+    ctx.saveForBackward(...outs);
+    return outs;
   },
+  // Walter, Lehmann & Lamour 2012; for wide matrices the gradient goes through the leading square block.
   backward: (ctx, gq, gr) => {
     const [q, r] = ctx.savedTensors as [Tensor, Tensor];
     const [m, n] = [q.shape.at(-2)!, r.shape.at(-1)!];
-    if (q.shape.at(-1) !== r.shape.at(-1))
+    if (q.shape.at(-1)! > n)
       throw new LinAlgError({
         op: "linalg.qr",
-        message: `no gradient for the QR of [${m}, ${n}] in this mode`,
-        hint: "It exists for reduced factors with as many rows as columns or more",
+        message: `no gradient for the complete QR of [${m}, ${n}]: the last columns of Q are arbitrary`,
+        hint: 'Use mode "reduced"',
       });
-    const zero = (t: Tensor, like: Tensor): Tensor => t ?? like.mul(0);
-    const [g1, g2] = [zero(gq as Tensor, q), zero(gr as Tensor, r)];
-    const w = r.matmul(T(g2)).sub(T(g1).matmul(q));
-    const symmetric = w.tril().add(T(w.tril(-1)));
-    return T(solveMatrix(r, T(g1.add(q.matmul(symmetric)))));
+    const fromR = gr ? gr.matmul(H(r)) : null;
+    const fromQ = gq ? H(q).matmul(gq) : null;
+    const w = fromR && fromQ ? fromR.sub(fromQ) : (fromR ?? fromQ!.neg());
+    const overR = (x: Tensor): Tensor => H(solveMatrix(r.narrow(-1, 0, r.shape.at(-2)!), H(x))); // x R⁻ᴴ
+    if (m >= n) {
+      const upper = w.triu();
+      const x = q.matmul(upper.add(H(upper)).sub(halfDiagonal(upper).mul(2)));
+      return overR(gq ? gq.add(x) : x);
+    }
+    const lower = H(w).sub(w).tril();
+    const x = q.matmul(overR(lower));
+    const g = pad(x, [0, n - m]);
+    return gr ? g.add(q.matmul(gr)) : g;
   },
 });
 /**

@@ -4,6 +4,5 @@ export { sum, mean, prod } from "./sum.ts";
 export { amax, amin, type MaxOp, max, min, argmax, argmin, aminmax } from "./extreme.ts";
 export * from "./truth.ts";
 export { varianceOp as var, std, varMean, stdMean, logsumexp, type VarArgs, type VarOptions } from "./statistics.ts";
-export { norm } from "./norm.ts";
 export * from "./scan.ts";
 export * from "./sort.ts";
