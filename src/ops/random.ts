@@ -1,6 +1,17 @@
 // Random tensors. Values are drawn on the host in PyTorch's order, whatever the device, so that a seed means one thing.
 import { getDefaultDevice, getDevice } from "../core/device.ts";
-import { type DType, getDefaultDtype, isFloating, itemSize, numberToBf16, numberToF16, rawArray } from "../core/dtype.ts";
+import {
+  type DType,
+  getDefaultDtype,
+  isComplex,
+  isDifferentiable,
+  isFloating,
+  itemSize,
+  numberToBf16,
+  numberToF16,
+  rawArray,
+  toReal,
+} from "../core/dtype.ts";
 import { ArgumentError, DTypeError, ShapeError, ValueError } from "../core/errors.ts";
 import { numelOf } from "../core/layout.ts";
 import {
@@ -31,16 +42,19 @@ export interface RandomOptions extends TensorOptions {
 type Floats = Float32Array | Float64Array;
 type Made = ((...args: SizeArgs<RandomOptions>) => Tensor) & { op: OpInfo };
 
-// Drawn in float (double for float64) and stored in the tensor's own type.
+// Drawn in float (double for float64) and stored in the tensor's own type. A complex number is two draws.
 function drawn(shape: readonly number[], dtype: DType, device: string, fill: (out: Floats) => void): Tensor {
-  const values = dtype === "float64" ? new Float64Array(numelOf(shape)) : new Float32Array(numelOf(shape));
+  const n = numelOf(shape) * (isComplex(dtype) ? 2 : 1);
+  const values = toReal(dtype) === "float64" ? new Float64Array(n) : new Float32Array(n);
   fill(values);
   return fromHost(values, shape, dtype, device);
 }
+// The variance of a complex number is shared by its parts.
+const spread = (dtype: DType, std: number): number => (isComplex(dtype) ? std / Math.SQRT2 : std);
 
 function fromHost(values: Floats | BigInt64Array, shape: readonly number[], dtype: DType, device: string): Tensor {
   const t = allocate(shape, dtype, getDevice(device));
-  let raw = rawArray(dtype, new ArrayBuffer(values.length * itemSize(dtype)));
+  let raw = rawArray(dtype, new ArrayBuffer(t.layout.numel * itemSize(dtype)));
   if (raw.constructor === values.constructor) raw = values;
   else if (dtype === "int64") for (let i = 0; i < values.length; i++) raw[i] = BigInt(Math.trunc(Number(values[i])));
   else
@@ -51,23 +65,24 @@ function fromHost(values: Floats | BigInt64Array, shape: readonly number[], dtyp
   return t;
 }
 
-const made = (torch: string, fill: (g: Generator, out: Floats) => void): Made =>
+const made = (torch: string, fill: (g: Generator, out: Floats, dtype: DType) => void): Made =>
   creation(torch, (...args: SizeArgs<RandomOptions>) => {
     const {
       shape,
       rest: [dtype = getDefaultDtype(), device = getDefaultDevice(), grad, , , , generator],
     } = sizesAnd(torch, args) as { shape: readonly number[]; rest: [DType?, string?, boolean?, unknown?, unknown?, unknown?, Generator?] };
-    if (!isFloating(dtype)) throw new DTypeError({ op: torch, message: `no ${dtype} values`, hint: "Use a floating dtype, or randint" });
+    if (!isDifferentiable(dtype))
+      throw new DTypeError({ op: torch, message: `no ${dtype} values`, hint: "Use a floating dtype, or randint" });
     return leaf(
-      drawn(shape, dtype, device, (out) => fill(generator ?? defaultGenerator, out)),
+      drawn(shape, dtype, device, (out) => fill(generator ?? defaultGenerator, out, dtype)),
       grad,
       torch,
     );
   });
 /** Uniform in [0, 1). @example (manualSeed(0), rand(2)) // => [0.4963, 0.7682] */
 export const rand: Made = /*@__PURE__*/ made("rand", (g, out) => fillUniform(g, out, 0, 1));
-/** Standard normal. @example (manualSeed(0), randn(2)) // => [1.5410, -0.2934] */
-export const randn: Made = /*@__PURE__*/ made("randn", (g, out) => fillNormal(g, out, 0, 1));
+/** Standard normal; for complex dtypes both parts have variance 1/2. @example (manualSeed(0), randn(2)) // => [1.5410, -0.2934] */
+export const randn: Made = /*@__PURE__*/ made("randn", (g, out, dtype) => fillNormal(g, out, 0, spread(dtype, 1)));
 
 type LikeRandom = ((input: Tensor, options?: RandomOptions) => Tensor) & { op: OpInfo };
 const like = (torch: string, make: Made): LikeRandom =>
@@ -152,9 +167,10 @@ export const normal: ((
 function refill(op: string, self: Tensor, fill: (out: Floats) => void): Tensor {
   checkTensor(op, "input", self);
   checkInplace(op, self);
-  if (!isFloating(self.dtype) && op !== "bernoulli_" && op !== "random_")
+  const complex = isComplex(self.dtype) && (op === "normal_" || op === "uniform_");
+  if (!isFloating(self.dtype) && !complex && op !== "bernoulli_")
     throw new DTypeError({ op, message: `${self.dtype} is not floating`, hint: "Use random_ for integers" });
-  return copy_(self, drawn(self.shape, isFloating(self.dtype) ? self.dtype : "float32", self.device, fill));
+  return copy_(self, drawn(self.shape, isFloating(self.dtype) || complex ? self.dtype : "float32", self.device, fill));
 }
 const generatorOf = (o: unknown): Generator => (o as { generator?: Generator } | undefined)?.generator ?? defaultGenerator;
 
@@ -174,7 +190,7 @@ export function normal_(
 ): Tensor {
   const [mean = 0, std = 1, generator] = bindArgs("normal_", ["mean", "std", "generator"], args) as [number?, number?, Generator?];
   if (!(std >= 0)) throw new ValueError({ op: "normal_", message: `std ${std}`, hint: "It must be >= 0" });
-  return refill("normal_", self, (out) => fillNormal(generator ?? defaultGenerator, out, mean, std));
+  return refill("normal_", self, (out) => fillNormal(generator ?? defaultGenerator, out, mean, spread(self.dtype, std)));
 }
 /**
  * Writes exponential values with rate `lambd` (default 1), in place.
@@ -201,8 +217,13 @@ export function bernoulli_(self: Tensor, ...args: [p?: number | Tensor | RandomO
   if (!(p >= 0 && p <= 1)) throw new ValueError({ op: "bernoulli_", message: `p is ${p}`, hint: "Probabilities lie in [0, 1]" });
   return refill("bernoulli_", self, (out) => fillBernoulli(g, out, p));
 }
+// All integers that the dtype can hold exactly, from 0: 64 bits a draw for the 64-bit types, 32 for the others.
+function fillAll(g: Generator, out: BigInt64Array | Float64Array, dtype: DType, limit: number): void {
+  if (out instanceof BigInt64Array) for (let i = 0; i < out.length; i++) out[i] = BigInt.asUintN(63, g.random64());
+  else for (let i = 0; i < out.length; i++) out[i] = dtype === "float64" ? Number(g.random64() % (1n << 53n)) : g.random32() % limit;
+}
 /**
- * Writes integers in [from, to), in place; without `to` up to what the dtype holds exactly.
+ * Writes integers in [from, to), in place: in [0, from) with one number, all that the dtype holds exactly with none.
  * @example (manualSeed(0), random_(zeros(3), 0, 10)) // => [4, 9, 3]
  */
 export function random_(
@@ -224,10 +245,11 @@ export function random_(
     complex64: 2,
     complex128: 2,
   }[self.dtype];
-  const [low, high] = to === undefined ? (args.length > 0 && typeof args[0] === "number" ? [0, from] : [0, limit]) : [from, to];
-  const values = new Float64Array(self.layout.numel);
-  fillRandint(generator ?? defaultGenerator, values, BigInt(low), BigInt(high));
   checkInplace("random_", self);
+  const values = self.dtype === "int64" ? new BigInt64Array(self.layout.numel) : new Float64Array(self.layout.numel);
+  const g = generator ?? defaultGenerator;
+  if (to === undefined && typeof args[0] !== "number") fillAll(g, values, self.dtype, limit);
+  else fillRandint(g, values, BigInt(to === undefined ? 0 : from), BigInt(to ?? from));
   return copy_(self, fromHost(values, self.shape, self.dtype, self.device));
 }
 

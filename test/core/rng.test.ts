@@ -28,6 +28,12 @@ const calls: Record<string, () => torch.Tensor> = {
   linear: () => torch.cat([...new torch.nn.Linear(3, 2).parameters()].map((p) => p.detach().reshape([-1]))),
   conv: () => [...new torch.nn.Conv2d(2, 3, 3).parameters()][0]!.detach().reshape([-1]),
   embedding: () => new torch.nn.Embedding(5, 4).weight.detach().reshape([-1]),
+  complex: () => torch.viewAsReal(torch.randn(9, { dtype: "complex64" })),
+  complexRand: () => torch.viewAsReal(torch.rand(2, { dtype: "complex128" })),
+  half: () => torch.rand(4, { dtype: "float16" }),
+  random32: () => torch.empty(4, { dtype: "int32" }).random_(),
+  random8: () => torch.empty(4, { dtype: "int8" }).random_(),
+  randomTo: () => torch.empty(4).random_(3, 9),
   lstm: () => torch.cat([...new torch.nn.LSTM(2, 3).parameters()].map((p) => p.detach().reshape([-1]))),
   attention: () => torch.cat([...new torch.nn.MultiheadAttention(4, 2).parameters()].map((p) => p.detach().reshape([-1]))),
 };

@@ -46,7 +46,7 @@ const qrFactors = /*@__PURE__*/ primitive<(a: Tensor, complete: boolean) => Tens
       return overR(gq ? gq.add(x) : x);
     }
     const lower = H(w).sub(w).tril();
-    const x = q.matmul(overR(lower));
+    const x = q.matmul(overR(lower.sub(diag(lower.diagonal(0, -2, -1).mul(0.5)))));
     const g = pad(x, [0, n - m]);
     return gr ? g.add(q.matmul(gr)) : g;
   },
