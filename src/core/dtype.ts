@@ -27,6 +27,8 @@ export const dtypeId = (d: DType): number => TABLE[d].id;
 export const category = (d: DType): number => TABLE[d].category;
 /** Is it float16, bfloat16, float32 or float64? */
 export const isFloating = (d: DType): boolean => TABLE[d].category === 2;
+/** Is it float16 or bfloat16? */
+export const isHalf = (d: DType): boolean => TABLE[d].category === 2 && TABLE[d].size === 2;
 /** Is it complex64 or complex128? */
 export const isComplex = (d: DType): boolean => TABLE[d].category === 3;
 /** Is it an integer type (bool is not)? */

@@ -4,10 +4,12 @@ import type { Context } from "../autograd/function.ts";
 import { isGradEnabled } from "../core/mode.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { fused } from "../kernel/fused.ts";
+import { to } from "./copy.ts";
 import { ones } from "./create.ts";
 import { composite, type Fn, primitive } from "./define.ts";
 import { allocate, launch, offers } from "./launch.ts";
 import { softmax } from "./softmax.ts";
+import { wide } from "./wide.ts";
 import { dropout } from "./sparse.ts";
 
 /** Options of attention. */
@@ -105,6 +107,6 @@ export const scaledDotProductAttention: Fn<[query: Tensor, key: Tensor, value: T
         const y = flash(four(q), four(k), four(v), causal, s);
         return q.ndim === 4 ? y : y.reshape([...lead, q.shape.at(-2)!, v.shape.at(-1)!]);
       }
-      return plain(q, k, v, mask, p, causal, s);
+      return to(plain(wide(q), wide(k), wide(v), wide(mask), p, causal, s), q.dtype);
     },
   });

@@ -1,10 +1,12 @@
 // Convolutions over one, two or three spatial dimensions. Each of the three passes (forward, input gradient, weight
 // gradient) is a kernel, and the gradient of each is made of the other two: so any order of derivative exists.
 import type { Context } from "../autograd/function.ts";
+import { isComplex } from "../core/dtype.ts";
 import { DTypeError, ShapeError, showShape, ValueError } from "../core/errors.ts";
 import type { Tensor } from "../core/tensor.ts";
 import type { ConvSpec } from "../kernel/spec.ts";
 import { composite, type Fn, primitive } from "./define.ts";
+import { complex } from "./extra.ts";
 import { allocate, launch } from "./launch.ts";
 import { pad } from "./vision.ts";
 import { type Sizes, listOf } from "./sizes.ts";
@@ -72,6 +74,17 @@ const toWeight: Pass = pass("weight", (ctx, g) => {
   return [x ? forward(x, g, ctx.args[2], shapes(ctx).a) : null, gy ? toInput(gy, g, ctx.args[2], shapes(ctx).b) : null];
 });
 
+// Complex numbers by four real passes: both operands enter linearly.
+const parted =
+  (f: Pass): Pass =>
+  (a, b, geometry, shape) => {
+    if (!isComplex(a.dtype)) return f(a, b, geometry, shape);
+    const times = (x: Tensor, y: Tensor): Tensor => f(x, y, geometry, shape);
+    return complex(times(a.real, b.real).sub(times(a.imag, b.imag)), times(a.real, b.imag).add(times(a.imag, b.real)));
+  };
+const correlate: Pass = parted(forward);
+const transposed: Pass = parted(toInput);
+
 function checkConv(op: string, x: Tensor, w: Tensor, bias: Tensor | undefined, nd: number): void {
   if ((x.ndim !== nd + 2 && x.ndim !== nd + 1) || w.ndim !== nd + 2)
     throw new ShapeError({
@@ -126,7 +139,7 @@ const conv = (nd: number): Conv => {
           message: `kernel ${showShape(w.shape.slice(2))} is larger than the padded input ${showShape(input.shape)}`,
           hint: "Add padding",
         });
-      const y = addBias(forward(x, w, { stride: s, padding: p, dilation: d, groups }, [x.shape[0]!, w.shape[0]!, ...out]), bias, nd);
+      const y = addBias(correlate(x, w, { stride: s, padding: p, dilation: d, groups }, [x.shape[0]!, w.shape[0]!, ...out]), bias, nd);
       return single ? y.squeeze(0) : y;
     },
   });
@@ -184,7 +197,7 @@ const convTranspose = (nd: number): ConvTranspose => {
       const out = s.map((n, i) => (x.shape[i + 2]! - 1) * n - 2 * p[i]! + d[i]! * (w.shape[i + 2]! - 1) + e[i]! + 1);
       if (out.some((n) => n < 1)) throw new ShapeError({ op, message: `output ${showShape(out)} of input ${showShape(input.shape)}` });
       const y = addBias(
-        toInput(x, w, { stride: s, padding: p, dilation: d, groups }, [x.shape[0]!, w.shape[1]! * groups, ...out]),
+        transposed(x, w, { stride: s, padding: p, dilation: d, groups }, [x.shape[0]!, w.shape[1]! * groups, ...out]),
         bias,
         nd,
       );

@@ -303,14 +303,14 @@ export const arange: ((
   op: OpInfo;
 } = /*@__PURE__*/ creation("arange", (...args: unknown[]) => {
   const named = args.length > 0 && typeof args[args.length - 1] === "object" ? (args[args.length - 1] as Record<string, unknown>) : {};
-  const count = args.filter((a) => typeof a === "number").length;
+  const count = args.filter((a) => isScalar(a)).length;
   const single = count === 1 && !("end" in named && named["end"] !== undefined);
-  const [start = 0, end, step = 1, dtype, device, grad] = bindArgs(
+  const [start = 0, end, by = 1, dtype, device, grad] = bindArgs(
     "arange",
     single ? ["end", "start", "step", ...range] : ["start", "end", "step", ...range],
     args,
   ) as [number, number, number, DType?, string?, boolean?];
-  const [a, b] = single ? [end ?? 0, start] : [start, end];
+  const [a, b, step] = (single ? [end ?? 0, start, by] : [start, end, by]).map(Number) as [number, number, number];
   if (![a, b, step].every(Number.isFinite) || step === 0)
     throw new ValueError({ op: "arange", message: `start ${a}, end ${b}, step ${step}`, hint: "All must be finite and the step not zero" });
   if ((b - a) * step < 0) throw new ValueError({ op: "arange", message: `step ${step} leads away from ${b}, starting at ${a}` });

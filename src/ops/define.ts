@@ -8,6 +8,7 @@ import { isDifferentiable } from "../core/dtype.ts";
 import { ArgumentError } from "../core/errors.ts";
 import type { Layout } from "../core/layout.ts";
 import { isTensor, Tensor } from "../core/tensor.ts";
+import type { Scalar } from "./promote.ts";
 
 /** What the library knows of an op besides how to call it. */
 export interface OpInfo {
@@ -52,6 +53,10 @@ export interface Op<A extends unknown[], R = Tensor> {
 /** A pointwise op: also has an in-place method `name_`. */
 export interface PointwiseOp<A extends unknown[]> extends Op<A> {
   readonly twin: true;
+}
+/** A pointwise op whose first operand may be a number where another is a tensor. */
+export interface MixedOp<A extends unknown[]> extends PointwiseOp<A> {
+  (input: Scalar, ...args: A): Tensor;
 }
 /** An op that is a function only. */
 export interface Fn<A extends unknown[], R = Tensor> {

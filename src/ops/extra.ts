@@ -1,15 +1,16 @@
 // Composed ops that users expect as methods: complex parts, cumulative helpers, small linear algebra.
 import { isComplex } from "../core/dtype.ts";
-import { ArgumentError, ShapeError, showShape } from "../core/errors.ts";
-import { normDim } from "../core/layout.ts";
+import { ArgumentError, DTypeError, ShapeError, showShape } from "../core/errors.ts";
+import { broadcastShapes, normDim } from "../core/layout.ts";
 import { isTensor, type Tensor } from "../core/tensor.ts";
 import { zeros } from "./create.ts";
 import { composite, type Fn, type Op, type PointwiseOp } from "./define.ts";
 import { pointwise } from "./formula.ts";
 import type { TensorLike } from "./promote.ts";
+import { stack } from "./join.ts";
 import { whereFormula } from "./pointwise/where.ts";
 import { scalarTensor } from "./scalar.ts";
-import { movedim, transpose } from "./shape/index.ts";
+import { movedim, transpose, viewAsComplex } from "./shape/index.ts";
 
 const conjugate: PointwiseOp<[]> = /*@__PURE__*/ pointwise({
   torch: "conj_physical",
@@ -21,6 +22,27 @@ export const conj: Op<[]> = /*@__PURE__*/ composite({
   torch: "conj",
   params: ["input"],
   forward: (x: Tensor) => (isComplex(x.dtype) ? conjugate(x) : x),
+});
+/** Complex numbers from their parts. @throws DTypeError unless both are float32 or both float64. @example complex(tensor([1.5]), tensor([2.5])).abs() // => [2.9155] */
+export const complex: Fn<[real: Tensor, imag: Tensor]> = /*@__PURE__*/ composite({
+  torch: "complex",
+  params: ["real", "imag"],
+  forward: (re: Tensor, im: Tensor) => {
+    if (re.dtype !== im.dtype || (re.dtype !== "float32" && re.dtype !== "float64"))
+      throw new DTypeError({
+        op: "complex",
+        message: `parts are ${re.dtype} ${showShape(re.shape)} and ${im.dtype} ${showShape(im.shape)}`,
+        hint: "Both must be float32 or both float64",
+      });
+    const shape = broadcastShapes("complex", re.shape, im.shape);
+    return viewAsComplex(stack([re.expand(shape), im.expand(shape)], -1));
+  },
+});
+/** Complex numbers from moduli and angles in radians. @example polar(tensor([2.5]), tensor([0.])).real // => [2.5] */
+export const polar: Fn<[abs: Tensor, angle: Tensor]> = /*@__PURE__*/ composite({
+  torch: "polar",
+  params: ["abs", "angle"],
+  forward: (r: Tensor, angle: Tensor) => complex(r.mul(angle.cos()), r.mul(angle.sin())),
 });
 /** `input` where `condition`, else `other`: `where(condition, input, other)`; with a condition alone, `nonzero(…, { asTuple: true })`. @example where(tensor([true, false]), 1, 0) // => [1, 0] */
 export const where: Fn<[condition: Tensor, input?: TensorLike, other?: TensorLike]> = /*@__PURE__*/ composite({

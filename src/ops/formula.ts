@@ -26,8 +26,8 @@ export interface PointwiseDef<P extends object> {
   readonly operands?: readonly string[];
   /** Options in PyTorch's positional order with their defaults. */
   readonly defaults?: P;
-  /** keep: the common dtype of the operands; float: at least the default float. */
-  readonly promote?: "keep" | "float" | ((o: P) => "keep" | "float");
+  /** keep: the common dtype of the operands; float: at least the default float; int: at least int64. */
+  readonly promote?: "keep" | "float" | "int" | ((o: P) => "keep" | "float");
   /** The result's dtype where it is not the common one: bool, or the real type of a complex one. */
   readonly result?: "bool" | "real";
   /** The value. Operands that are absent are undefined. */
@@ -38,6 +38,8 @@ export interface PointwiseDef<P extends object> {
   readonly check?: (x: readonly (TensorLike | undefined)[], o: P) => void;
   /** Operands that do not take part in promotion (conditions), by position. */
   readonly masks?: readonly number[];
+  /** May the first operand be a number, as in `pow(2, x)`? */
+  readonly scalarFirst?: boolean;
   /** Does the function take `{ inplace: true }`, as PyTorch's activations do? */
   readonly inplaceOption?: boolean;
   readonly samples?: Samples;
@@ -99,10 +101,11 @@ export function pointwise<O, P extends object = Record<never, never>>(def: Point
         else key *= 2;
         tensors.push(x);
       } else if (x === undefined && i >= required) key = key * 64 + 62;
+      else if (i === 0 && !def.scalarFirst) checkTensor(name, "input", x);
       else if (typeof x === "number") {
         key = key * 64 + (Number.isInteger(x) ? 60 : 61);
         params.push(x);
-      } else if (x instanceof ComplexScalar) {
+      } else if (x instanceof ComplexScalar || (typeof x === "bigint" && !Number.isSafeInteger(Number(x)))) {
         return prepare(
           bound.map((v) => (v === x ? scalarTensor(x, deviceOf(bound)) : v)),
           dropAll(tensors),
@@ -114,6 +117,14 @@ export function pointwise<O, P extends object = Record<never, never>>(def: Point
       } else checkTensor(name, names[i]!, x);
     }
     if (tensors.length === 0) throw new ArgumentError({ op: name, message: "no operand is a Tensor", hint: "Wrap one with tensor(…)" });
+    // Values differ from call to call under one plan, so the check is not the plan's.
+    if (def.check) {
+      const options = Object.fromEntries(optionNames.map((n, i) => [n, optionOf(i, bound)]));
+      def.check(
+        Array.from({ length: arity }, (_, i) => bound[i] as TensorLike | undefined),
+        options as P,
+      );
+    }
     let text = "";
     for (let i = 0; i < optionNames.length; i++) {
       const v = optionOf(i, bound);
@@ -146,11 +157,11 @@ export function pointwise<O, P extends object = Record<never, never>>(def: Point
       options[n] = v;
       traced[n] = typeof v === "number" ? param(p++) : v;
     });
-    def.check?.(operands, options as P);
     const counted = operands.filter((x, i) => x !== undefined && !def.masks?.includes(i)) as TensorLike[];
     let common = resultType(...counted);
     const promote = typeof def.promote === "function" ? def.promote(options as P) : def.promote;
     if (promote === "float" && category(common) < 2) common = getDefaultDtype();
+    if (promote === "int" && common === "bool") common = "int64";
     const dtype = def.result === "bool" ? "bool" : def.result === "real" ? toReal(common) : common;
     const xs = slots.map((s) => (s === null ? undefined : s >= 0 ? input(s) : param(-1 - s))) as Expr[];
     const lane = laneOf(common);
@@ -275,13 +286,21 @@ export function pointwise<O, P extends object = Record<never, never>>(def: Point
   return op as unknown as O;
 }
 
-// On real lanes a conjugate is nothing.
+// On real lanes a conjugate is nothing. On complex ones only moduli are compared: by the sign of a real part, -1 for "less".
 function forLane(e: Expr, lane: PointwiseSpec["lane"], memo: Map<Expr, Expr> = new Map()): Expr {
-  if (lane === "c64" || lane === "c128" || e.args.length === 0) return e;
+  if (e.args.length === 0) return e;
   const known = memo.get(e);
   if (known) return known;
   const args = e.args.map((a) => forLane(a, lane, memo));
-  const out = e.op === "conj" || e.op === "real" ? args[0]! : args.every((a, i) => a === e.args[i]) ? e : new Expr(e.op, args, e.value);
+  const complex = lane === "c64" || lane === "c128";
+  const out =
+    !complex && (e.op === "conj" || e.op === "real")
+      ? args[0]!
+      : complex && e.op === "lt"
+        ? args[0]!.sub(args[1]!).real().sign().eq(-1)
+        : args.every((a, i) => a === e.args[i])
+          ? e
+          : new Expr(e.op, args, e.value);
   memo.set(e, out);
   return out;
 }

@@ -1,14 +1,17 @@
 // Normalisations of torch.nn.functional.
 import type { Context } from "../autograd/function.ts";
+import { isHalf } from "../core/dtype.ts";
 import { ShapeError, showShape, ValueError } from "../core/errors.ts";
 import { sameShape } from "../core/layout.ts";
 import { isGradEnabled, noGrad } from "../core/mode.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { fused, type FusedName } from "../kernel/fused.ts";
+import { to } from "./copy.ts";
 import { composite, type Fn, primitive } from "./define.ts";
 import { allocate, launch, offers } from "./launch.ts";
 import type { Dims } from "./shape/index.ts";
 import { pad } from "./vision.ts";
+import { wide } from "./wide.ts";
 
 type RowArgs = [Tensor, (Tensor | null)?, (Tensor | null)?, number?, boolean?];
 // (x - mean) / sqrt(var + eps) over rows [M, n], times weight plus bias [n]; rms leaves the mean in.
@@ -92,6 +95,7 @@ export const layerNorm: Fn<
   params: ["input", "normalizedShape", "weight", "bias", "eps"],
   forward: (x: Tensor, shape: readonly number[], weight?: Tensor, bias?: Tensor, eps = 1e-5) => {
     normalized("layerNorm", x, shape, weight, bias);
+    if (isHalf(x.dtype)) return to(layerNorm(wide(x), shape, wide(weight) ?? null, wide(bias) ?? null, eps), x.dtype);
     const n = shape.reduce((a, b) => a * b, 1);
     if (fits("layerNorm", x, weight, bias))
       return rows(x.reshape([-1, n]), weight?.reshape([n]) ?? null, bias?.reshape([n]) ?? null, eps, false).reshape(x.shape);
@@ -115,6 +119,7 @@ export const rmsNorm: Fn<[input: Tensor, normalizedShape: readonly number[], wei
       normalized("rmsNorm", x, shape, weight, undefined);
       const e =
         eps ?? (x.dtype === "float64" ? Number.EPSILON : x.dtype === "float32" ? 2 ** -23 : x.dtype === "float16" ? 2 ** -10 : 2 ** -7);
+      if (isHalf(x.dtype)) return to(rmsNorm(wide(x), shape, wide(weight) ?? null, e), x.dtype);
       const n = shape.reduce((a, b) => a * b, 1);
       if (fits("rmsNorm", x, weight)) return rows(x.reshape([-1, n]), weight?.reshape([n]) ?? null, null, e, true).reshape(x.shape);
       const dims = shape.map((_, i) => x.ndim - shape.length + i);
@@ -155,6 +160,7 @@ export const batchNorm: Fn<
     momentum = 0.1,
     eps = 1e-5,
   ) => {
+    if (x.ndim === 1 && x.layout.numel === 0) return x.clone();
     if (x.ndim < 2) throw new ShapeError({ op: "batchNorm", message: `input ${showShape(x.shape)}`, hint: "It needs [N, C, …]" });
     const c = x.shape[1]!;
     for (const t of [runningMean, runningVar, weight, bias])
@@ -166,6 +172,14 @@ export const batchNorm: Fn<
         });
     if (!training && (!runningMean || !runningVar))
       throw new ValueError({ op: "batchNorm", message: "no running statistics and not training" });
+    if (isHalf(x.dtype)) {
+      const y = batchNorm(wide(x), runningMean ?? null, runningVar ?? null, wide(weight) ?? null, wide(bias) ?? null, {
+        training,
+        momentum,
+        eps,
+      });
+      return to(y, x.dtype);
+    }
     const dims = x.shape.map((_, d) => d).filter((d) => d !== 1);
     const n = x.layout.numel / c;
     let scale: Tensor;
@@ -211,6 +225,7 @@ export const groupNorm: Fn<[input: Tensor, numGroups: number, weight?: Tensor | 
           hint: "The number of channels must be divisible by the groups",
         });
       if (x.layout.numel === 0) return x.clone();
+      if (isHalf(x.dtype)) return to(groupNorm(wide(x), groups, wide(weight) ?? null, wide(bias) ?? null, eps), x.dtype);
       const flat = x.reshape([x.shape[0]!, groups, -1]);
       const y = layerNorm(flat, [flat.shape[2]!], null, null, eps).reshape(x.shape);
       return affine(y, weight && perChannel(weight, x.ndim), bias && perChannel(bias, x.ndim));

@@ -1,6 +1,6 @@
 // Softmax and its logarithm, fused where the backend offers it.
 import type { Context } from "../autograd/function.ts";
-import { category, type DType, getDefaultDtype } from "../core/dtype.ts";
+import { category, type DType, getDefaultDtype, isHalf } from "../core/dtype.ts";
 import { normDim } from "../core/layout.ts";
 import { isGradEnabled } from "../core/mode.ts";
 import type { Tensor } from "../core/tensor.ts";
@@ -9,6 +9,7 @@ import { to } from "./copy.ts";
 import { composite, type Op, primitive } from "./define.ts";
 import { allocate, launch, offers } from "./launch.ts";
 import { amax, sum } from "./reduce/index.ts";
+import { wide } from "./wide.ts";
 
 /** Options of softmax. */
 export interface SoftmaxOptions {
@@ -52,15 +53,17 @@ const make = (torch: string, log: boolean): Op<SoftmaxArgs> => {
       return log ? g.sub(y.exp().mul(g.sum(dim, { keepdim: true }))) : y.mul(g.sub(g.mul(y).sum(dim, { keepdim: true })));
     },
   });
+  const forward = (x: Tensor, dim?: number, dtype?: DType): Tensor => {
+    const y = dtype ? to(x, dtype) : category(x.dtype) < 2 ? to(x, getDefaultDtype()) : x;
+    const implicit = y.ndim === 0 || y.ndim === 1 || y.ndim === 3 ? 0 : 1;
+    if (isHalf(y.dtype)) return to(forward(wide(y), dim), y.dtype);
+    if (y.ndim === 0) return inner(y.reshape([1]), normDim(dim ?? 0, 0, torch)).reshape([]);
+    return inner(y, normDim(dim ?? implicit, y.ndim, torch));
+  };
   return composite({
     torch,
     params: ["input", "dim", "dtype", "_stacklevel"],
-    forward: (x: Tensor, dim?: number, dtype?: DType) => {
-      const y = dtype ? to(x, dtype) : category(x.dtype) < 2 ? to(x, getDefaultDtype()) : x;
-      const implicit = y.ndim === 0 || y.ndim === 1 || y.ndim === 3 ? 0 : 1;
-      if (y.ndim === 0) return inner(y.reshape([1]), normDim(dim ?? 0, 0, torch)).reshape([]);
-      return inner(y, normDim(dim ?? implicit, y.ndim, torch));
-    },
+    forward,
     samples: (r) => [
       [r.normal(3, 4), 1],
       [r.normal(3, 4), 0],

@@ -130,14 +130,9 @@ export const istft: Op<[nFft: number, options?: IstftOptions]> = /*@__PURE__*/ c
     if (x.shape[2] !== (half ? Math.floor(nFft / 2) + 1 : nFft))
       throw new ShapeError({ op: "istft", message: `input ${showShape(input.shape)} has ${x.shape[2]} frequencies, nFft is ${nFft}` });
     const norm = normalized ? "ortho" : "backward";
+    // A real signal comes from half a spectrum: of a whole one the other half is not looked at.
     const time =
-      half && !returnComplex
-        ? irfft(x, { n: nFft, dim: -1, norm })
-        : half
-          ? irfft(x, { n: nFft, dim: -1, norm })
-          : returnComplex
-            ? ifft(x, { dim: -1, norm })
-            : ifft(x, { dim: -1, norm }).real;
+      returnComplex && !half ? ifft(x, { dim: -1, norm }) : irfft(x.narrow(2, 0, Math.floor(nFft / 2) + 1), { n: nFft, dim: -1, norm });
     const count = time.shape[1]!;
     const total = nFft + hop * (count - 1);
     // Overlapping frames are added where they lie: the transpose of unfold.

@@ -1,10 +1,12 @@
 // Padding, resizing and rearranging of images and other grids.
+import { category } from "../core/dtype.ts";
 import { ArgumentError, ShapeError, showShape, ValueError } from "../core/errors.ts";
 import type { Tensor } from "../core/tensor.ts";
-import { rawFull } from "./copy.ts";
+import { rawFull, to } from "./copy.ts";
 import { tensor } from "./create.ts";
 import { composite, type Fn } from "./define.ts";
 import { pick } from "./indexing/select.ts";
+import { wide } from "./wide.ts";
 
 /**
  * Pads the last dimensions: `[left, right, top, bottom, …]`, the last dimension first; negative amounts cut.
@@ -23,6 +25,7 @@ export const pad: Fn<
         message: `${amounts.length} amounts for shape ${showShape(x.shape)}`,
         hint: "Two a dimension, from the last",
       });
+    if (!["constant", "reflect", "replicate", "circular"].includes(mode)) throw bad(mode);
     const sides = x.shape.map((_, d): [number, number] => {
       const k = 2 * (x.ndim - 1 - d);
       return [amounts[k] ?? 0, amounts[k + 1] ?? 0];
@@ -31,8 +34,10 @@ export const pad: Fn<
     if (shape.some((n) => n < 0))
       throw new ShapeError({ op: "pad", message: `pad ${showShape(amounts)} leaves a negative size of ${showShape(x.shape)}` });
     let inner = x;
+    // Reflections and repetitions are of the whole dimension: what negative amounts cut off is still seen by the other side.
+    const whole = mode === "reflect" || mode === "replicate";
     sides.forEach(([a, b], d) => {
-      if (a < 0 || b < 0) inner = inner.narrow(d, Math.max(0, -a), x.shape[d]! - Math.max(0, -a) - Math.max(0, -b));
+      if (!whole && (a < 0 || b < 0)) inner = inner.narrow(d, Math.max(0, -a), x.shape[d]! - Math.max(0, -a) - Math.max(0, -b));
     });
     if (mode === "constant") {
       const out = rawFull(shape, value, x.dtype, x.device);
@@ -45,8 +50,10 @@ export const pad: Fn<
     }
     return sides.reduce((y, [a, b], d) => {
       const n = y.shape[d]!;
-      const [left, right] = [Math.max(0, a), Math.max(0, b)];
+      const [left, right] = whole ? [a, b] : [Math.max(0, a), Math.max(0, b)];
       if (left === 0 && right === 0) return y;
+      if (n === 0)
+        throw new ShapeError({ op: "pad", message: `dimension ${d} of ${showShape(x.shape)} is empty`, hint: "Nothing can be repeated" });
       if (mode === "reflect" && (left >= n || right >= n))
         throw new ShapeError({
           op: "pad",
@@ -68,9 +75,7 @@ export const pad: Fn<
               : i
           : mode === "replicate"
             ? Math.min(n - 1, Math.max(0, i))
-            : mode === "circular"
-              ? ((i % n) + n) % n
-              : bad(mode);
+            : ((i % n) + n) % n;
       return pick(
         y,
         d,
@@ -79,9 +84,8 @@ export const pad: Fn<
     }, inner);
   },
 });
-const bad = (mode: string): never => {
-  throw new ArgumentError({ op: "pad", message: `mode ${JSON.stringify(mode)}`, hint: "Use constant, reflect, replicate or circular" });
-};
+const bad = (mode: string): ArgumentError =>
+  new ArgumentError({ op: "pad", message: `mode ${JSON.stringify(mode)}`, hint: "Use constant, reflect, replicate or circular" });
 
 /**
  * Channels to space: [..., C·r², H, W] → [..., C, H·r, W·r]. Shi et al. 2016.
@@ -182,11 +186,14 @@ export const interpolate: Fn<[input: Tensor, options: InterpolateOptions]> = /*@
     const outs = size !== undefined ? listOf(size) : ins.map((n, d) => Math.floor(n * factors![d]!));
     if (outs.length !== nd || outs.some((n) => !(n > 0)))
       throw new ValueError({ op: "interpolate", message: `output size ${showShape(outs)} for shape ${showShape(x.shape)}` });
-    let y = x;
-    outs.forEach((out, d) => {
-      const n = ins[d]!;
+    const nearest = mode === "nearest" || mode === "nearest-exact";
+    const integers = !nearest && category(x.dtype) < 2;
+    let y = nearest ? x : integers ? to(x, "float32") : wide(x);
+    // From the last dimension on: integers are rounded after each, and PyTorch begins with rows.
+    for (let d = nd - 1; d >= 0; d--) {
+      const [n, out] = [ins[d]!, outs[d]!];
       const scale = factors && !recompute ? 1 / factors[d]! : n / out;
-      if (mode === "nearest" || mode === "nearest-exact")
+      if (nearest)
         y = pick(
           y,
           d + 2,
@@ -205,8 +212,9 @@ export const interpolate: Fn<[input: Tensor, options: InterpolateOptions]> = /*@
           }),
         );
       else y = blend(y, d + 2, samples(n, out, scale, mode === "bicubic", alignCorners ?? false));
-    });
-    return y;
+      if (integers) y = y.round().clamp(0, 255);
+    }
+    return to(y, x.dtype);
   },
 });
 function samples(n: number, out: number, scale: number, cubic: boolean, align: boolean): Weights {

@@ -3,15 +3,16 @@
 import { category, isFloating } from "../../core/dtype.ts";
 import { ArgumentError, DTypeError } from "../../core/errors.ts";
 import { isTensor } from "../../core/tensor.ts";
-import type { PointwiseOp } from "../define.ts";
+import type { MixedOp, PointwiseOp } from "../define.ts";
 import { pointwise } from "../formula.ts";
 import type { TensorLike } from "../promote.ts";
-import { type Unary, type Binary, dtypeOf, refuse, notComplex } from "./entry.ts";
+import { type Binary, type Unary, type Mixed, dtypeOf, refuse, notComplex } from "./entry.ts";
 
 /** `input + alpha · other`. @example add(tensor([1, 2]), tensor([3, 4])) // => [4, 6] */
-export const add: PointwiseOp<[other: TensorLike, opts?: { alpha?: number }]> = /*@__PURE__*/ pointwise({
+export const add: MixedOp<[other: TensorLike, opts?: { alpha?: number }]> = /*@__PURE__*/ pointwise({
   torch: "add",
   operands: ["other"],
+  scalarFirst: true,
   defaults: { alpha: null as number | null },
   forward: ([a, b], o) => a!.add(o.alpha === null ? b! : b!.mul(o.alpha)),
   grad: (g, _x, _y, o) => [g, o.alpha === null ? g : g.mul(o.alpha)],
@@ -31,9 +32,10 @@ export const add: PointwiseOp<[other: TensorLike, opts?: { alpha?: number }]> = 
   ],
 });
 /** `input - alpha · other`. @example sub(tensor([5, 7]), 2) // => [3, 5] */
-export const sub: PointwiseOp<[other: TensorLike, opts?: { alpha?: number }]> = /*@__PURE__*/ pointwise({
+export const sub: MixedOp<[other: TensorLike, opts?: { alpha?: number }]> = /*@__PURE__*/ pointwise({
   torch: "sub",
   operands: ["other"],
+  scalarFirst: true,
   defaults: { alpha: null as number | null },
   forward: ([a, b], o) => a!.sub(o.alpha === null ? b! : b!.mul(o.alpha)),
   grad: (g, _x, _y, o) => [g, o.alpha === null ? g.neg() : g.mul(o.alpha).neg()],
@@ -54,9 +56,10 @@ export const rsub: PointwiseOp<[other: TensorLike, opts?: { alpha?: number }]> =
   check: refuse("rsub", (d) => d === "bool", "bool cannot be subtracted", "Use logicalXor"),
 });
 /** `input · other`. @example mul(tensor([1, 2]), tensor([3, 4])) // => [3, 8] */
-export const mul: Binary = /*@__PURE__*/ pointwise({
+export const mul: Mixed = /*@__PURE__*/ pointwise({
   torch: "mul",
   operands: ["other"],
+  scalarFirst: true,
   forward: ([a, b]) => a!.mul(b!),
   grad: (g, [a, b]) => [g.mul(b!.conj()), g.mul(a!.conj())],
   samples: (r) => [
@@ -67,9 +70,10 @@ export const mul: Binary = /*@__PURE__*/ pointwise({
   errors: [[(r) => [r.normal(2, 3), r.normal(2)], "ShapeError"]],
 });
 /** `input / other`; `roundingMode` `"trunc"` or `"floor"` rounds the quotient. @example div(tensor([1, 2]), 2) // => [0.5, 1] */
-export const div: PointwiseOp<[other: TensorLike, opts?: { roundingMode?: "trunc" | "floor" | null }]> = /*@__PURE__*/ pointwise({
+export const div: MixedOp<[other: TensorLike, opts?: { roundingMode?: "trunc" | "floor" | null }]> = /*@__PURE__*/ pointwise({
   torch: "div",
   operands: ["other"],
+  scalarFirst: true,
   defaults: { roundingMode: null as string | null },
   promote: (o) => (o.roundingMode === null ? "float" : "keep"),
   forward: ([a, b], o) => (o.roundingMode === "floor" ? a!.floorDivide(b!) : o.roundingMode === "trunc" ? a!.div(b!).trunc() : a!.div(b!)),
@@ -85,20 +89,22 @@ export const div: PointwiseOp<[other: TensorLike, opts?: { roundingMode?: "trunc
   ],
 });
 /** The quotient rounded towards minus infinity. @example floorDivide(tensor([7, -7]), 2) // => [3, -4] */
-export const floorDivide: Binary = /*@__PURE__*/ pointwise({
+export const floorDivide: Mixed = /*@__PURE__*/ pointwise({
   torch: "floor_divide",
   operands: ["other"],
+  scalarFirst: true,
   forward: ([a, b]) => a!.floorDivide(b!),
   check: notComplex("floorDivide"),
 });
 /** `input ** other`. @example pow(tensor([1, 2, 3]), 2) // => [1, 4, 9] */
-export const pow: PointwiseOp<[exponent: TensorLike]> = /*@__PURE__*/ pointwise({
+export const pow: MixedOp<[exponent: TensorLike]> = /*@__PURE__*/ pointwise({
   torch: "pow",
   operands: ["exponent"],
+  scalarFirst: true,
   forward: ([a, b]) => a!.pow(b!),
   grad: (g, [a, b], y) => [
     g.mul(a!.pow(b!.sub(1)).mul(b!).conj()).mul(b!.ne(0)),
-    g.mul(y.mul(a!.log()).conj()).where(a!.ne(0).logicalOr(b!.lt(0)), 0),
+    g.mul(y.mul(a!.log()).conj()).where(a!.ne(0).logicalOr(y.isinf()).logicalOr(y.isnan()), 0),
   ],
   check: (xs) => {
     const [a, b] = xs as [TensorLike, TensorLike];
@@ -113,9 +119,10 @@ export const pow: PointwiseOp<[exponent: TensorLike]> = /*@__PURE__*/ pointwise(
   ],
 });
 /** The remainder with the sign of the divisor. @example remainder(tensor([-3, 3]), 2) // => [1, 1] */
-export const remainder: Binary = /*@__PURE__*/ pointwise({
+export const remainder: Mixed = /*@__PURE__*/ pointwise({
   torch: "remainder",
   operands: ["other"],
+  scalarFirst: true,
   forward: ([a, b]) => a!.remainder(b!),
   grad: (g, [a, b]) => [g, g.neg().mul(a!.floorDivide(b!))],
   check: notComplex("remainder"),
@@ -174,6 +181,7 @@ export const positive: Unary = /*@__PURE__*/ pointwise({
 /** `input²`. @example square(tensor([1, -3])) // => [1, 9] */
 export const square: Unary = /*@__PURE__*/ pointwise({
   torch: "square",
+  promote: "int",
   forward: ([x]) => x!.mul(x!),
   grad: (g, [x]) => [g.mul(x!.conj()).mul(2)],
   samples: (r) => [[r.normal(3, 4)]],

@@ -2,13 +2,15 @@
 import { category, type DType, isComplex } from "../../core/dtype.ts";
 import { DTypeError } from "../../core/errors.ts";
 import { isTensor } from "../../core/tensor.ts";
-import type { PointwiseOp } from "../define.ts";
+import type { MixedOp, PointwiseOp } from "../define.ts";
 import { scalarDtype, type TensorLike } from "../promote.ts";
 
 /** One operand. */
 export type Unary = PointwiseOp<[]>;
 /** Two operands, the second a tensor or a number. */
 export type Binary = PointwiseOp<[other: TensorLike]>;
+/** Two operands, one of them a tensor, the other a tensor or a number. */
+export type Mixed = MixedOp<[other: TensorLike]>;
 
 /** @internal The dtype that an operand brings. */
 export const dtypeOf = (x: TensorLike): DType => (isTensor(x) ? x.dtype : scalarDtype(x));

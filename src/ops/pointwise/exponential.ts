@@ -1,7 +1,7 @@
 // Exponentials, logarithms and roots.
 import type { PointwiseOp } from "../define.ts";
 import { pointwise } from "../formula.ts";
-import type { Unary, Binary } from "./entry.ts";
+import type { Binary, Mixed, Unary } from "./entry.ts";
 
 /** `e^input`. @example exp(tensor([0, 1])) // => [1, 2.7183] */
 export const exp: Unary = /*@__PURE__*/ pointwise({
@@ -111,9 +111,10 @@ export const logaddexp: Binary = /*@__PURE__*/ pointwise({
   grad: (g, [a, b], y) => [g.mul(a!.sub(y).exp()), g.mul(b!.sub(y).exp())],
 });
 /** `input · log(other)`, 0 where `input` is 0. @example xlogy(tensor([0, 2]), tensor([0, 1])) // => [0, 0] */
-export const xlogy: Binary = /*@__PURE__*/ pointwise({
+export const xlogy: Mixed = /*@__PURE__*/ pointwise({
   torch: "xlogy",
   operands: ["other"],
+  scalarFirst: true,
   promote: "float",
   forward: ([a, b]) => b!.where(b!.isnan(), a!.mul(0).where(a!.eq(0), a!.mul(b!.log()))),
   grad: (g, [a, b]) => [g.mul(0).where(a!.eq(0).logicalAnd(b!.le(0)), g.mul(b!.log())), g.mul(a!).div(b!)],
