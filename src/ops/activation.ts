@@ -1,4 +1,5 @@
 // Activation functions of torch.nn.functional. All are formulas; `{ inplace: true }` writes into the input.
+import { isComplex } from "../core/dtype.ts";
 import { ValueError } from "../core/errors.ts";
 import { normDim } from "../core/layout.ts";
 import type { Tensor } from "../core/tensor.ts";
@@ -7,6 +8,7 @@ import { fused } from "../kernel/fused.ts";
 import { composite, type Fn, type PointwiseOp, primitive } from "./define.ts";
 import { allocate, launch, offers } from "./launch.ts";
 import { pointwise } from "./formula.ts";
+import { needsFloats, needsNumbers, refuse } from "./pointwise/entry.ts";
 
 /** Options of activations. */
 export interface InplaceOption {
@@ -53,7 +55,8 @@ const geluFormula: PointwiseOp<[options?: { approximate?: "none" | "tanh" }]> = 
       ),
     ];
   },
-  check: (_x, o) => {
+  check: (xs, o) => {
+    needsFloats("gelu")(xs);
     if (o.approximate !== "none" && o.approximate !== "tanh")
       throw new ValueError({ op: "gelu", message: `approximate is ${JSON.stringify(o.approximate)}`, hint: 'Use "none" or "tanh"' });
   },
@@ -96,6 +99,7 @@ export const gelu: Fn<[input: Tensor, options?: { approximate?: "none" | "tanh" 
 /** `x · sigmoid(x)`. @example silu(tensor([0.5])) // => [0.3112] */
 export const silu: Activation = /*@__PURE__*/ pointwise({
   torch: "nn.functional.silu",
+  check: needsNumbers("silu"),
   inplaceOption: true,
   forward: ([x]) => x!.mul(x!.sigmoid()),
   grad: (g, [x]) => {
@@ -107,6 +111,7 @@ export const silu: Activation = /*@__PURE__*/ pointwise({
 /** `x` for x > 0, else `negativeSlope · x`. @example leakyRelu(tensor([-1.5, 3])) // => [-0.015, 3] */
 export const leakyRelu: PointwiseOp<[negativeSlope?: number | { negativeSlope?: number; inplace?: boolean }]> = /*@__PURE__*/ pointwise({
   torch: "nn.functional.leaky_relu",
+  check: needsFloats("leakyRelu"),
   inplaceOption: true,
   defaults: { negativeSlope: 0.01 },
   forward: ([x], o) => x!.where(x!.gt(0), x!.mul(o.negativeSlope)),
@@ -116,6 +121,7 @@ export const leakyRelu: PointwiseOp<[negativeSlope?: number | { negativeSlope?: 
 /** `x` for x > 0, else `alpha (e^x - 1)`. @example elu(tensor([0.5])) // => [0.5] */
 export const elu: PointwiseOp<[alpha?: number | { alpha?: number; inplace?: boolean }]> = /*@__PURE__*/ pointwise({
   torch: "nn.functional.elu",
+  check: needsFloats("elu"),
   inplaceOption: true,
   defaults: { alpha: 1 },
   forward: ([x], o) => x!.where(x!.gt(0), x!.minimum(0).expm1().mul(o.alpha)),
@@ -127,6 +133,7 @@ const SELU_SCALE = 1.0507009873554805;
 /** Self-normalising `elu`. Klambauer et al. 2017. @example selu(tensor([1.5])) // => [1.5761] */
 export const selu: Activation = /*@__PURE__*/ pointwise({
   torch: "nn.functional.selu",
+  check: needsFloats("selu"),
   inplaceOption: true,
   forward: ([x]) =>
     x!.mul(SELU_SCALE).where(
@@ -141,6 +148,7 @@ export const selu: Activation = /*@__PURE__*/ pointwise({
 /** `max(0, x) + min(0, alpha (e^(x/alpha) - 1))`. @example celu(tensor([0.5])) // => [0.5] */
 export const celu: PointwiseOp<[alpha?: number | { alpha?: number; inplace?: boolean }]> = /*@__PURE__*/ pointwise({
   torch: "nn.functional.celu",
+  check: needsFloats("celu"),
   inplaceOption: true,
   defaults: { alpha: 1 },
   forward: ([x], o) => x!.where(x!.gt(0), x!.div(o.alpha).minimum(0).expm1().mul(o.alpha)),
@@ -149,6 +157,7 @@ export const celu: PointwiseOp<[alpha?: number | { alpha?: number; inplace?: boo
 /** Smooth relu: `log(1 + e^(beta x)) / beta`; linear above `threshold`. @example softplus(tensor([0.5])) // => [0.9741] */
 export const softplus: PointwiseOp<[beta?: number | { beta?: number; threshold?: number }, threshold?: number]> = /*@__PURE__*/ pointwise({
   torch: "nn.functional.softplus",
+  check: needsFloats("softplus"),
   defaults: { beta: 1, threshold: 20 },
   forward: ([x], o) => {
     const z = x!.mul(o.beta);
@@ -168,7 +177,8 @@ export const hardtanh: PointwiseOp<[minVal?: number | { minVal?: number; maxVal?
     defaults: { minVal: -1, maxVal: 1 },
     forward: ([x], o) => x!.maximum(o.minVal).minimum(o.maxVal),
     grad: (g, [x], _y, o) => [g.where(x!.le(o.minVal).logicalOr(x!.ge(o.maxVal)).logicalNot(), 0)],
-    check: (_x, o) => {
+    check: (xs, o) => {
+      refuse("hardtanh", (d) => d === "bool" || isComplex(d), "needs real numbers", "Cast first")(xs);
       if (o.minVal > o.maxVal) throw new ValueError({ op: "hardtanh", message: `minVal ${o.minVal} is above maxVal ${o.maxVal}` });
     },
     samples: (r) => [[r.normal(3, 4)]],
@@ -176,6 +186,7 @@ export const hardtanh: PointwiseOp<[minVal?: number | { minVal?: number; maxVal?
 /** `min(max(0, x), 6)`. @example relu6(tensor([7.5])) // => [6] */
 export const relu6: Activation = /*@__PURE__*/ pointwise({
   torch: "nn.functional.relu6",
+  check: refuse("relu6", (d) => d === "bool" || isComplex(d), "needs real numbers", "Cast first"),
   inplaceOption: true,
   forward: ([x]) => x!.maximum(0).minimum(6),
   grad: (g, [x]) => [g.mul(x!.gt(0).logicalAnd(x!.lt(6)))],
@@ -183,6 +194,7 @@ export const relu6: Activation = /*@__PURE__*/ pointwise({
 /** `x · tanh(softplus(x))`. Misra 2019. @example mish(tensor([0.5])) // => [0.3752] */
 export const mish: Activation = /*@__PURE__*/ pointwise({
   torch: "nn.functional.mish",
+  check: needsFloats("mish"),
   inplaceOption: true,
   forward: ([x]) => x!.mul(x!.maximum(0).add(x!.abs().neg().exp().log1p()).tanh()),
   grad: (g, [x]) => {
@@ -193,6 +205,7 @@ export const mish: Activation = /*@__PURE__*/ pointwise({
 /** `x · relu6(x + 3) / 6`. @example hardswish(tensor([1.5])) // => [1.125] */
 export const hardswish: Activation = /*@__PURE__*/ pointwise({
   torch: "nn.functional.hardswish",
+  check: needsFloats("hardswish"),
   inplaceOption: true,
   forward: ([x]) => x!.mul(x!.add(3).maximum(0).minimum(6)).div(6),
   grad: (g, [x]) => [g.mul(x!.div(3).add(0.5)).where(x!.gt(-3).logicalAnd(x!.lt(3)), g.mul(x!.ge(3)))],
@@ -200,6 +213,7 @@ export const hardswish: Activation = /*@__PURE__*/ pointwise({
 /** `relu6(x + 3) / 6`. @example hardsigmoid(tensor([1.5])) // => [0.75] */
 export const hardsigmoid: Activation = /*@__PURE__*/ pointwise({
   torch: "nn.functional.hardsigmoid",
+  check: needsFloats("hardsigmoid"),
   inplaceOption: true,
   forward: ([x]) => x!.add(3).maximum(0).minimum(6).div(6),
   grad: (g, [x]) => [g.div(6).mul(x!.gt(-3).logicalAnd(x!.lt(3)))],
@@ -207,6 +221,7 @@ export const hardsigmoid: Activation = /*@__PURE__*/ pointwise({
 /** `x` where |x| > lambd, else 0. @example hardshrink(tensor([0.25, 0.75])) // => [0, 0.75] */
 export const hardshrink: PointwiseOp<[lambd?: number | { lambd?: number }]> = /*@__PURE__*/ pointwise({
   torch: "nn.functional.hardshrink",
+  check: needsFloats("hardshrink"),
   defaults: { lambd: 0.5 },
   forward: ([x], o) => x!.where(x!.abs().le(o.lambd).logicalNot(), 0),
   grad: (g, [x], _y, o) => [g.where(x!.abs().le(o.lambd).logicalNot(), 0)],
@@ -215,7 +230,8 @@ export const hardshrink: PointwiseOp<[lambd?: number | { lambd?: number }]> = /*
 export const softshrink: PointwiseOp<[lambd?: number | { lambd?: number }]> = /*@__PURE__*/ pointwise({
   torch: "nn.functional.softshrink",
   defaults: { lambd: 0.5 },
-  check: (_x, o) => {
+  check: (xs, o) => {
+    needsFloats("softshrink")(xs);
     if (!(o.lambd >= 0)) throw new ValueError({ op: "softshrink", message: `lambd is ${o.lambd}`, hint: "It must be >= 0" });
   },
   forward: ([x], o) => x!.sub(o.lambd).where(x!.gt(o.lambd), x!.add(o.lambd).where(x!.mul(-1).gt(o.lambd), x!.mul(0))),
@@ -243,6 +259,7 @@ export const softsign: Activation = /*@__PURE__*/ pointwise({
 /** `log(sigmoid(x))`. @example logsigmoid(tensor([0.5])) // => [-0.4741] */
 export const logsigmoid: Activation = /*@__PURE__*/ pointwise({
   torch: "nn.functional.logsigmoid",
+  check: needsFloats("logsigmoid"),
   forward: ([x]) => x!.minimum(0).sub(x!.abs().neg().exp().log1p()),
   grad: (g, [x]) => [g.mul(x!.neg().sigmoid())],
 });

@@ -1,12 +1,12 @@
 // Losses of torch.nn.functional. `reduction` is "mean" (default), "sum" or "none".
 import type { Context } from "../autograd/function.ts";
-import { isFloating } from "../core/dtype.ts";
+import { isComplex, isFloating } from "../core/dtype.ts";
 import { ArgumentError, DTypeError, IndexError, ShapeError, showShape, ValueError } from "../core/errors.ts";
 import { sameShape } from "../core/layout.ts";
 import { isGradEnabled } from "../core/mode.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { fused } from "../kernel/fused.ts";
-import { composite, type Fn, primitive } from "./define.ts";
+import { composite, type Fn, jsName, primitive } from "./define.ts";
 import { allocate, launch, offers } from "./launch.ts";
 import { logsigmoid } from "./activation.ts";
 import { logSoftmax } from "./softmax.ts";
@@ -37,6 +37,15 @@ function reduced(op: string, x: Tensor, reduction: string): Tensor {
   if (reduction === "none") return x;
   throw new ArgumentError({ op, message: `reduction is ${JSON.stringify(reduction)}`, hint: 'Use "mean", "sum" or "none"' });
 }
+function real(op: string, ...xs: Tensor[]): void {
+  for (const x of xs)
+    if (isComplex(x.dtype))
+      throw new DTypeError({
+        op,
+        message: `${x.dtype} of shape ${showShape(x.shape)}`,
+        hint: "The loss is one of real numbers: use .abs() or viewAsReal",
+      });
+}
 const NAMES = ["input", "target", "sizeAverage", "reduce", "reduction"];
 const simple = (torch: string, f: (x: Tensor, t: Tensor) => Tensor): Pairwise =>
   composite({
@@ -45,11 +54,14 @@ const simple = (torch: string, f: (x: Tensor, t: Tensor) => Tensor): Pairwise =>
     forward: (x: Tensor, t: Tensor, sizeAverage?: boolean, reduce?: boolean, given = "mean", weight?: Tensor) => {
       const reduction = modern(given, sizeAverage, reduce);
       const l = f(x, t);
-      return reduced(torch, weight ? l.mul(weight) : l, reduction);
+      return reduced(jsName(torch), weight ? l.mul(weight) : l, reduction);
     },
   });
 /** Squared error. @example mseLoss(tensor([1.5]), tensor([0.5])) // => 1 */
-export const mseLoss: Pairwise = /*@__PURE__*/ simple("nn.functional.mse_loss", (x, t) => x.sub(t).square());
+export const mseLoss: Pairwise = /*@__PURE__*/ simple("nn.functional.mse_loss", (x, t) => {
+  real("mseLoss", x, t);
+  return x.sub(t).square();
+});
 /** Absolute error. @example l1Loss(tensor([1.5]), tensor([0.25])) // => 1.25 */
 export const l1Loss: Pairwise = /*@__PURE__*/ simple("nn.functional.l1_loss", (x, t) => x.sub(t).abs());
 /**
@@ -62,6 +74,7 @@ export const smoothL1Loss: Pairwise<Omit<LossOptions, "weight"> & { beta?: numbe
   params: [...NAMES, "beta"],
   forward: (x: Tensor, t: Tensor, sizeAverage?: boolean, reduce?: boolean, given = "mean", beta = 1) => {
     const reduction = modern(given, sizeAverage, reduce);
+    real("smoothL1Loss", x, t);
     if (!(beta >= 0)) throw new ValueError({ op: "smoothL1Loss", message: `beta is ${beta}`, hint: "It must be >= 0" });
     const d = x.sub(t).abs();
     return reduced(
@@ -84,6 +97,7 @@ export const huberLoss: Pairwise<Pick<LossOptions, "reduction" | "weight"> & { d
   torch: "nn.functional.huber_loss",
   params: ["input", "target", "reduction", "delta", "weight"],
   forward: (x: Tensor, t: Tensor, reduction = "mean", delta = 1, weight?: Tensor) => {
+    real("huberLoss", x, t);
     if (!(delta > 0)) throw new ValueError({ op: "huberLoss", message: `delta is ${delta}`, hint: "It must be > 0" });
     const d = x.sub(t).abs();
     const l = d
@@ -103,6 +117,7 @@ export const klDiv: Pairwise<Omit<LossOptions, "reduction" | "weight"> & { reduc
     params: [...NAMES, "logTarget"],
     forward: (x: Tensor, t: Tensor, sizeAverage?: boolean, reduce?: boolean, given = "mean", logTarget = false) => {
       const reduction = modern(given, sizeAverage, reduce);
+      real("klDiv", x, t);
       const l = logTarget ? t.exp().mul(t.sub(x)) : xlogy(t, t).sub(t.mul(x));
       return reduction === "batchmean" ? l.sum().div(Math.max(1, x.shape[0] ?? 1)) : reduced("klDiv", l, reduction);
     },
@@ -117,6 +132,7 @@ export const binaryCrossEntropy: Pairwise = /*@__PURE__*/ composite({
   params: ["input", "target", "weight", "sizeAverage", "reduce", "reduction"],
   forward: (x: Tensor, t: Tensor, weight?: Tensor, sizeAverage?: boolean, reduce?: boolean, given = "mean") => {
     const reduction = modern(given, sizeAverage, reduce);
+    real("binaryCrossEntropy", x, t);
     if (!sameShape(x.shape, t.shape))
       throw new ShapeError({
         op: "binaryCrossEntropy",
@@ -147,6 +163,7 @@ export const binaryCrossEntropyWithLogits: Pairwise<LossOptions & { posWeight?: 
   params: ["input", "target", "weight", "sizeAverage", "reduce", "reduction", "posWeight"],
   forward: (x: Tensor, t: Tensor, weight?: Tensor, sizeAverage?: boolean, reduce?: boolean, given = "mean", posWeight?: Tensor) => {
     const reduction = modern(given, sizeAverage, reduce);
+    real("binaryCrossEntropyWithLogits", x, t);
     if (!sameShape(x.shape, t.shape))
       throw new ShapeError({
         op: "binaryCrossEntropyWithLogits",
@@ -187,6 +204,7 @@ export const nllLoss: Fn<[input: Tensor, target: Tensor, options?: NllOptions]> 
   params: ["input", "target", "weight", "sizeAverage", "ignoreIndex", "reduce", "reduction"],
   forward: (x: Tensor, t: Tensor, weight?: Tensor, sizeAverage?: boolean, ignoreIndex = -100, reduce?: boolean, given = "mean") => {
     const reduction = modern(given, sizeAverage, reduce);
+    real("nllLoss", x);
     checkClasses("nllLoss", x, t);
     const flat = byClass(x.ndim === 1 ? x.unsqueeze(0) : x);
     const classes = t.long().reshape([-1]);

@@ -251,7 +251,7 @@ const affine = /*@__PURE__*/ primitive<(x: Tensor, w: Tensor, b: Tensor | null) 
     const rows = g.reshape([-1, g.shape.at(-1)!]);
     return [
       w ? foldRows(g, isComplex(w.dtype) ? w.conj() : w) : null,
-      x ? mmBatched(H(rows), x.reshape([-1, x.shape.at(-1)!])) : null,
+      x ? mmBatched(rows.transpose(0, 1), x.reshape([-1, x.shape.at(-1)!]).conj()) : null,
       ctx.needsInputGrad[2] ? rows.sum(0) : null,
     ];
   },

@@ -51,7 +51,20 @@ const getter = (name: string, f: (x: Tensor) => unknown): void => {
 };
 
 // ---- ops from the tables
-for (const module of [elementwise, activations, shapes, copies, reductions, products, indexing, joins, softmaxes, extra, spectra, algebra]) {
+for (const module of [
+  elementwise,
+  activations,
+  shapes,
+  copies,
+  reductions,
+  products,
+  indexing,
+  joins,
+  softmaxes,
+  extra,
+  spectra,
+  algebra,
+]) {
   for (const [name, value] of Object.entries(module)) {
     if (typeof value !== "function" || !("op" in value)) continue;
     const f = value as unknown as Op<never[]>;

@@ -1,7 +1,7 @@
 // Normalisations of torch.nn.functional.
 import type { Context } from "../autograd/function.ts";
-import { isHalf } from "../core/dtype.ts";
-import { ShapeError, showShape, ValueError } from "../core/errors.ts";
+import { isComplex, isHalf } from "../core/dtype.ts";
+import { DTypeError, ShapeError, showShape, ValueError } from "../core/errors.ts";
 import { sameShape } from "../core/layout.ts";
 import { isGradEnabled, noGrad } from "../core/mode.ts";
 import type { Tensor } from "../core/tensor.ts";
@@ -60,6 +60,10 @@ function rowsGradient(g: Tensor, x: Tensor, weight: Tensor | null, hasBias: bool
   return [gx, ...(weight ? [g.mul(xhat).sum(0)] : []), ...(hasBias ? [g.sum(0)] : [])];
 }
 
+function noComplex(op: string, x: Tensor): void {
+  if (isComplex(x.dtype))
+    throw new DTypeError({ op, message: `${x.dtype} of shape ${showShape(x.shape)}`, hint: "Real numbers only: use viewAsReal" });
+}
 function normalized(op: string, x: Tensor, shape: readonly number[], weight: Tensor | undefined, bias: Tensor | undefined): void {
   if (shape.length === 0 || !sameShape(x.shape.slice(-shape.length), shape) || x.ndim < shape.length) {
     throw new ShapeError({
@@ -94,6 +98,7 @@ export const layerNorm: Fn<
   torch: "nn.functional.layer_norm",
   params: ["input", "normalizedShape", "weight", "bias", "eps"],
   forward: (x: Tensor, shape: readonly number[], weight?: Tensor, bias?: Tensor, eps = 1e-5) => {
+    noComplex("layerNorm", x);
     normalized("layerNorm", x, shape, weight, bias);
     if (isHalf(x.dtype)) return to(layerNorm(wide(x), shape, wide(weight) ?? null, wide(bias) ?? null, eps), x.dtype);
     const n = shape.reduce((a, b) => a * b, 1);
@@ -160,6 +165,7 @@ export const batchNorm: Fn<
     momentum = 0.1,
     eps = 1e-5,
   ) => {
+    noComplex("batchNorm", x);
     if (x.ndim === 1 && x.layout.numel === 0) return x.clone();
     if (x.ndim < 2) throw new ShapeError({ op: "batchNorm", message: `input ${showShape(x.shape)}`, hint: "It needs [N, C, …]" });
     const c = x.shape[1]!;
@@ -224,6 +230,7 @@ export const groupNorm: Fn<[input: Tensor, numGroups: number, weight?: Tensor | 
           message: `${c} channels of ${showShape(x.shape)} in ${groups} groups`,
           hint: "The number of channels must be divisible by the groups",
         });
+      noComplex("groupNorm", x);
       if (x.layout.numel === 0) return x.clone();
       if (isHalf(x.dtype)) return to(groupNorm(wide(x), groups, wide(weight) ?? null, wide(bias) ?? null, eps), x.dtype);
       const flat = x.reshape([x.shape[0]!, groups, -1]);

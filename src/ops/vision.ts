@@ -1,6 +1,6 @@
 // Padding, resizing and rearranging of images and other grids.
 import { category } from "../core/dtype.ts";
-import { ArgumentError, ShapeError, showShape, ValueError } from "../core/errors.ts";
+import { ArgumentError, DTypeError, ShapeError, showShape, ValueError } from "../core/errors.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { rawFull, to } from "./copy.ts";
 import { tensor } from "./create.ts";
@@ -188,6 +188,12 @@ export const interpolate: Fn<[input: Tensor, options: InterpolateOptions]> = /*@
       throw new ValueError({ op: "interpolate", message: `output size ${showShape(outs)} for shape ${showShape(x.shape)}` });
     const nearest = mode === "nearest" || mode === "nearest-exact";
     const integers = !nearest && category(x.dtype) < 2;
+    if (integers && x.dtype !== "uint8")
+      throw new DTypeError({
+        op: "interpolate",
+        message: `mode ${mode} of ${x.dtype} ${showShape(x.shape)}`,
+        hint: "Cast with .float() first",
+      });
     let y = nearest ? x : integers ? to(x, "float32") : wide(x);
     // From the last dimension on: integers are rounded after each, and PyTorch begins with rows.
     for (let d = nd - 1; d >= 0; d--) {

@@ -15,7 +15,7 @@ export const nonzero: Op<[options?: { asTuple?: boolean }], Tensor> = /*@__PURE_
     if (asTuple && x.ndim === 0) return nonzeroParts(x.reshape([1]));
     const parts = nonzeroParts(x);
     if (asTuple) return parts;
-    const n = parts[0]?.layout.numel ?? (x.ndim === 0 && x.itemSync() ? 1 : 0);
+    const n = parts[0]?.layout.numel ?? (x.detach().ne(0).itemSync() ? 1 : 0);
     const out = allocate([n, x.ndim], "int64", x.storage.device);
     parts.forEach((p, d) => {
       if (n > 0) launch("nonzero", { kind: "copy" }, [window(out, layoutOf([n], [x.ndim], d))], [p]);

@@ -136,7 +136,10 @@ export const indexFill: Op<[dim: number, index: Tensor, value: TensorLike]> = /*
       rawFull([index.layout.numel], true, "bool", x.device),
       "set",
     );
-    return x.maskedFill(hit.reshape(x.shape.map((_, k) => (k === d ? -1 : 1))), isTensor(value) ? to(value, x.dtype) : value);
+    return x.maskedFill(
+      hit.reshape(x.shape.map((_, k) => (k === d ? -1 : 1))),
+      isTensor(value) ? to(value, x.dtype) : rawFull([], value, x.dtype, x.device),
+    );
   },
 });
 

@@ -1,5 +1,5 @@
 // What the entries of this folder share: their types, and the checks that refuse dtypes.
-import { category, type DType, isComplex } from "../../core/dtype.ts";
+import { category, type DType, isComplex, isFloating } from "../../core/dtype.ts";
 import { DTypeError } from "../../core/errors.ts";
 import { isTensor } from "../../core/tensor.ts";
 import type { MixedOp, PointwiseOp } from "../define.ts";
@@ -26,3 +26,8 @@ export const refuse =
 export const notFloat = (op: string): Check => refuse(op, (d) => category(d) >= 2, "needs integers or bool", 'Cast with .to("int64")');
 /** @internal Refuses complex operands. */
 export const notComplex = (op: string): Check => refuse(op, isComplex, "complex numbers have no order", "Use .abs() or .real");
+/** @internal Refuses all but floating operands. */
+export const needsFloats = (op: string): Check => refuse(op, (d) => !isFloating(d), "needs floating operands", "Cast with .float() first");
+/** @internal Refuses integers and bool. */
+export const needsNumbers = (op: string): Check =>
+  refuse(op, (d) => category(d) < 2, "needs floating or complex operands", "Cast with .float() first");
