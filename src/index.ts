@@ -42,6 +42,7 @@ export { version } from "./core/version.ts";
 export { Tensor, isTensor } from "./core/tensor.ts";
 export type { DType, TypedArray } from "./core/dtype.ts";
 export { getDefaultDtype, setDefaultDtype, promoteTypes, canCast } from "./core/dtype.ts";
+export { type FloatInfo, finfo, iinfo, type IntInfo } from "./core/limits.ts";
 export { getDefaultDevice, setDefaultDevice, deviceNames } from "./core/device.ts";
 export {
   detectAnomaly,
@@ -51,9 +52,10 @@ export {
   isGradEnabled,
   isInferenceModeEnabled,
   noGrad,
+  setDetectAnomaly,
   setGradEnabled,
 } from "./core/mode.ts";
-export { Generator, defaultGenerator, manualSeed, initialSeed, seed } from "./core/rng.ts";
+export { Generator, type GeneratorState, defaultGenerator, getRngState, manualSeed, initialSeed, seed, setRngState } from "./core/rng.ts";
 export { type ComplexScalar, resultType, type Scalar, type TensorLike } from "./ops/promote.ts";
 export type { Fn, Op, OpInfo, PointwiseOp } from "./ops/define.ts";
 export type { Item, Nested } from "./ops/host.ts";
@@ -140,7 +142,7 @@ export const complex64 = "complex64" as const;
 /** Complex numbers of two float64. */
 export const complex128 = "complex128" as const;
 export * as nn from "./nn/index.ts";
-export * as autograd from "./autograd/index.ts";
+export * as autograd from "./testing/autograd.ts";
 export * as optim from "./optim/index.ts";
 export * as io from "./io/index.ts";
 export * as testing from "./testing/index.ts";

@@ -68,6 +68,10 @@ export const inferenceMode = <R>(fn: () => R): R =>
     true,
     () => noGrad(fn),
   );
+/** Turns anomaly detection on or off from here on. @example (setDetectAnomaly(false), isAnomalyEnabled()) // => false */
+export function setDetectAnomaly(on: boolean): void {
+  anomaly = on;
+}
 /**
  * Records creation stacks and stops backward at the first NaN, naming the operation that made it. Slow: for debugging.
  * @example

@@ -5,6 +5,13 @@ const N = 624;
 const M = 397;
 const TWO_PI = 2 * Math.PI;
 
+/** The state of a generator, as plain data. */
+export interface GeneratorState {
+  readonly state: readonly number[];
+  readonly next: number;
+  readonly seed: string;
+  readonly cached: number | null;
+}
 /**
  * A source of random numbers: Matsumoto and Nishimura's mt19937, seeded as PyTorch's CPU generator.
  * @example new Generator().manualSeed(0).random32() // => 2357136044
@@ -50,11 +57,11 @@ export class Generator {
   }
 
   /** Everything that determines the draws to come, as plain data. */
-  getState(): { state: number[]; next: number; seed: string; cached: number | null } {
+  getState(): GeneratorState {
     return { state: [...this.#state], next: this.#next, seed: this.#seed.toString(), cached: this.#cached };
   }
   /** Continues from a state. @throws ValueError when it is not one. */
-  setState(s: { state: readonly number[]; next: number; seed: string; cached: number | null }): this {
+  setState(s: GeneratorState): this {
     if (!Array.isArray(s.state) || s.state.length !== N || !(s.next >= 0 && s.next <= N)) {
       throw new ValueError({ op: "setState", message: "this is no generator state", hint: "Pass what getState() returned" });
     }
@@ -118,6 +125,20 @@ export const defaultGenerator: Generator = /*@__PURE__*/ new Generator();
 
 /** Seeds the default generator; the same seed gives PyTorch's numbers. @example manualSeed(0).initialSeed() // => 0n */
 export const manualSeed = (seed: number | bigint): Generator => defaultGenerator.manualSeed(seed);
+/** The state of the default generator, for `setRngState`. @example (manualSeed(7), getRngState().seed) // => "7" */
+export const getRngState = (): GeneratorState => defaultGenerator.getState();
+/**
+ * Puts the default generator back into a state that `getRngState` gave.
+ * @throws ValueError for anything else
+ * @example
+ * const state = getRngState();
+ * const first = rand(3);
+ * setRngState(state);
+ * equal(rand(3), first) // => true
+ */
+export const setRngState = (state: GeneratorState): void => {
+  defaultGenerator.setState(state);
+};
 /** The seed of the default generator. @example (manualSeed(7), initialSeed()) // => 7n */
 export const initialSeed = (): bigint => defaultGenerator.initialSeed();
 /** Seeds the default generator from the system's randomness. @example seed() === initialSeed() // => true */

@@ -1,6 +1,7 @@
 // torch.nn.functional.
 export { linear } from "../ops/matmul.ts";
 export * from "../ops/activation.ts";
+export * from "../ops/activation-inplace.ts";
 export { relu, sigmoid, tanh } from "../ops/pointwise/index.ts";
 export { softmax, logSoftmax, type SoftmaxOptions } from "../ops/softmax.ts";
 export * from "../ops/norm.ts";

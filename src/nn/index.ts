@@ -1,8 +1,6 @@
 // torch.nn.
 export {
   cloneModule,
-  type ForwardHook,
-  type ForwardPreHook,
   isModule,
   isParameter,
   type KeyReport,
@@ -10,6 +8,7 @@ export {
   Parameter,
   type StateDict,
 } from "./module.ts";
+export type { BackwardHook, BackwardPreHook, ForwardHook, ForwardPreHook, Gradients } from "./hooks.ts";
 export { Identity, Linear, Flatten, Unflatten, type FactoryOptions } from "./linear.ts";
 export * from "./conv.ts";
 export * from "./norm.ts";

@@ -1,4 +1,5 @@
 // Initialisers, torch.nn.init. All write in place, outside the graph, and return the tensor.
+import { bindArgs } from "../ops/define.ts";
 import { ShapeError, showShape, ValueError } from "../core/errors.ts";
 import { noGrad } from "../core/mode.ts";
 import type { Generator } from "../core/rng.ts";
@@ -57,13 +58,50 @@ const checkRank = (op: string, t: Tensor, ranks: readonly number[]): void => {
     throw new ShapeError({ op, message: `shape ${showShape(t.shape)}`, hint: `It needs ${ranks.join(", ")} dimensions` });
 };
 
+// Positional arguments and a trailing options object alike.
+const bound = <T extends unknown[]>(op: string, names: readonly string[], args: readonly unknown[]): T =>
+  bindArgs(op, [...names, "generator"], args) as T;
+type Source = Generator | null | undefined;
+
 /** Uniform in [a, b) (default [0, 1)). @example (manualSeed(0), nn.init.uniform_(ones(2))) // => [0.4963, 0.7682] */
-export const uniform_ = (t: Tensor, a = 0, b = 1, o: InitOptions = {}): Tensor => noGrad(() => t.uniform_(a, b, o));
+export function uniform_(
+  t: Tensor,
+  ...args: [a?: number | (InitOptions & { a?: number; b?: number }), b?: number | InitOptions, options?: InitOptions]
+): Tensor {
+  const [a = 0, b = 1, generator] = bound<[number?, number?, Source?]>("uniform_", ["a", "b"], args);
+  return noGrad(() => t.uniform_(a, b, { generator: generator ?? null }));
+}
 /** Normal with a mean (default 0) and a standard deviation (default 1). @example (manualSeed(0), nn.init.normal_(ones(2))) // => [1.541, -0.2934] */
-export const normal_ = (t: Tensor, mean = 0, std = 1, o: InitOptions = {}): Tensor => noGrad(() => t.normal_(mean, std, o));
+export function normal_(
+  t: Tensor,
+  ...args: [mean?: number | (InitOptions & { mean?: number; std?: number }), std?: number | InitOptions, options?: InitOptions]
+): Tensor {
+  const [mean = 0, std = 1, generator] = bound<[number?, number?, Source?]>("normal_", ["mean", "std"], args);
+  return noGrad(() => t.normal_(mean, std, { generator: generator ?? null }));
+}
+/** Options of `truncNormal_`. */
+export interface TruncNormalOptions extends InitOptions {
+  /** Mean before cutting (default 0). */
+  mean?: number;
+  /** Standard deviation before cutting (default 1). */
+  std?: number;
+  /** Least value (default -2). */
+  a?: number;
+  /** Greatest value (default 2). */
+  b?: number;
+}
 /** Normal, drawn within [a, b] (default ±2). @example (manualSeed(0), nn.init.truncNormal_(ones(2))) // => [1.541, -0.2934] */
-export const truncNormal_ = (t: Tensor, mean = 0, std = 1, a = -2, b = 2, o: InitOptions = {}): Tensor =>
-  noGrad(() => {
+export function truncNormal_(
+  t: Tensor,
+  ...args: [mean?: number | TruncNormalOptions, std?: number | TruncNormalOptions, a?: number, b?: number, options?: InitOptions]
+): Tensor {
+  const [mean = 0, std = 1, a = -2, b = 2, generator] = bound<[number?, number?, number?, number?, Source?]>(
+    "truncNormal_",
+    ["mean", "std", "a", "b"],
+    args,
+  );
+  const o = { generator: generator ?? null };
+  return noGrad(() => {
     if (t.device === "meta") return t;
     const cdf = (x: number): number =>
       (1 +
@@ -94,6 +132,7 @@ export const truncNormal_ = (t: Tensor, mean = 0, std = 1, a = -2, b = 2, o: Ini
     }
     return t;
   });
+}
 /** One value everywhere. @example nn.init.constant_(zeros(2), 1.5) // => [1.5, 1.5] */
 export const constant_ = (t: Tensor, value: number): Tensor => noGrad(() => t.fill_(value));
 /** Ones. @example nn.init.ones_(zeros(2)) // => [1, 1] */
@@ -109,7 +148,8 @@ export const eye_ = (t: Tensor): Tensor => {
  * Keeps channels as they are through a convolution: 1 in the middle of the kernel of each channel's own.
  * @example nn.init.dirac_(ones(1, 1, 3)) // => [[[0, 1, 0]]]
  */
-export function dirac_(t: Tensor, groups = 1): Tensor {
+export function dirac_(t: Tensor, ...args: [groups?: number | { groups?: number }]): Tensor {
+  const [groups = 1] = bindArgs("dirac_", ["groups"], args) as [number?];
   checkRank("dirac_", t, [3, 4, 5]);
   const per = t.shape[0]! / groups;
   if (!Number.isInteger(per)) throw new ValueError({ op: "dirac_", message: `${t.shape[0]} channels in ${groups} groups` });
@@ -125,19 +165,21 @@ export function dirac_(t: Tensor, groups = 1): Tensor {
  * @throws ShapeError for fewer than two dimensions
  * @example (manualSeed(0), nn.init.xavierUniform_(ones(1, 2))) // => [[-0.0106, 0.7586]]
  */
-export function xavierUniform_(t: Tensor, gain = 1, o: InitOptions = {}): Tensor {
+export function xavierUniform_(t: Tensor, ...args: [gain?: number | (InitOptions & { gain?: number }), options?: InitOptions]): Tensor {
+  const [gain = 1, generator] = bound<[number?, Source?]>("xavierUniform_", ["gain"], args);
   const [i, out] = fans(t);
   const a = Math.sqrt(3) * gain * Math.sqrt(2 / (i + out));
-  return uniform_(t, -a, a, o);
+  return uniform_(t, -a, a, { generator: generator ?? null });
 }
 /**
  * Normal with variance gain² · 2 / (fanIn + fanOut). Glorot & Bengio 2010.
  * @throws ShapeError for fewer than two dimensions
  * @example (manualSeed(0), nn.init.xavierNormal_(ones(1, 2))) // => [[1.2582, -0.2396]]
  */
-export function xavierNormal_(t: Tensor, gain = 1, o: InitOptions = {}): Tensor {
+export function xavierNormal_(t: Tensor, ...args: [gain?: number | (InitOptions & { gain?: number }), options?: InitOptions]): Tensor {
+  const [gain = 1, generator] = bound<[number?, Source?]>("xavierNormal_", ["gain"], args);
   const [i, out] = fans(t);
-  return normal_(t, 0, gain * Math.sqrt(2 / (i + out)), o);
+  return normal_(t, 0, gain * Math.sqrt(2 / (i + out)), { generator: generator ?? null });
 }
 /** Options of `kaimingUniform_` and `kaimingNormal_`. */
 export interface KaimingOptions extends InitOptions {
@@ -148,6 +190,14 @@ export interface KaimingOptions extends InitOptions {
   /** What follows (default `"leaky_relu"`). */
   nonlinearity?: Nonlinearity;
 }
+function kaiming(op: string, args: readonly unknown[]): KaimingOptions {
+  const [a = 0, mode = "fan_in", nonlinearity = "leaky_relu", generator] = bound<[number?, "fan_in"?, Nonlinearity?, Source?]>(
+    op,
+    ["a", "mode", "nonlinearity"],
+    args,
+  );
+  return { a, mode, nonlinearity, generator: generator ?? null };
+}
 const kaimingStd = (t: Tensor, o: KaimingOptions): number =>
   calculateGain(o.nonlinearity ?? "leaky_relu", o.a ?? 0) / Math.sqrt(fans(t)[o.mode === "fan_out" ? 1 : 0]);
 /**
@@ -157,14 +207,17 @@ const kaimingStd = (t: Tensor, o: KaimingOptions): number =>
  */
 export function kaimingUniform_(
   t: Tensor,
-  a: number | KaimingOptions = 0,
-  mode: "fan_in" | "fan_out" = "fan_in",
-  nonlinearity: Nonlinearity = "leaky_relu",
+  ...args: [
+    a?: number | KaimingOptions,
+    mode?: "fan_in" | "fan_out" | KaimingOptions,
+    nonlinearity?: Nonlinearity | KaimingOptions,
+    options?: InitOptions,
+  ]
 ): Tensor {
   if (t.layout.numel === 0) return t;
-  const o: KaimingOptions = typeof a === "number" ? { a, mode, nonlinearity } : a;
-  const bound = Math.sqrt(3) * kaimingStd(t, o);
-  return uniform_(t, -bound, bound, { generator: o.generator ?? null });
+  const o = kaiming("kaimingUniform_", args);
+  const top = Math.sqrt(3) * kaimingStd(t, o);
+  return uniform_(t, -top, top, { generator: o.generator ?? null });
 }
 /**
  * Normal with variance gain² / fan; `a` is the slope of a leaky relu. He et al. 2015.
@@ -173,24 +226,32 @@ export function kaimingUniform_(
  */
 export function kaimingNormal_(
   t: Tensor,
-  a: number | KaimingOptions = 0,
-  mode: "fan_in" | "fan_out" = "fan_in",
-  nonlinearity: Nonlinearity = "leaky_relu",
+  ...args: [
+    a?: number | KaimingOptions,
+    mode?: "fan_in" | "fan_out" | KaimingOptions,
+    nonlinearity?: Nonlinearity | KaimingOptions,
+    options?: InitOptions,
+  ]
 ): Tensor {
   if (t.layout.numel === 0) return t;
-  const o: KaimingOptions = typeof a === "number" ? { a, mode, nonlinearity } : a;
+  const o = kaiming("kaimingNormal_", args);
   return normal_(t, 0, kaimingStd(t, o), { generator: o.generator ?? null });
 }
 /**
  * Normal values with standard deviation `std` (default 0.01), with a fraction `sparsity` of each column set to zero. Martens 2010.
  * @example (manualSeed(0), nn.init.sparse_(ones(4, 1), 0.5, 1)) // => [[0], [0], [-2.1788], [0.5684]]
  */
-export function sparse_(t: Tensor, sparsity: number, std = 0.01, o: InitOptions = {}): Tensor {
+export function sparse_(
+  t: Tensor,
+  sparsity: number,
+  ...args: [std?: number | (InitOptions & { std?: number }), options?: InitOptions]
+): Tensor {
+  const [std = 0.01, generator] = bound<[number?, Source?]>("sparse_", ["std"], args);
   checkRank("sparse_", t, [2]);
   const [rows, cols] = t.shape as [number, number];
   const zeros = Math.ceil(sparsity * rows);
   return noGrad(() => {
-    t.normal_(0, std, o);
+    t.normal_(0, std, { generator: generator ?? null });
     for (let c = 0; c < cols; c++) t.select(1, c).indexFill_(0, randperm(rows).narrow(0, 0, zeros), 0);
     return t;
   });
@@ -200,13 +261,17 @@ export function sparse_(t: Tensor, sparsity: number, std = 0.01, o: InitOptions 
  * @throws ShapeError for fewer than two dimensions
  * @example (manualSeed(0), nn.init.orthogonal_(ones(2, 2))) // => [[0.5774, 0.8164], [-0.8164, 0.5774]]
  */
-export function orthogonal_(t: Tensor, gain = 1, o: InitOptions = {}): Tensor {
+export function orthogonal_(t: Tensor, ...args: [gain?: number | (InitOptions & { gain?: number }), options?: InitOptions]): Tensor {
+  const [gain = 1, generator] = bound<[number?, Source?]>("orthogonal_", ["gain"], args);
   if (t.ndim < 2)
     throw new ShapeError({ op: "orthogonal_", message: `shape ${showShape(t.shape)}`, hint: "It needs two dimensions or more" });
   if (t.layout.numel === 0) return t;
   const [rows, cols] = [t.shape[0]!, t.layout.numel / t.shape[0]!];
   return noGrad(() => {
-    const flat = t.detach().newEmpty([rows, cols]).normal_(0, 1, o);
+    const flat = t
+      .detach()
+      .newEmpty([rows, cols])
+      .normal_(0, 1, { generator: generator ?? null });
     const { Q, R } = qr(rows < cols ? flat.t() : flat);
     // With positive diagonals of R, Q is distributed uniformly. Mezzadri 2007.
     const q = Q.mul(R.diagonal().sign());

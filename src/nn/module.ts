@@ -6,6 +6,7 @@ import type { DType } from "../core/dtype.ts";
 import { isDType, isFloating, isComplex } from "../core/dtype.ts";
 import { copy_, to, type ToOptions } from "../ops/copy.ts";
 import "../ops/methods.ts";
+import { type BackwardHook, type BackwardPreHook, type ForwardHook, type ForwardPreHook, Hooks, hang } from "./hooks.ts";
 
 const PARAMETER = Symbol.for("firebrand.parameter");
 const MODULE = Symbol.for("firebrand.module");
@@ -34,12 +35,6 @@ export interface KeyReport {
   readonly unexpectedKeys: string[];
 }
 
-type Forward = (...args: never[]) => unknown;
-/** Sees, and may replace, the arguments before `forward`. */
-export type ForwardPreHook = (module: Module, args: unknown[]) => unknown[] | void;
-/** Sees, and may replace, what `forward` gives. */
-export type ForwardHook = (module: Module, args: unknown[], output: unknown) => unknown;
-
 /**
  * Base class of all neural network modules.
  * @example
@@ -53,8 +48,7 @@ export abstract class Module {
   /** In training mode? Dropout and batch norm behave differently. */
   training = true;
   readonly #buffers = new Map<string, boolean>();
-  readonly #preHooks: ForwardPreHook[] = [];
-  readonly #hooks: ForwardHook[] = [];
+  readonly #hooks = new Hooks();
 
   abstract forward(...args: never[]): unknown;
 
@@ -70,6 +64,10 @@ export abstract class Module {
   /** Makes field `name` a child; the same as assigning it. */
   addModule(name: string, module: Module | null): void {
     (this as unknown as Record<string, unknown>)[name] = module;
+  }
+  /** `addModule` under its other name. */
+  registerModule(name: string, module: Module | null): void {
+    this.addModule(name, module);
   }
 
   /** The direct children by field name. */
@@ -243,35 +241,37 @@ export abstract class Module {
   }
 
   // With hooks, the instance gets a `forward` of its own around the class's.
-  #wrap(): void {
-    if (Object.hasOwn(this, "forward")) return;
-    const inner = (Object.getPrototypeOf(this) as Module).forward as Forward;
-    const wrapped = (...args: unknown[]): unknown => {
-      let given = args;
-      for (const h of this.#preHooks) given = h(this, given) ?? given;
-      let out = inner.apply(this, given as never[]);
-      for (const h of this.#hooks) out = h(this, given, out) ?? out;
-      return out;
-    };
-    Object.defineProperty(this, "forward", { value: wrapped, configurable: true, enumerable: false });
+  #hang<F>(list: F[], hook: F): () => void {
+    if (!Object.hasOwn(this, "forward")) {
+      const inner = (Object.getPrototypeOf(this) as { forward(...args: unknown[]): unknown }).forward;
+      const wrapped = (...args: unknown[]): unknown => this.#hooks.run(this, inner, args);
+      Object.defineProperty(this, "forward", { value: wrapped, configurable: true, enumerable: false });
+    }
+    return hang(list, hook);
   }
   /** Runs `hook` before `forward`; returns a function that removes it. */
   registerForwardPreHook(hook: ForwardPreHook): () => void {
-    this.#wrap();
-    this.#preHooks.push(hook);
-    return () => {
-      const i = this.#preHooks.indexOf(hook);
-      if (i >= 0) this.#preHooks.splice(i, 1);
-    };
+    return this.#hang(this.#hooks.forwardPre, hook);
   }
   /** Runs `hook` after `forward`; returns a function that removes it. */
   registerForwardHook(hook: ForwardHook): () => void {
-    this.#wrap();
-    this.#hooks.push(hook);
-    return () => {
-      const i = this.#hooks.indexOf(hook);
-      if (i >= 0) this.#hooks.splice(i, 1);
-    };
+    return this.#hang(this.#hooks.forward, hook);
+  }
+  /** Runs `hook` in backward, before gradients enter the module; returns a function that removes it. */
+  registerFullBackwardPreHook(hook: BackwardPreHook): () => void {
+    return this.#hang(this.#hooks.backwardPre, hook);
+  }
+  /**
+   * Runs `hook` in backward, when the gradients of the module's arguments are known; returns a function that removes it.
+   * @example
+   * const m = new nn.Flatten(0);
+   * const seen = [];
+   * m.registerFullBackwardHook((_, gradInput, gradOutput) => { seen.push(gradInput[0].shape, gradOutput[0].shape); });
+   * m.forward(ones(2, 3, { requiresGrad: true })).sum().backward();
+   * seen // => [[2, 3], [6]]
+   */
+  registerFullBackwardHook(hook: BackwardHook): () => void {
+    return this.#hang(this.#hooks.backward, hook);
   }
 
   /** What a module says of itself between its parentheses. */
@@ -290,6 +290,25 @@ export abstract class Module {
   getSubmodule(path: string): Module {
     const found = new Map(this.namedModules()).get(path);
     if (!found) throw new ArgumentError({ op: "getSubmodule", message: `no module "${path}"` });
+    return found;
+  }
+  /** The parameter at a dotted path. @throws ArgumentError @example new nn.Linear(2, 1).getParameter("bias").shape // => [1] */
+  getParameter(path: string): Parameter {
+    return this.#at("getParameter", path, isParameter);
+  }
+  /** The buffer at a dotted path. @throws ArgumentError @example new nn.BatchNorm1d(2).getBuffer("running_var") // => [1, 1] */
+  getBuffer(path: string): Tensor {
+    const [owner, name] = this.#owner(path);
+    return owner.#at("getBuffer", name, (x): x is Tensor => isTensor(x) && owner.hasBuffer(name));
+  }
+  #owner(path: string): [owner: Module, name: string] {
+    const dot = path.lastIndexOf(".");
+    return [this.getSubmodule(path.slice(0, Math.max(0, dot))), path.slice(dot + 1)];
+  }
+  #at<T>(op: string, path: string, fits: (x: unknown) => x is T): T {
+    const [owner, name] = this.#owner(path);
+    const found = (owner as unknown as Record<string, unknown>)[name];
+    if (!fits(found)) throw new ArgumentError({ op, message: `nothing of that kind at "${path}"` });
     return found;
   }
 }

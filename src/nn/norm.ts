@@ -82,14 +82,18 @@ export class GroupNorm extends Module {
   readonly eps: number;
   weight: Parameter | null;
   bias: Parameter | null;
-  constructor(numGroups: number, numChannels: number, options?: FactoryOptions & { eps?: number; affine?: boolean });
+  constructor(numGroups: number, numChannels: number, options?: FactoryOptions & { eps?: number; affine?: boolean; bias?: boolean });
   constructor(...args: unknown[]) {
     super();
-    const o = bind<{ numGroups: number; numChannels: number; eps?: number; affine?: boolean; device?: string; dtype?: DType }>(
-      "GroupNorm",
-      ["numGroups", "numChannels", "eps", "affine", "device", "dtype"],
-      args,
-    );
+    const o = bind<{
+      numGroups: number;
+      numChannels: number;
+      eps?: number;
+      affine?: boolean;
+      bias?: boolean;
+      device?: string;
+      dtype?: DType;
+    }>("GroupNorm", ["numGroups", "numChannels", "eps", "affine", "device", "dtype", "bias"], args);
     if (o.numChannels % o.numGroups)
       throw new ShapeError({
         op: "GroupNorm",
@@ -98,14 +102,12 @@ export class GroupNorm extends Module {
       });
     this.numGroups = o.numGroups;
     this.eps = o.eps ?? 1e-5;
-    const make = (): Parameter | null =>
-      o.affine === false ? null : parameter([o.numChannels], { device: o.device ?? null, dtype: o.dtype ?? null });
-    this.weight = make();
-    this.bias = make();
-    if (this.weight) {
-      ones_(this.weight);
-      zeros_(this.bias!);
-    }
+    const make = (on: boolean): Parameter | null =>
+      on ? parameter([o.numChannels], { device: o.device ?? null, dtype: o.dtype ?? null }) : null;
+    this.weight = make(o.affine !== false);
+    this.bias = make(o.affine !== false && o.bias !== false);
+    if (this.weight) ones_(this.weight);
+    if (this.bias) zeros_(this.bias);
   }
   forward(x: Tensor): Tensor {
     return F.groupNorm(x, this.numGroups, this.weight, this.bias, this.eps);
@@ -122,6 +124,8 @@ export interface BatchNormOptions extends FactoryOptions {
   affine?: boolean;
   /** Keep running statistics for evaluation? Default true, for instance norm false. */
   trackRunningStats?: boolean;
+  /** With `affine`: learn the shift too? Default true. */
+  bias?: boolean;
 }
 abstract class RunningNorm extends Module {
   readonly numFeatures: number;
@@ -143,7 +147,8 @@ abstract class RunningNorm extends Module {
       trackRunningStats?: boolean;
       device?: string;
       dtype?: DType;
-    }>(name, ["numFeatures", "eps", "momentum", "affine", "trackRunningStats", "device", "dtype"], args);
+      bias?: boolean;
+    }>(name, ["numFeatures", "eps", "momentum", "affine", "trackRunningStats", "device", "dtype", "bias"], args);
     const last = args.at(-1);
     const explicitNull =
       typeof last === "object" && last !== null && "momentum" in last && (last as { momentum: unknown }).momentum === null;
@@ -151,14 +156,12 @@ abstract class RunningNorm extends Module {
     this.numFeatures = o.numFeatures;
     this.eps = o.eps ?? 1e-5;
     this.momentum = explicitNull || args[2] === null ? null : (o.momentum ?? 0.1);
-    const make = (): Parameter | null =>
-      (o.affine ?? affine) ? parameter([o.numFeatures], { device: o.device ?? null, dtype: o.dtype ?? null }) : null;
-    this.weight = make();
-    this.bias = make();
-    if (this.weight) {
-      ones_(this.weight);
-      zeros_(this.bias!);
-    }
+    const make = (on: boolean): Parameter | null =>
+      on ? parameter([o.numFeatures], { device: o.device ?? null, dtype: o.dtype ?? null }) : null;
+    this.weight = make(o.affine ?? affine);
+    this.bias = make((o.affine ?? affine) && o.bias !== false);
+    if (this.weight) ones_(this.weight);
+    if (this.bias) zeros_(this.bias);
     const tracked = o.trackRunningStats ?? track;
     const where = { device: o.device ?? null, dtype: o.dtype ?? null };
     this.registerBuffer("running_mean", tracked ? zeros([o.numFeatures], where) : null);

@@ -15,6 +15,8 @@ export interface OpInfo {
   /** PyTorch's name: `add`, `nn.functional.softplus`, `linalg.qr`. */
   readonly torch: string;
   readonly kind: "pointwise" | "view" | "composite" | "primitive";
+  /** Parameters in PyTorch's order, the tensors included, as options spell them. */
+  readonly params?: readonly string[];
   /** Is there an in-place twin, and how is it called? Filled by pointwise. */
   readonly inplace?: (self: Tensor, ...args: unknown[]) => Tensor;
   /** The formulas of a pointwise op, for those that fuse or export it. */
@@ -135,6 +137,7 @@ function finish<O>(kind: OpInfo["kind"], def: Common, differentiable: boolean, r
   const info: OpInfo = {
     torch: def.torch,
     kind,
+    params,
     differentiable,
     ...(def.samples && { samples: def.samples }),
     ...(def.errors && { errors: def.errors }),

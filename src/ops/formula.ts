@@ -274,6 +274,7 @@ export function pointwise<O, P extends object = Record<never, never>>(def: Point
   const info: OpInfo = {
     torch: def.torch,
     kind: "pointwise",
+    params: def.inplaceOption ? [...names, "inplace"] : names,
     inplace: inplace as (self: Tensor, ...args: unknown[]) => Tensor,
     formula: def as never,
     differentiable: def.grad !== undefined,

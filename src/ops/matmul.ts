@@ -136,7 +136,7 @@ function foldRows(a: Tensor, b: Tensor): Tensor {
 const ranked = (torch: string, ra: number, rb: number, forward: (a: Tensor, b: Tensor) => Tensor): Op<[other: Tensor]> =>
   composite({
     torch,
-    params: ["input", torch === "mv" ? "vec" : torch === "bmm" || torch === "mm" ? "mat2" : torch === "outer" ? "vec2" : "other"],
+    params: ["input", torch === "mv" ? "vec" : torch === "bmm" || torch === "mm" ? "mat2" : torch === "outer" ? "vec2" : "tensor"],
     forward: (a: Tensor, b: Tensor) => {
       if (a.ndim !== ra || b.ndim !== rb) throw mismatch(torch, a, b, `it takes ${ra} and ${rb} dimensions`);
       if (torch === "bmm" && a.shape[0] !== b.shape[0]) throw mismatch(torch, a, b, "batch sizes differ");
@@ -150,7 +150,7 @@ export const bmm: Op<[mat2: Tensor]> = /*@__PURE__*/ ranked("bmm", 3, 3, (a, b) 
 /** Matrix times vector. @example mv(tensor([[1, 2]]), tensor([3, 4])) // => [11] */
 export const mv: Op<[vec: Tensor]> = /*@__PURE__*/ ranked("mv", 2, 1, (a, b) => matmul(a, b));
 /** The sum of products of two vectors. @example dot(tensor([1, 2]), tensor([3, 4])) // => 11 */
-export const dot: Op<[other: Tensor]> = /*@__PURE__*/ ranked("dot", 1, 1, (a, b) => matmul(a, b));
+export const dot: Op<[tensor: Tensor]> = /*@__PURE__*/ ranked("dot", 1, 1, (a, b) => matmul(a, b));
 /** All products of two vectors. @example outer(tensor([1, 2]), tensor([3, 4])) // => [[3, 4], [6, 8]] */
 export const outer: Op<[vec2: Tensor]> = /*@__PURE__*/ ranked("outer", 1, 1, (a, b) => a.unsqueeze(1).mul(b));
 

@@ -6,3 +6,4 @@ export * from "./qr.ts";
 export { eigh, eigvalsh } from "./eigh.ts";
 export * from "./svd.ts";
 export * from "./norm.ts";
+export { matmul } from "../matmul.ts";
