@@ -1,4 +1,5 @@
-// Functions of complex numbers by their textbook definitions, principal branches.
+// Functions of complex numbers, principal branches. Inverse functions are Kahan's (Branch cuts for complex elementary
+// functions, 1987): the sign of a zero says on which side of a cut a number lies.
 import type { BinaryOp, UnaryOp } from "../../kernel/algebra.ts";
 import type { Complex as C } from "./memory.ts";
 
@@ -36,11 +37,36 @@ const sin = (a: C): C => [Math.sin(a[0]) * Math.cosh(a[1]), Math.cos(a[0]) * Mat
 const cos = (a: C): C => [Math.cos(a[0]) * Math.cosh(a[1]), -Math.sin(a[0]) * Math.sinh(a[1])];
 const sinh = (a: C): C => [Math.sinh(a[0]) * Math.cos(a[1]), Math.cosh(a[0]) * Math.sin(a[1])];
 const cosh = (a: C): C => [Math.cosh(a[0]) * Math.cos(a[1]), Math.sinh(a[0]) * Math.sin(a[1])];
-const asinh = (a: C): C => log(add(a, sqrt(add(mul(a, a), ONE))));
-const atanh = (a: C): C => scale(sub(log(add(ONE, a)), log(sub(ONE, a))), 0.5);
 const timesI = (a: C): C => [-a[1], a[0]];
 const overI = (a: C): C => [a[1], -a[0]];
-const asin = (a: C): C => overI(asinh(timesI(a)));
+// sqrt(1 - a), sqrt(1 + a), and the product of the one's conjugate with the other.
+const roots = (a: C): { minus: C; plus: C; product: C } => {
+  const [minus, plus] = [sqrt([1 - a[0], -a[1]]), sqrt([1 + a[0], a[1]])];
+  return { minus, plus, product: mul([minus[0], -minus[1]], plus) };
+};
+const asin = (a: C): C => {
+  const { minus, plus, product } = roots(a);
+  return [Math.atan2(a[0], mul(minus, plus)[0]), Math.asinh(product[1])];
+};
+const acos = (a: C): C => {
+  const { minus, plus, product } = roots(a);
+  return [2 * Math.atan2(minus[0], plus[0]), Math.asinh(-product[1])];
+};
+const acosh = (a: C): C => {
+  const [low, high] = [sqrt([a[0] - 1, a[1]]), sqrt([a[0] + 1, a[1]])];
+  return [Math.asinh(mul([low[0], -low[1]], high)[0]), 2 * Math.atan2(low[1], high[0])];
+};
+const asinh = (a: C): C => overI(asin(timesI(a)));
+const atanh = (a: C): C => {
+  const d = (1 - a[0]) ** 2 + a[1] ** 2;
+  return [Math.log1p((4 * a[0]) / d) / 4, Math.atan2(2 * a[1], (1 - a[0]) * (1 + a[0]) - a[1] ** 2) / 2];
+};
+const tanh = (a: C): C => {
+  // Beyond 20 the hyperbolic functions differ from each other by nothing that a double could hold.
+  if (Math.abs(a[0]) > 20) return [Math.sign(a[0]), 4 * Math.sin(a[1]) * Math.cos(a[1]) * Math.exp(-2 * Math.abs(a[0]))];
+  const d = Math.sinh(a[0]) ** 2 + Math.cos(a[1]) ** 2;
+  return [(Math.sinh(a[0]) * Math.cosh(a[0])) / d, (Math.sin(a[1]) * Math.cos(a[1])) / d];
+};
 const truth = (x: boolean): C => [x ? 1 : 0, 0];
 const zero = (a: C): boolean => a[0] === 0 && a[1] === 0;
 
@@ -51,24 +77,27 @@ export const COMPLEX: { readonly [K in UnaryOp | BinaryOp]?: (a: C, b: C) => C }
   sign: (a) => (zero(a) ? [0, 0] : scale(a, 1 / abs(a))),
   exp,
   exp2: (a) => exp(scale(a, Math.LN2)),
-  expm1: (a) => sub(exp(a), ONE),
+  expm1: (a) => [Math.expm1(a[0]) * Math.cos(a[1]) - 2 * Math.sin(a[1] / 2) ** 2, Math.exp(a[0]) * Math.sin(a[1])],
   log,
   log2: (a) => scale(log(a), 1 / Math.LN2),
   log10: (a) => scale(log(a), 1 / Math.LN10),
-  log1p: (a) => log(add(ONE, a)),
+  log1p: (a) => [
+    abs(a) < 1 ? Math.log1p(a[0] * (2 + a[0]) + a[1] ** 2) / 2 : Math.log(Math.hypot(1 + a[0], a[1])),
+    Math.atan2(a[1], 1 + a[0]),
+  ],
   sqrt,
   rsqrt: (a) => div(ONE, sqrt(a)),
   sin,
   cos,
-  tan: (a) => div(sin(a), cos(a)),
+  tan: (a) => overI(tanh(timesI(a))),
   asin,
-  acos: (a) => sub([Math.PI / 2, 0], asin(a)),
+  acos,
   atan: (a) => overI(atanh(timesI(a))),
   sinh,
   cosh,
-  tanh: (a) => div(sinh(a), cosh(a)),
+  tanh,
   asinh,
-  acosh: (a) => log(add(a, mul(sqrt(add(a, ONE)), sqrt(sub(a, ONE))))),
+  acosh,
   atanh,
   sigmoid: (a) => div(ONE, add(ONE, exp([-a[0], -a[1]]))),
   reciprocal: (a) => div(ONE, a),

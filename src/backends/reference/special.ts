@@ -8,13 +8,15 @@ export function erf(x: number): number {
   for (let n = 1; Math.abs(term) > 1e-18 * Math.abs(sum); n++) sum += term *= (2 * x * x) / (2 * n + 1);
   return Number.isNaN(x) ? x : (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * sum;
 }
-/** Complementary error function: the continued fraction of A&S 7.1.14 for x > 2. */
+/** Complementary error function: the continued fraction of A&S 7.1.14 for x > 1. */
 export function erfc(x: number): number {
   if (Number.isNaN(x)) return x;
-  if (x < 2) return x < -2 ? 2 - erfc(-x) : 1 - erf(x);
+  if (x < 1) return x < -1 ? 2 - erfc(-x) : 1 - erf(x);
   let f = 0;
-  for (let k = 120; k > 0; k--) f = k / 2 / (x + f);
-  return Math.exp(-x * x) / (Math.sqrt(Math.PI) * (x + f));
+  for (let k = 500; k > 0; k--) f = k / 2 / (x + f);
+  // x² to more than double precision: a short number squares exactly.
+  const short = Math.fround(x);
+  return x > 30 ? 0 : (Math.exp(-short * short) * Math.exp((short - x) * (short + x))) / (Math.sqrt(Math.PI) * (x + f));
 }
 /** Inverse error function: Winitzki's start, then Halley's steps. */
 export function erfinv(x: number): number {
@@ -30,9 +32,12 @@ export function erfinv(x: number): number {
   }
   return y;
 }
+// π times the distance to the nearest integer: sines and tangents of π x without the error that a large x brings.
+const turn = (x: number): number => Math.PI * (x - Math.round(x));
 /** log |Γ(x)|: reflection, recurrence to 15, Stirling's series (A&S 6.1.41). */
 export function lgamma(x: number): number {
-  if (x <= 0) return Number.isInteger(x) ? Number.POSITIVE_INFINITY : Math.log(Math.PI / Math.abs(Math.sin(Math.PI * x))) - lgamma(1 - x);
+  if (Math.abs(x) === Number.POSITIVE_INFINITY || (x <= 0 && Number.isInteger(x))) return Number.POSITIVE_INFINITY;
+  if (x <= 0) return Math.log(Math.PI / Math.abs(Math.sin(turn(x)))) - lgamma(1 - x);
   let shift = 0;
   let z = x;
   for (; z < 15; z++) shift -= Math.log(z);
@@ -48,7 +53,7 @@ export function lgamma(x: number): number {
 /** Γ'(x)/Γ(x): reflection, recurrence to 10, asymptotic series (A&S 6.3.18). */
 export function digamma(x: number): number {
   if (x === 0) return Object.is(x, -0) ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
-  if (x < 0) return Number.isInteger(x) ? Number.NaN : digamma(1 - x) - Math.PI / Math.tan(Math.PI * (x - Math.floor(x)));
+  if (x < 0) return Number.isInteger(x) ? Number.NaN : digamma(1 - x) - Math.PI / Math.tan(turn(x));
   let r = 0;
   let z = x;
   for (; z < 10; z++) r -= 1 / z;
