@@ -86,6 +86,7 @@ const TITLES = {
   ops: "torch",
   linalg: "torch.linalg",
   fft: "torch.fft, stft",
+  special: "torch.special",
   functional: "nn.functional",
   tensor: "methods of tensors",
   modules: "nn",

@@ -5,7 +5,7 @@ import { normDim } from "../core/layout.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { isGradEnabled } from "../core/mode.ts";
 import { fused } from "../kernel/fused.ts";
-import { composite, type Fn, type PointwiseOp, primitive } from "./define.ts";
+import { composite, type Fn, type Op, type PointwiseOp, primitive } from "./define.ts";
 import { allocate, launch, offers } from "./launch.ts";
 import { pointwise } from "./formula.ts";
 import { needsFloats, needsNumbers, refuse } from "./pointwise/entry.ts";
@@ -152,7 +152,7 @@ export const celu: PointwiseOp<[alpha?: number | { alpha?: number; inplace?: boo
   inplaceOption: true,
   defaults: { alpha: 1 },
   forward: ([x], o) => x!.where(x!.gt(0), x!.div(o.alpha).minimum(0).expm1().mul(o.alpha)),
-  grad: (g, [x], _y, o) => [g.where(x!.gt(0), g.mul(x!.div(o.alpha).minimum(0).exp()))],
+  grad: (g, [x], _y, o) => [g.mul(x!.div(o.alpha).minimum(0).exp()).where(x!.le(0), g)],
 });
 /** Smooth relu: `log(1 + e^(beta x)) / beta`; linear above `threshold`. @example softplus(tensor([0.5])) // => [0.9741] */
 export const softplus: PointwiseOp<[beta?: number | { beta?: number; threshold?: number }, threshold?: number]> = /*@__PURE__*/ pointwise({
@@ -240,6 +240,7 @@ export const softshrink: PointwiseOp<[lambd?: number | { lambd?: number }]> = /*
 /** `x - tanh(x)`. @example tanhshrink(tensor([0.5])) // => [0.0379] */
 export const tanhshrink: Activation = /*@__PURE__*/ pointwise({
   torch: "nn.functional.tanhshrink",
+  promote: "float",
   forward: ([x]) => x!.sub(x!.tanh()),
   grad: (g, [x]) => {
     const t = x!.tanh();
@@ -247,14 +248,10 @@ export const tanhshrink: Activation = /*@__PURE__*/ pointwise({
   },
 });
 /** `x / (1 + |x|)`. @example softsign(tensor([1.5])) // => [0.6] */
-export const softsign: Activation = /*@__PURE__*/ pointwise({
+export const softsign: Op<[]> = /*@__PURE__*/ composite({
   torch: "nn.functional.softsign",
-  promote: "float",
-  forward: ([x]) => x!.div(x!.abs().add(1)),
-  grad: (g, [x]) => {
-    const d = x!.abs().add(1);
-    return [g.div(d.mul(d))];
-  },
+  params: ["input"],
+  forward: (x: Tensor) => x.div(x.abs().add(1)),
 });
 /** `log(sigmoid(x))`. @example logsigmoid(tensor([0.5])) // => [-0.4741] */
 export const logsigmoid: Activation = /*@__PURE__*/ pointwise({
@@ -268,7 +265,7 @@ export const threshold: PointwiseOp<[threshold: number, value: number, options?:
   torch: "nn.functional.threshold",
   inplaceOption: true,
   defaults: { threshold: 0, value: 0 },
-  forward: ([x], o) => x!.where(x!.le(o.threshold).logicalNot(), x!.mul(0).add(o.value)),
+  forward: ([x], o) => x!.where(x!.le(o.threshold).logicalNot(), o.value), // NaN stays
   grad: (g, [x], _y, o) => [g.where(x!.le(o.threshold).logicalNot(), 0)],
 });
 /**

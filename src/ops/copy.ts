@@ -2,7 +2,7 @@
 import { checkInplace, edgeOf, needsGraph, rebaseHistory } from "../autograd/graph.ts";
 import { Node } from "../autograd/node.ts";
 import { getDevice } from "../core/device.ts";
-import { type DType, isComplex, isDType, itemSize } from "../core/dtype.ts";
+import { category, type DType, isComplex, isDType, itemSize } from "../core/dtype.ts";
 import { ArgumentError } from "../core/errors.ts";
 import { broadcastShapes, denseLayout, sameShape } from "../core/layout.ts";
 import { isTensor, Tensor } from "../core/tensor.ts";
@@ -210,8 +210,9 @@ export const sumToSize: Op<[size: readonly number[]]> = /*@__PURE__*/ primitive(
     if (sameShape(x.shape, size)) return x;
     if (!sameShape(broadcastShapes("sumToSize", x.shape, size), x.shape))
       throw new ArgumentError({ op: "sumToSize", message: `[${x.shape.join(", ")}] does not sum to [${size.join(", ")}]` });
-    const out = allocate(size, x.dtype, x.storage.device);
-    launch("sumToSize", sumSpec(laneOf(x.dtype)), [padded(out, x.ndim)], [x]);
+    const dtype = category(x.dtype) < 2 ? "int64" : x.dtype;
+    const out = allocate(size, dtype, x.storage.device);
+    launch("sumToSize", sumSpec(laneOf(dtype)), [padded(out, x.ndim)], [x]);
     return out;
   },
   backward: (ctx, g) => (g ? g.expand(ctx.state["shape"] as readonly number[]) : null),

@@ -1,13 +1,13 @@
 // Composed ops that users expect as methods: complex parts, cumulative helpers, small linear algebra.
-import { isComplex } from "../core/dtype.ts";
-import { ArgumentError, DTypeError, ShapeError, showShape } from "../core/errors.ts";
+import { category, isComplex } from "../core/dtype.ts";
+import { ArgumentError, DTypeError, ShapeError, showShape, ValueError } from "../core/errors.ts";
 import { broadcastShapes, normDim } from "../core/layout.ts";
 import { isTensor, type Tensor } from "../core/tensor.ts";
 import { zeros } from "./create.ts";
 import { composite, type Fn, type Op, type PointwiseOp } from "./define.ts";
 import { pointwise } from "./formula.ts";
 import type { TensorLike } from "./promote.ts";
-import { stack } from "./join.ts";
+import { cat, stack } from "./join.ts";
 import { whereFormula } from "./pointwise/where.ts";
 import { scalarTensor } from "./scalar.ts";
 import { movedim, transpose, viewAsComplex } from "./shape/index.ts";
@@ -22,6 +22,19 @@ export const conj: Op<[]> = /*@__PURE__*/ composite({
   torch: "conj",
   params: ["input"],
   forward: (x: Tensor) => (isComplex(x.dtype) ? conjugate(x) : x),
+});
+const realAngle: PointwiseOp<[]> = /*@__PURE__*/ pointwise({
+  torch: "_angle",
+  promote: "float",
+  // π where the sign is negative, NaN kept.
+  forward: ([x]) => x!.where(x!.isnan(), x!.lt(0).mul(Math.PI)),
+  grad: (g) => [g.mul(0)],
+});
+/** The angle of a complex number in radians; 0 or π for a real one. @example angle(tensor([-1, 1])) // => [3.1416, 0] */
+export const angle: Op<[]> = /*@__PURE__*/ composite({
+  torch: "angle",
+  params: ["input"],
+  forward: (x: Tensor) => (isComplex(x.dtype) ? x.imag.atan2(x.real) : realAngle(x)),
 });
 /** Complex numbers from their parts. @throws DTypeError unless both are float32 or both float64. @example complex(tensor([1.5]), tensor([2.5])).abs() // => [2.9155] */
 export const complex: Fn<[real: Tensor, imag: Tensor]> = /*@__PURE__*/ composite({
@@ -127,6 +140,10 @@ export const isclose: Op<[other: Tensor, options?: { rtol?: number; atol?: numbe
   params: ["input", "other", "rtol", "atol", "equalNan"],
   differentiable: false,
   forward: (x: Tensor, o: Tensor, rtol = 1e-5, atol = 1e-8, equalNan = false) => {
+    if (!(rtol >= 0 && atol >= 0))
+      throw new ValueError({ op: "isclose", message: `rtol ${rtol}, atol ${atol}`, hint: "Neither may be negative" });
+    if (category(x.dtype) < 2 && category(o.dtype) < 2 && rtol === 0 && atol === 0) return x.eq(o);
+    if (x.dtype === "bool" || o.dtype === "bool") return isclose(x.to("uint8"), o.to("uint8"), { rtol, atol, equalNan });
     const close = x.eq(o).logicalOr(x.sub(o).abs().le(o.abs().mul(rtol).add(atol)).logicalAnd(o.isfinite()));
     return equalNan ? close.logicalOr(x.isnan().logicalAnd(o.isnan())) : close;
   },
@@ -150,20 +167,35 @@ export const equal: Op<[other: Tensor], boolean> = /*@__PURE__*/ composite({
   forward: (x: Tensor, o: Tensor) =>
     showShape(x.shape) === showShape(o.shape) && (x.layout.numel === 0 || x.eq(o).all().itemSync<boolean>()),
 });
+/** Options of `diff`. */
+export interface DiffOptions {
+  /** How often differences are taken (default 1). */
+  n?: number;
+  /** The dimension (default the last). */
+  dim?: number;
+  /** Values to put before along `dim`. */
+  prepend?: Tensor | null;
+  /** Values to put after along `dim`. */
+  append?: Tensor | null;
+}
 /**
  * Differences of neighbours along `dim` (default the last), `n` times (default 1); of bool exclusive or.
  * @example diff(tensor([1, 4, 9])) // => [3, 5]
  */
-export const diff: Op<[n?: number | { n?: number; dim?: number }, dim?: number]> = /*@__PURE__*/ composite({
-  torch: "diff",
-  params: ["input", "n", "dim"],
-  forward: (x: Tensor, n = 1, dim = -1) => {
-    const d = normDim(dim, x.ndim, "diff");
-    let y = x;
-    for (let i = 0; i < n && y.shape[d]! > 0; i++) {
-      const m = y.shape[d]! - 1;
-      y = y.dtype === "bool" ? y.narrow(d, 1, m).logicalXor(y.narrow(d, 0, m)) : y.narrow(d, 1, m).sub(y.narrow(d, 0, m));
-    }
-    return y;
-  },
-});
+export const diff: Op<[n?: number | DiffOptions, dim?: number | DiffOptions, prepend?: Tensor | null, append?: Tensor | null]> =
+  /*@__PURE__*/ composite({
+    torch: "diff",
+    params: ["input", "n", "dim", "prepend", "append"],
+    forward: (x: Tensor, n = 1, dim = -1, prepend?: Tensor, append?: Tensor) => {
+      const d = normDim(dim, x.ndim, "diff");
+      if (!(Number.isInteger(n) && n >= 0))
+        throw new ValueError({ op: "diff", message: `n is ${String(n)}`, hint: "It is an integer >= 0" });
+      if (n === 0) return x;
+      let y = prepend || append ? cat([...(prepend ? [prepend] : []), x, ...(append ? [append] : [])], d) : x;
+      for (let i = 0; i < n && y.shape[d]! > 0; i++) {
+        const m = y.shape[d]! - 1;
+        y = y.dtype === "bool" ? y.narrow(d, 1, m).logicalXor(y.narrow(d, 0, m)) : y.narrow(d, 1, m).sub(y.narrow(d, 0, m));
+      }
+      return y;
+    },
+  });

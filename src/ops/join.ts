@@ -258,7 +258,7 @@ function triangle(op: string, x: Tensor, k: number, lower: boolean): Tensor {
   const i = arange(0, x.shape.at(-2)!, 1, { device: x.device }).unsqueeze(1);
   const j = arange(0, x.shape.at(-1)!, 1, { device: x.device });
   const mask = lower ? j.sub(i).le(k) : j.sub(i).ge(k);
-  return x.where(mask, 0);
+  return x.where(mask, x.dtype === "bool" ? false : 0);
 }
 /**
  * Coordinate grids from vectors; `indexing` `"ij"` or `"xy"`.
@@ -273,7 +273,5 @@ export const meshgrid = (
   const swapped = named.indexing === "xy" && tensors.length >= 2 ? [tensors[1]!, tensors[0]!, ...tensors.slice(2)] : tensors;
   const shape = swapped.map((t) => t.layout.numel);
   const grids = swapped.map((t, d) => t.reshape(shape.map((n, k) => (k === d ? n : 1))).expand(shape));
-  if (swapped === tensors) return grids;
-  const back = grids.map((g) => g.transpose(0, 1));
-  return [back[1]!, back[0]!, ...back.slice(2)];
+  return swapped === tensors ? grids : [grids[1]!, grids[0]!, ...grids.slice(2)];
 };

@@ -5,9 +5,10 @@ import { ArgumentError, DTypeError, ShapeError, showShape } from "../core/errors
 import { broadcastShapes, layoutOf, type Layout } from "../core/layout.ts";
 import type { Tensor } from "../core/tensor.ts";
 import type { Operand } from "../kernel/spec.ts";
-import { sumToSize } from "./copy.ts";
+import { sumToSize, to } from "./copy.ts";
 import { composite, type Fn, type Op, primitive } from "./define.ts";
 import { allocate, launch, window } from "./launch.ts";
+import { resultType } from "./promote.ts";
 
 const mismatch = (op: string, a: Tensor, b: Tensor, what: string): ShapeError =>
   new ShapeError({
@@ -175,7 +176,9 @@ const added = (
       const p = multiply(a, b);
       const scaled = alpha === 1 ? p : p.mul(alpha);
       // beta 0 ignores the input altogether, NaN included.
-      return beta === 0 ? scaled.expand(broadcastShapes(torch, p.shape, input.shape)) : (beta === 1 ? input : input.mul(beta)).add(scaled);
+      const sum =
+        beta === 0 ? scaled.expand(broadcastShapes(torch, p.shape, input.shape)) : (beta === 1 ? input : input.mul(beta)).add(scaled);
+      return to(sum, resultType(input, p));
     },
   });
 /** `beta · input + alpha · mat1 @ mat2`. @example addmm(tensor([1]), tensor([[1, 2]]), tensor([[3], [4]])) // => [[12]] */
@@ -196,7 +199,7 @@ export const baddbmm: Op<[batch1: Tensor, batch2: Tensor, options?: AddmmOptions
 export const addbmm: Op<[batch1: Tensor, batch2: Tensor, options?: AddmmOptions]> = /*@__PURE__*/ added(
   "addbmm",
   ["batch1", "batch2"],
-  (a, b) => bmm(a, b).sum(0),
+  (a, b) => bmm(a, b).sum(0, { dtype: a.dtype }),
 );
 /** `beta · input + alpha · vec1 ⊗ vec2`. @example addr(zeros(2, 2), tensor([1.5, 2]), tensor([2, 0.5])) // => [[3, 0.75], [4, 1]] */
 export const addr: Op<[vec1: Tensor, vec2: Tensor, options?: AddmmOptions]> = /*@__PURE__*/ added("addr", ["vec1", "vec2"], (a, b) =>

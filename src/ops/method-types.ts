@@ -82,8 +82,6 @@ export interface OwnMethods {
   fill_(value: TensorLike): Tensor;
   /** Writes zeros. */
   zero_(): Tensor;
-  /** Any window on the storage: shape, strides and offset in elements. @throws IndexError */
-  asStrided(size: readonly number[], stride: readonly number[], storageOffset?: number | null): Tensor;
   /** `x[…]` of Python; see `torch.index`. @throws IndexError */
   index(...args: indexing.Index[]): Tensor;
   /** `x[…] = value` of Python; the last argument is the value. @throws IndexError, ShapeError */

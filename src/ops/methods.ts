@@ -5,6 +5,7 @@ import { checkInplace, edgeOf, nodeOf } from "../autograd/graph.ts";
 import type { GradHook } from "../autograd/node.ts";
 import { type DType, isComplex, isDifferentiable, isFloating, itemSize } from "../core/dtype.ts";
 import { AutogradError, DTypeError, showShape } from "../core/errors.ts";
+import { isGradEnabled } from "../core/mode.ts";
 import { isTensor, Tensor } from "../core/tensor.ts";
 import * as copies from "./copy.ts";
 import * as creation from "./create.ts";
@@ -15,6 +16,7 @@ import * as indexing from "./indexing/index.ts";
 import * as joins from "./join.ts";
 import * as products from "./matmul.ts";
 import { overwrite } from "./indexing/overwrite.ts";
+import { checkWritable } from "./inplace.ts";
 import * as elementwise from "./pointwise/index.ts";
 import { whereFormula } from "./pointwise/where.ts";
 import * as activations from "./activation.ts";
@@ -78,14 +80,16 @@ for (const name of ["uniform_", "normal_", "exponential_", "bernoulli_", "random
   method(name, random[name] as never);
 for (const name of ["index", "setIndex", "indexPut", "indexPut_"] as const) method(name, indexing[name] as never);
 method("where", whereFormula as never);
-method("asStrided", shapes.asStrided as never);
 for (const name of ["relu", "sigmoid"] as const) method(name, elementwise[name] as never);
 
 // In-place forms of ops that are no formulas: computed aside, then taken over with their history.
 const inplaceOf = (name: string, f: (x: Tensor, ...args: never[]) => Tensor): void => {
   method(`${name}_`, (x, ...args) => {
     checkInplace(`${name}_`, x);
-    return overwrite(x, f(x.alias(), ...args));
+    // A gradient may want the values as they were before.
+    const result = f(x.requiresGrad && isGradEnabled() ? x.clone() : x.alias(), ...args);
+    checkWritable(`${name}_`, x, result.shape);
+    return overwrite(x, result);
   });
 };
 const table = proto as unknown as Record<string, (this: Tensor, ...args: unknown[]) => Tensor>;

@@ -191,7 +191,8 @@ export const batchNorm: Fn<
     let scale: Tensor;
     let centered: Tensor;
     if (training) {
-      if (n <= 1)
+      if (x.layout.numel === 0) return x.clone();
+      if (n === 1)
         throw new ValueError({
           op: "batchNorm",
           message: `one value per channel in training, input ${showShape(x.shape)}`,

@@ -234,7 +234,8 @@ const adaptive = <O extends AdaptiveAvg | AdaptiveMaxPool>(nd: number, op: "max"
       const name = `adaptive${op === "max" ? "Max" : "Avg"}Pool${nd}d`;
       const shape = (x: Tensor): number[] =>
         Array.from({ length: nd }, (_, i) => (typeof size === "number" ? size : (size[size.length === 1 ? 0 : i] ?? x.shape[i + 2]!)));
-      if ([size].flat().some((n) => n !== null && !(Number.isInteger(n) && n >= 0)))
+      const given = [size].flat();
+      if (![1, nd].includes(given.length) || given.some((n) => n !== null && !(Number.isInteger(n) && n >= 0)))
         throw new ValueError({
           op: name,
           message: `output size ${String(size)}`,

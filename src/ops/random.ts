@@ -144,11 +144,11 @@ export const normal: ((
   size?: readonly number[] | RandomOptions,
   options?: RandomOptions,
 ) => Tensor) & { op: OpInfo } = /*@__PURE__*/ creation("normal", (...args: unknown[]) => {
-  const [mean = 0, std = 1, size, generator, dtype, device] = bindArgs(
+  const [mean = 0, std = 1, size, generator, dtype, device, grad] = bindArgs(
     "normal",
-    ["mean", "std", "size", "generator", "dtype", "device"],
+    ["mean", "std", "size", "generator", "dtype", "device", "requiresGrad", "layout", "pinMemory"],
     args,
-  ) as [number | Tensor, (number | Tensor)?, number[]?, Generator?, DType?, string?];
+  ) as [number | Tensor, (number | Tensor)?, number[]?, Generator?, DType?, string?, boolean?];
   if (!isTensor(std) && std < 0) throw new ValueError({ op: "normal", message: `std ${std}`, hint: "It must be >= 0" });
   const shaped = isTensor(mean) ? mean : isTensor(std) ? std : null;
   if (!shaped && !size) throw new ArgumentError({ op: "normal", message: "neither tensors nor a size given" });
@@ -159,7 +159,7 @@ export const normal: ((
         generator: generator ?? null,
       })
     : randn(size!, { dtype: dtype ?? getDefaultDtype(), device: device ?? getDefaultDevice(), generator: generator ?? null });
-  return z.mul(std).add(mean);
+  return leaf(z.mul(std).add(mean), grad, "normal");
 });
 
 // ---- in place
@@ -283,6 +283,8 @@ export function multinomial(
       message: `weights of shape [${input.shape.join(", ")}]`,
       hint: "Give one or two dimensions",
     });
+  if (!(Number.isInteger(numSamples) && numSamples > 0))
+    throw new ValueError({ op: "multinomial", message: `${String(numSamples)} samples`, hint: "Draw at least one" });
   const n = input.shape.at(-1)!;
   const rows = input.layout.numel / Math.max(1, n);
   const w = hostValues(input) as ArrayLike<number>;

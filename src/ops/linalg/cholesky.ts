@@ -3,15 +3,15 @@ import type { Context } from "../../autograd/function.ts";
 import { LinAlgError, showShape } from "../../core/errors.ts";
 import type { Tensor } from "../../core/tensor.ts";
 import { composite, type Op, primitive } from "../define.ts";
-import { check, diag, each, H, hostOf } from "./matrix.ts";
+import { check, each, H, hostOf } from "./matrix.ts";
 import { solveMatrix } from "./solve.ts";
 
-const lower: (a: Tensor) => Tensor = /*@__PURE__*/ primitive<(a: Tensor) => Tensor, [Tensor]>({
+const lower: (a: Tensor, upper: boolean) => Tensor = /*@__PURE__*/ primitive<(a: Tensor, upper: boolean) => Tensor, [Tensor, boolean]>({
   torch: "_cholesky",
-  params: ["input"],
-  forward: (ctx: Context<[Tensor]>, a) => {
+  params: ["input", "upper"],
+  forward: (ctx: Context<[Tensor, boolean]>, a, upper) => {
     const n = a.shape.at(-1)!;
-    const l = each(a, [[n, n]], (m, i) => {
+    const l = each(upper ? H(a) : a, [[n, n]], (m, i) => {
       const r = hostOf(a).cholesky(m, n);
       if (!r)
         throw new LinAlgError({
@@ -28,9 +28,8 @@ const lower: (a: Tensor) => Tensor = /*@__PURE__*/ primitive<(a: Tensor) => Tens
     if (!g) return null;
     const l = ctx.savedTensors[0]!;
     const p = H(l).matmul(g).tril();
-    const phi = p.sub(diag(p.diagonal(0, -2, -1)).mul(0.5));
-    const s = H(solveMatrix(H(l), H(solveMatrix(H(l), phi)))); // L⁻ᴴ Φ L⁻¹
-    return s.add(H(s)).mul(0.5);
+    const phi = p.add(H(p.tril(-1))).mul(0.5);
+    return H(solveMatrix(H(l), H(solveMatrix(H(l), phi)))); // L⁻ᴴ Φ L⁻¹
   },
 });
 /**
@@ -43,6 +42,6 @@ export const cholesky: Op<[options?: { upper?: boolean }]> = /*@__PURE__*/ compo
   params: ["input", "upper"],
   forward: (a: Tensor, upper = false) => {
     check("linalg.cholesky", a);
-    return upper ? H(lower(H(a))) : lower(a);
+    return upper ? H(lower(a, true)) : lower(a, false);
   },
 });

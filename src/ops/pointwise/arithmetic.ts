@@ -168,8 +168,7 @@ export const sgn: Unary = /*@__PURE__*/ pointwise({
     g
       .sub(y.mul(g.mul(y.conj()).add(y.mul(g.conj())).div(2)))
       .div(x!.abs())
-      .where(x!.ne(0), 0)
-      .mul(y.ne(y.conj())),
+      .where(x!.ne(0).logicalAnd(y.ne(y.conj())), 0),
   ],
 });
 /** The number itself (not for bool). @example positive(tensor([1])) // => [1] */
@@ -259,6 +258,14 @@ export const nextafter: Binary = /*@__PURE__*/ pointwise({
 export const hypot: Binary = /*@__PURE__*/ pointwise({
   torch: "hypot",
   operands: ["other"],
-  forward: ([a, b]) => a!.mul(a!).add(b!.mul(b!)).sqrt(),
+  forward: ([a, b]) => {
+    // The ratio to the larger side neither overflows nor vanishes; an infinite side wins over NaN.
+    const [x, y] = [a!.abs(), b!.abs()];
+    const [big, small] = [x.maximum(y), x.minimum(y)];
+    const r = small.div(big);
+    const length = big.mul(r.mul(r).add(1).sqrt()).where(big.ne(0), big);
+    return x.where(x.isinf(), y.where(y.isinf(), length));
+  },
   grad: (g, [a, b], y) => [g.mul(a!.div(y)), g.mul(b!.div(y))],
+  check: notComplex("hypot"),
 });

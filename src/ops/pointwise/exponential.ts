@@ -108,7 +108,10 @@ export const logaddexp: Binary = /*@__PURE__*/ pointwise({
     const m = a!.maximum(b!);
     return m.where(m.isinf().logicalAnd(a!.eq(b!)), m.add(a!.sub(b!).abs().neg().exp().log1p()));
   },
-  grad: (g, [a, b], y) => [g.mul(a!.sub(y).exp()), g.mul(b!.sub(y).exp())],
+  grad: (g, [a, b]) => {
+    const d = b!.sub(a!);
+    return [g.mul(d.neg().sigmoid()), g.mul(d.sigmoid())];
+  },
 });
 /** `input · log(other)`, 0 where `input` is 0. @example xlogy(tensor([0, 2]), tensor([0, 1])) // => [0, 0] */
 export const xlogy: Mixed = /*@__PURE__*/ pointwise({

@@ -96,7 +96,8 @@ export const maskedFill: PointwiseOp<[mask: TensorLike, value: TensorLike]> = /*
         message: `the value has ${v.shape.length} dimensions`,
         hint: "It must be a number or a 0-d tensor",
       });
-    if (v !== undefined && x !== undefined && category(dtypeOf(v)) > category(dtypeOf(x)))
+    // Integers go into bool as truth values; any other way down is refused.
+    if (v !== undefined && x !== undefined && category(dtypeOf(v)) > Math.max(1, category(dtypeOf(x))))
       throw new DTypeError({
         op: "maskedFill",
         message: `a ${dtypeOf(v)} value does not fit ${dtypeOf(x)}`,

@@ -1,4 +1,5 @@
 // Error and gamma functions.
+import type { Algebra } from "../../kernel/algebra.ts";
 import { pointwise } from "../formula.ts";
 import type { Unary } from "./entry.ts";
 
@@ -33,5 +34,30 @@ export const lgamma: Unary = /*@__PURE__*/ pointwise({
   forward: ([x]) => x!.lgamma(),
   grad: (g, [x]) => [g.mul(x!.digamma())],
 });
+// The derivative of digamma, Σ 1/(x+k)²: reflection below 1/2, recurrence by 6, asymptotic series (Abramowitz & Stegun 6.4.7, 6.4.6, 6.4.12).
+function trigamma<E extends Algebra<E>>(x: E): E {
+  const low = x.lt(0.5);
+  const z = x.neg().add(1).where(low, x);
+  const inverseSquare = (k: number): E => z.add(k).mul(z.add(k)).reciprocal();
+  const y = z.add(6).reciprocal();
+  const r = y.mul(y);
+  const BERNOULLI = [1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730];
+  const series = BERNOULLI.reduceRight((sum, b) => sum.add(b).mul(r), r.mul(0));
+  const tail = y.mul(series.add(1).add(y.div(2)));
+  const sum = [0, 1, 2, 3, 4, 5].reduce((s, k) => s.add(inverseSquare(k)), tail);
+  const sine = x.mul(Math.PI).sin();
+  return sine
+    .mul(sine)
+    .reciprocal()
+    .mul(Math.PI ** 2)
+    .sub(sum)
+    .where(low, sum);
+}
 /** Derivative of `lgamma`. @example digamma(tensor([1])) // => [-0.5772] */
-export const digamma: Unary = /*@__PURE__*/ pointwise({ torch: "digamma", promote: "float", forward: ([x]) => x!.digamma() });
+export const digamma: Unary = /*@__PURE__*/ pointwise({
+  torch: "digamma",
+  promote: "float",
+  forward: ([x]) => x!.digamma(),
+  grad: (g, [x]) => [g.mul(trigamma(x!))],
+  samples: (r) => [[r.positive(3, 4)], [r.of(-2.5, -0.3, 0.7, 3.2, 12)]],
+});

@@ -111,12 +111,3 @@ export const atanh: Unary = /*@__PURE__*/ pointwise({
   grad: (g, [x]) => [g.div(x!.mul(x!).neg().add(1).conj())],
   samples: (r) => [[r.positive(3, 4).mul(0.9)]],
 });
-
-/** The angle of a complex number; 0 or π for a real one. @example angle(tensor([-1, 1])) // => [3.1416, 0] */
-export const angle: Unary = /*@__PURE__*/ pointwise({
-  torch: "angle",
-  promote: "float",
-  result: "real",
-  forward: ([x]) => (x as unknown as { angle(): typeof x }).angle()!,
-  grad: (g) => [g.mul(0)],
-});

@@ -5,7 +5,7 @@ import { Tensor } from "../../core/tensor.ts";
 import { itemSize } from "../../core/dtype.ts";
 import { rawCopy, rawFull } from "../copy.ts";
 import type { Context } from "../../autograd/function.ts";
-import { type Op, primitive, view as viewOp, viewOf } from "../define.ts";
+import { composite, type Op, primitive, view as viewOp, viewOf } from "../define.ts";
 import { launch, window } from "../launch.ts";
 
 /** Dimensions: one, several, or (null) all. */
@@ -85,6 +85,7 @@ export const unfold: Op<[dimension: number, size: number, step: number]> = /*@__
     );
   },
   grad: (g, shape, dim, size, step) => {
+    if (shape.length === 0) return g.reshape([]);
     const dense = denseLayout(shape);
     const d = normDim(dim, shape.length, "unfold");
     const count = Math.floor((shape[d]! - size) / step) + 1;
@@ -96,24 +97,38 @@ export const unfold: Op<[dimension: number, size: number, step: number]> = /*@__
   },
   samples: (r) => [[r.normal(3, 8), 1, 3, 2]],
 });
-/** Any window on the storage: shape, strides and offset in elements. @throws IndexError outside the storage. @example asStrided(tensor([1, 2, 3, 4]), [2, 2], [1, 1]) // => [[1, 2], [2, 3]] */
-export function asStrided(x: Tensor, size: readonly number[], stride: readonly number[], storageOffset?: number | null): Tensor {
-  const part = layoutOf([...size], [...stride], storageOffset ?? x.layout.offset);
-  let max = part.offset;
-  size.forEach((n, d) => {
-    max += (n - 1) * stride[d]!;
-  });
-  if (
-    size.length !== stride.length ||
-    part.offset < 0 ||
-    stride.some((s) => s < 0) ||
-    (part.numel > 0 && (max + 1) * itemSize(x.dtype) > x.storage.nbytes)
-  ) {
-    throw new IndexError({
-      op: "asStrided",
-      message: `shape ${showShape(size)}, strides ${showShape(stride)}, offset ${part.offset} reach outside a storage of ${x.storage.nbytes / itemSize(x.dtype)} elements`,
-    });
-  }
-  const base = x.layout;
-  return viewOf("AsStrided", x, part, (g) => asStridedBackward(g, base, part));
-}
+/**
+ * Any window on the storage: shape, strides and offset (default: the tensor's own) in elements.
+ * @throws ValueError for negative or fractional numbers, IndexError outside the storage
+ * @example asStrided(tensor([1, 2, 3, 4]), [2, 2], [1, 1]) // => [[1, 2], [2, 3]]
+ */
+export const asStrided: Op<
+  [size: readonly number[], stride: readonly number[], storageOffset?: number | null | { storageOffset?: number | null }]
+> = /*@__PURE__*/ composite({
+  torch: "as_strided",
+  params: ["input", "size", "stride", "storageOffset"],
+  forward: (x: Tensor, size: readonly number[], stride: readonly number[], storageOffset?: number) => {
+    const offset = storageOffset ?? x.layout.offset;
+    if (!Array.isArray(size) || !Array.isArray(stride) || size.length !== stride.length)
+      throw new ValueError({
+        op: "asStrided",
+        message: `size ${JSON.stringify(size)}, stride ${JSON.stringify(stride)}`,
+        hint: "Give two arrays of the same length",
+      });
+    if (![...size, ...stride, offset].every((n) => Number.isSafeInteger(n) && n >= 0))
+      throw new ValueError({
+        op: "asStrided",
+        message: `size ${showShape(size)}, stride ${showShape(stride)}, offset ${String(offset)}`,
+        hint: "All are integers >= 0",
+      });
+    const part = layoutOf([...size], [...stride], offset);
+    const last = size.reduce((at, n, d) => at + (n - 1) * stride[d]!, offset);
+    if (part.numel > 0 && (last + 1) * itemSize(x.dtype) > x.storage.nbytes)
+      throw new IndexError({
+        op: "asStrided",
+        message: `shape ${showShape(size)}, strides ${showShape(stride)}, offset ${offset} reach outside a storage of ${x.storage.nbytes / itemSize(x.dtype)} elements`,
+      });
+    const base = x.layout;
+    return viewOf("AsStrided", x, part, (g) => asStridedBackward(g, base, part));
+  },
+});
