@@ -2,6 +2,7 @@
 import { isDifferentiable } from "../core/dtype.ts";
 import { ArgumentError, AutogradError, ShapeError, showShape } from "../core/errors.ts";
 import { sameShape } from "../core/layout.ts";
+import { checkOptions } from "../core/options.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { arithmetic } from "./arithmetic.ts";
 import { runBackward } from "./engine.ts";
@@ -77,6 +78,7 @@ export function backward(
   gradTensors?: Tensor | readonly (Tensor | null)[] | null,
   options: BackwardOptions = {},
 ): void {
+  checkOptions("backward", options, ["retainGraph", "createGraph", "inputs"]);
   const outs = list(tensors as Tensor);
   const { edges, grads } = roots("backward", outs, gradTensors == null ? [] : list(gradTensors as Tensor));
   const createGraph = options.createGraph ?? false;
@@ -102,6 +104,7 @@ export function backward(
  * grad(g, x)[0] // => 9
  */
 export function grad(outputs: Tensor | readonly Tensor[], inputs: Tensor | readonly Tensor[], options: GradOptions = {}): Tensor[] {
+  checkOptions("grad", options, ["gradOutputs", "retainGraph", "createGraph", "allowUnused"]);
   const outs = list(outputs as Tensor);
   const ins = list(inputs as Tensor);
   const seeds = options.gradOutputs == null ? [] : list(options.gradOutputs as Tensor);

@@ -1,5 +1,6 @@
 // DataLoader: batches of a data set, synchronously with `for`, or with `for await` and items fetched ahead.
 import { ArgumentError, ValueError } from "../core/errors.ts";
+import { checkOptions } from "../core/options.ts";
 import { defaultGenerator, type Generator } from "../core/rng.ts";
 import { isTensor, type Tensor } from "../core/tensor.ts";
 import { tensor } from "../ops/create.ts";
@@ -48,6 +49,7 @@ export interface DataLoaderOptions<T, B> {
   /** Batches fetched ahead in `for await` (default 2). */
   prefetch?: number;
 }
+const OPTIONS = ["batchSize", "shuffle", "sampler", "batchSampler", "dropLast", "collateFn", "generator", "prefetch"];
 type Collated<T> = T extends Tensor
   ? Tensor
   : T extends number | boolean | bigint
@@ -77,6 +79,7 @@ export class DataLoader<T, B = Collated<T>> implements Iterable<B>, AsyncIterabl
   #restored = false;
 
   constructor(dataset: Dataset<T> | IterableDataset<T>, options: DataLoaderOptions<T, B> = {}) {
+    checkOptions("DataLoader", options, OPTIONS);
     this.dataset = dataset;
     this.#o = options;
     const { batchSize = 1, shuffle = false, sampler, batchSampler, dropLast = false } = options;

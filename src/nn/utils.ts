@@ -1,12 +1,23 @@
 // torch.nn.utils.
 import { FirebrandError, ValueError } from "../core/errors.ts";
 import { noGrad } from "../core/mode.ts";
+import { checkOptions } from "../core/options.ts";
 import { isTensor, type Tensor } from "../core/tensor.ts";
+import { bindArgs } from "../ops/define.ts";
 import { cat, stack } from "../ops/join.ts";
 import { zeros } from "../ops/create.ts";
 
 const list = (p: Iterable<Tensor> | Tensor): Tensor[] => (isTensor(p) ? [p] : [...p]);
 
+/** Options of `clipGradNorm_`. */
+export interface ClipNormOptions {
+  /** Which norm: a number, Infinity too (default 2). */
+  normType?: number;
+  /** Throw when the norm is infinite or NaN? Default false. */
+  errorIfNonfinite?: boolean;
+  /** Accepted as in PyTorch; there is nothing to choose here. */
+  foreach?: boolean | null;
+}
 /**
  * Scales all gradients together so that their common norm (`normType`, default 2) is at most `maxNorm`; returns the norm before.
  * @throws FirebrandError when the norm is not finite and `errorIfNonfinite` is set
@@ -19,16 +30,16 @@ const list = (p: Iterable<Tensor> | Tensor): Tensor[] => (isTensor(p) ? [p] : [.
 export function clipGradNorm_(
   parameters: Iterable<Tensor> | Tensor,
   maxNorm: number,
-  options: { normType?: number; errorIfNonfinite?: boolean } = {},
+  ...args: [normType?: number | ClipNormOptions, errorIfNonfinite?: boolean | ClipNormOptions, options?: ClipNormOptions]
 ): Tensor {
+  const [p = 2, strict = false] = bindArgs("clipGradNorm_", ["normType", "errorIfNonfinite", "foreach"], args) as [number?, boolean?];
   const grads = list(parameters)
     .map((p) => p.grad)
     .filter((g): g is Tensor => g !== null);
-  const p = options.normType ?? 2;
   return noGrad(() => {
     if (grads.length === 0) return zeros([]);
     const total = stack(grads.map((g) => g.detach().norm(p))).norm(p);
-    if (options.errorIfNonfinite && !total.isfinite().itemSync<boolean>())
+    if (strict && !total.isfinite().itemSync<boolean>())
       throw new FirebrandError({
         op: "clipGradNorm_",
         message: "the norm of the gradients is not finite",
@@ -48,7 +59,8 @@ export function clipGradNorm_(
  * nn.utils.clipGradValue_([p], 1);
  * p.grad // => [1, 0.5]
  */
-export function clipGradValue_(parameters: Iterable<Tensor> | Tensor, clipValue: number): void {
+export function clipGradValue_(parameters: Iterable<Tensor> | Tensor, clipValue: number, options: { foreach?: boolean | null } = {}): void {
+  checkOptions("clipGradValue_", options, ["foreach"]);
   if (!(clipValue >= 0)) throw new ValueError({ op: "clipGradValue_", message: `clipValue is ${clipValue}`, hint: "It must be >= 0" });
   noGrad(() => {
     for (const p of list(parameters)) p.grad?.detach().clamp_(-clipValue, clipValue);

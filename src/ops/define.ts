@@ -7,6 +7,7 @@ import { Node } from "../autograd/node.ts";
 import { isDifferentiable } from "../core/dtype.ts";
 import { ArgumentError } from "../core/errors.ts";
 import type { Layout } from "../core/layout.ts";
+import { checkOptions } from "../core/options.ts";
 import { isTensor, Tensor } from "../core/tensor.ts";
 import type { Scalar } from "./promote.ts";
 
@@ -82,9 +83,9 @@ export function bindArgs(op: string, names: readonly string[], args: readonly un
   const last = args[args.length - 1];
   const bound = isOptions(last) ? args.slice(0, -1) : args.slice();
   if (isOptions(last)) {
+    checkOptions(op, last, names);
     for (const key in last) {
       const i = names.indexOf(key);
-      if (i < 0) throw new ArgumentError({ op, message: `unknown option ${key}`, hint: `It takes ${names.join(", ")}` });
       if (i < bound.length && bound[i] !== undefined && last[key] !== undefined)
         throw new ArgumentError({ op, message: `${key} is given twice`, hint: "Give it by position or in the options" });
       if (last[key] !== undefined) bound[i] = last[key];

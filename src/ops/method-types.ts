@@ -58,6 +58,11 @@ type Derived = { [K in keyof Aliases]: Methods[Aliases[K]] } & { [K in keyof Ali
 /** Methods made of other methods. */
 export interface DerivedMethods extends Derived {}
 
+/** Options of the method `backward`. */
+export interface BackwardMethodOptions extends BackwardOptions {
+  /** The gradient to start from; 1 for tensors of one element where absent. */
+  readonly gradient?: Tensor | null;
+}
 /** What a Tensor can do besides the ops of the tables. */
 export interface OwnMethods {
   /** The greatest element; with a tensor the elementwise maximum, with a dimension values and indices. */
@@ -121,7 +126,7 @@ export interface OwnMethods {
   /** The elements as a typed array, PyTorch's `numpy()` (a copy). */
   numpy(): Promise<TypedArray>;
   /** Computes gradients of all leaves. The seed may be left out for one-element tensors. */
-  backward(gradient?: Tensor | null | BackwardOptions, options?: BackwardOptions): void;
+  backward(gradient?: Tensor | null | BackwardMethodOptions, options?: BackwardOptions): void;
   /** Runs `fn` on this tensor's gradient; returns a function that removes the hook. */
   registerHook(fn: GradHook): () => void;
   /** Keeps the gradient of a computed tensor in `grad`. */

@@ -27,7 +27,7 @@ import * as softmaxes from "./softmax.ts";
 import * as extra from "./extra.ts";
 import * as spectra from "./stft.ts";
 import { ALIASES, COMPUTED_ASIDE, VIEWS_IN_PLACE } from "./method-tables.ts";
-import type { DerivedMethods, Methods, OwnMethods } from "./method-types.ts";
+import type { BackwardMethodOptions, DerivedMethods, Methods, OwnMethods } from "./method-types.ts";
 
 declare module "../core/tensor.ts" {
   interface Tensor extends Methods, DerivedMethods, OwnMethods {}
@@ -124,9 +124,10 @@ Object.defineProperty(proto, Symbol.for("nodejs.util.inspect.custom"), {
 });
 
 // ---- autograd
-method("backward", ((x: Tensor, gradient?: Tensor | null | BackwardOptions, options?: BackwardOptions) => {
-  const seed = isTensor(gradient) ? gradient : null;
-  backward(x, seed, options ?? (isTensor(gradient) ? {} : (gradient ?? {})));
+method("backward", ((x: Tensor, gradient?: Tensor | null | BackwardMethodOptions, options?: BackwardOptions) => {
+  const given: BackwardMethodOptions = (isTensor(gradient) ? options : (options ?? gradient)) ?? {};
+  const { gradient: named, ...rest } = given;
+  backward(x, isTensor(gradient) ? gradient : (named ?? null), rest);
 }) as never);
 method("registerHook", ((x: Tensor, fn: GradHook) => {
   const edge = edgeOf(x);

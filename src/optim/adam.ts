@@ -41,7 +41,7 @@ export interface AdamOptions {
  */
 export class Adam extends Optimizer<AdamOptions> {
   constructor(params: Params<AdamOptions>, options: AdamOptions = {}) {
-    super(params, {
+    const defaults: Required<AdamOptions> = {
       lr: 1e-3,
       betas: [0.9, 0.999],
       eps: 1e-8,
@@ -53,8 +53,8 @@ export class Adam extends Optimizer<AdamOptions> {
       differentiable: false,
       fused: null,
       decoupledWeightDecay: false,
-      ...options,
-    } as Required<AdamOptions>);
+    };
+    super(params, defaults, options);
   }
   protected update(p: Tensor, grad: Tensor, o: ParamGroup<AdamOptions>, s: ParameterState): void {
     const zeros = (): Tensor => p.detach().newZeros(p.shape);

@@ -1,6 +1,7 @@
 // What optimizers share: parameter groups, state, and their dictionaries.
 import { ArgumentError, ShapeError, showShape, ValueError } from "../core/errors.ts";
 import { enableGrad, noGrad } from "../core/mode.ts";
+import { checkOptions } from "../core/options.ts";
 import { isTensor, type Tensor } from "../core/tensor.ts";
 
 /** What an optimizer keeps for one parameter. */
@@ -40,8 +41,10 @@ export abstract class Optimizer<O extends { lr?: number } = { lr?: number }> {
   readonly state: Map<Tensor, ParameterState> = new Map();
   readonly #defaults: Required<O>;
 
-  constructor(params: Params<O>, defaults: Required<O>) {
-    this.#defaults = defaults;
+  /** @param defaults every hyper-parameter with its usual value @param options what the user chose among them */
+  constructor(params: Params<O>, defaults: Required<O>, options: O = {} as O) {
+    checkOptions(this.constructor.name, options, Object.keys(defaults));
+    this.#defaults = { ...defaults, ...options };
     const list = [...(params as Iterable<unknown>)];
     if (list.length === 0)
       throw new ArgumentError({ op: this.constructor.name, message: "no parameters given", hint: "Pass model.parameters()" });

@@ -40,7 +40,7 @@ export interface SgdOptions {
  */
 export class SGD extends Optimizer<SgdOptions> {
   constructor(params: Params<SgdOptions>, options: SgdOptions = {}) {
-    super(params, {
+    const defaults: Required<SgdOptions> = {
       lr: 1e-3,
       momentum: 0,
       dampening: 0,
@@ -50,8 +50,8 @@ export class SGD extends Optimizer<SgdOptions> {
       foreach: null,
       fused: null,
       differentiable: false,
-      ...options,
-    } as Required<SgdOptions>);
+    };
+    super(params, defaults, options);
   }
   protected override check(g: ParamGroup<SgdOptions>): void {
     super.check(g);

@@ -101,3 +101,17 @@ test("bad hyper-parameters and inputs", () => {
   assert.throws(() => nn.functional.crossEntropy(torch.randn(2, 3), torch.tensor([0, 3])), { name: "IndexError" });
   assert.throws(() => nn.functional.embedding(torch.tensor([5]), torch.randn(3, 2)), { name: "IndexError" });
 });
+test("options that nobody knows are named, those of PyTorch accepted", () => {
+  const p = torch.ones(2, { requiresGrad: true });
+  const untyped = <T>(o: T): never => o as never;
+  const unknown = { name: "ArgumentError", message: /unknown option momentun.*momentum/ };
+  assert.throws(() => new optim.SGD([p], untyped({ momentun: 0.9 })), unknown);
+  assert.throws(() => new optim.AdamW([p], untyped({ learningRate: 1 })), { name: "ArgumentError" });
+  assert.throws(() => new torch.data.DataLoader(new torch.data.TensorDataset(p), untyped({ batch: 2 })), { name: "ArgumentError" });
+  assert.throws(() => p.sum().backward(untyped({ retain: true })), { name: "ArgumentError" });
+  assert.throws(() => torch.autograd.grad(p.sum(), p, untyped({ allowunused: true })), { name: "ArgumentError" });
+  assert.equal(new optim.SGD([p], { foreach: false, fused: true, differentiable: false }).paramGroups[0]!.fused, true);
+  p.mul(2).backward({ gradient: torch.tensor([3.5, 4]) });
+  assert.deepEqual(p.grad!.toArraySync(), [7, 8]);
+  assert.equal(torch.nn.utils.clipGradNorm_([p], 1, Number.POSITIVE_INFINITY).itemSync(), 8);
+});
