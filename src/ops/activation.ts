@@ -177,8 +177,8 @@ export const hardtanh: PointwiseOp<[minVal?: number | { minVal?: number; maxVal?
     defaults: { minVal: -1, maxVal: 1 },
     forward: ([x], o) => x!.maximum(o.minVal).minimum(o.maxVal),
     grad: (g, [x], _y, o) => [g.where(x!.le(o.minVal).logicalOr(x!.ge(o.maxVal)).logicalNot(), 0)],
-    check: (xs, o) => {
-      refuse("hardtanh", (d) => d === "bool" || isComplex(d), "needs real numbers", "Cast first")(xs);
+    check: refuse("hardtanh", (d) => d === "bool" || isComplex(d), "needs real numbers", "Cast first"),
+    checkValues: (_xs, o) => {
       if (o.minVal > o.maxVal) throw new ValueError({ op: "hardtanh", message: `minVal ${o.minVal} is above maxVal ${o.maxVal}` });
     },
     samples: (r) => [[r.normal(3, 4)]],
@@ -230,8 +230,8 @@ export const hardshrink: PointwiseOp<[lambd?: number | { lambd?: number }]> = /*
 export const softshrink: PointwiseOp<[lambd?: number | { lambd?: number }]> = /*@__PURE__*/ pointwise({
   torch: "nn.functional.softshrink",
   defaults: { lambd: 0.5 },
-  check: (xs, o) => {
-    needsFloats("softshrink")(xs);
+  check: needsFloats("softshrink"),
+  checkValues: (_xs, o) => {
     if (!(o.lambd >= 0)) throw new ValueError({ op: "softshrink", message: `lambd is ${o.lambd}`, hint: "It must be >= 0" });
   },
   forward: ([x], o) => x!.sub(o.lambd).where(x!.gt(o.lambd), x!.add(o.lambd).where(x!.mul(-1).gt(o.lambd), x!.mul(0))),

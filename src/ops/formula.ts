@@ -34,8 +34,10 @@ export interface PointwiseDef<P extends object> {
   readonly forward: <E extends Algebra<E>>(x: E[], o: FormulaOptions<P, E>) => E;
   /** The gradient of each operand, null where there is none. `g` is the output's gradient, `y` the output. */
   readonly grad?: <E extends Algebra<E>>(g: E, x: E[], y: E, o: FormulaOptions<P, E>) => (E | null)[];
-  /** Refuses dtypes or options before anything runs. */
+  /** Refuses dtypes and options that are no numbers before anything runs; asked once for each kind of operands. */
   readonly check?: (x: readonly (TensorLike | undefined)[], o: P) => void;
+  /** Refuses values of numbers, as operands and options; asked at every call. */
+  readonly checkValues?: (x: readonly (TensorLike | undefined)[], o: P) => void;
   /** Operands that do not take part in promotion (conditions), by position. */
   readonly masks?: readonly number[];
   /** May the first operand be a number, as in `pow(2, x)`? */
@@ -117,13 +119,10 @@ export function pointwise<O, P extends object = Record<never, never>>(def: Point
       } else checkTensor(name, names[i]!, x);
     }
     if (tensors.length === 0) throw new ArgumentError({ op: name, message: "no operand is a Tensor", hint: "Wrap one with tensor(…)" });
-    // Values differ from call to call under one plan, so the check is not the plan's.
-    if (def.check) {
-      const options = Object.fromEntries(optionNames.map((n, i) => [n, optionOf(i, bound)]));
-      def.check(
-        Array.from({ length: arity }, (_, i) => bound[i] as TensorLike | undefined),
-        options as P,
-      );
+    // Values differ from call to call under one plan. Where all options are the usual ones there is nothing to see in them.
+    if (def.checkValues && (optionNames.length === 0 || bound.length > arity)) {
+      const options = optionNames.length > 0 ? Object.fromEntries(optionNames.map((n, i) => [n, optionOf(i, bound)])) : {};
+      def.checkValues(bound.slice(0, arity) as (TensorLike | undefined)[], options as P);
     }
     let text = "";
     for (let i = 0; i < optionNames.length; i++) {
@@ -157,6 +156,7 @@ export function pointwise<O, P extends object = Record<never, never>>(def: Point
       options[n] = v;
       traced[n] = typeof v === "number" ? param(p++) : v;
     });
+    def.check?.(operands, options as P);
     const counted = operands.filter((x, i) => x !== undefined && !def.masks?.includes(i)) as TensorLike[];
     let common = resultType(...counted);
     const promote = typeof def.promote === "function" ? def.promote(options as P) : def.promote;

@@ -8,6 +8,16 @@ import { pointwise } from "../formula.ts";
 import type { TensorLike } from "../promote.ts";
 import { type Binary, type Unary, type Mixed, dtypeOf, refuse, notComplex } from "./entry.ts";
 
+const wholeAlpha =
+  (op: string) =>
+  (xs: readonly (TensorLike | undefined)[], o: { alpha: number | null }): void => {
+    if (o.alpha !== null && !Number.isInteger(o.alpha) && xs.every((x) => x !== undefined && category(dtypeOf(x)) < 2))
+      throw new ArgumentError({
+        op,
+        message: `alpha ${o.alpha} is fractional and the operands are integers`,
+        hint: "Cast one to a floating type",
+      });
+  };
 /** `input + alpha · other`. @example add(tensor([1, 2]), tensor([3, 4])) // => [4, 6] */
 export const add: MixedOp<[other: TensorLike, opts?: { alpha?: number }]> = /*@__PURE__*/ pointwise({
   torch: "add",
@@ -16,10 +26,7 @@ export const add: MixedOp<[other: TensorLike, opts?: { alpha?: number }]> = /*@_
   defaults: { alpha: null as number | null },
   forward: ([a, b], o) => a!.add(o.alpha === null ? b! : b!.mul(o.alpha)),
   grad: (g, _x, _y, o) => [g, o.alpha === null ? g : g.mul(o.alpha)],
-  check: (xs, o) => {
-    if (o.alpha !== null && !Number.isInteger(o.alpha) && xs.every((x) => x !== undefined && category(dtypeOf(x)) < 2))
-      throw new ArgumentError({ op: "add", message: `alpha ${o.alpha} is fractional and the operands are integers` });
-  },
+  checkValues: wholeAlpha("add"),
   samples: (r) => [
     [r.normal(3, 4), r.normal(3, 4)],
     [r.normal(3, 1), r.normal(4)],
@@ -39,6 +46,7 @@ export const sub: MixedOp<[other: TensorLike, opts?: { alpha?: number }]> = /*@_
   defaults: { alpha: null as number | null },
   forward: ([a, b], o) => a!.sub(o.alpha === null ? b! : b!.mul(o.alpha)),
   grad: (g, _x, _y, o) => [g, o.alpha === null ? g.neg() : g.mul(o.alpha).neg()],
+  checkValues: wholeAlpha("sub"),
   check: refuse("sub", (d) => d === "bool", "bool cannot be subtracted", "Use logicalXor"),
   samples: (r) => [
     [r.normal(3, 4), r.normal(3, 4)],
@@ -53,6 +61,7 @@ export const rsub: PointwiseOp<[other: TensorLike, opts?: { alpha?: number }]> =
   defaults: { alpha: null as number | null },
   forward: ([a, b], o) => (o.alpha === null ? a! : a!.mul(o.alpha)).neg().add(b!),
   grad: (g, _x, _y, o) => [o.alpha === null ? g.neg() : g.mul(o.alpha).neg(), g],
+  checkValues: wholeAlpha("rsub"),
   check: refuse("rsub", (d) => d === "bool", "bool cannot be subtracted", "Use logicalXor"),
 });
 /** `input · other`. @example mul(tensor([1, 2]), tensor([3, 4])) // => [3, 8] */
@@ -107,7 +116,7 @@ export const pow: MixedOp<[exponent: TensorLike]> = /*@__PURE__*/ pointwise({
     g.mul(a!.pow(b!.sub(1)).mul(b!).conj()).mul(b!.ne(0)),
     g.mul(y.mul(a!.log()).conj()).where(a!.ne(0).logicalOr(y.isinf()).logicalOr(y.isnan()), 0),
   ],
-  check: (xs) => {
+  checkValues: (xs) => {
     const [a, b] = xs as [TensorLike, TensorLike];
     if (!isTensor(b) && typeof b !== "boolean" && Number(b) < 0 && category(dtypeOf(a)) < 2 && Number.isInteger(Number(b))) {
       throw new DTypeError({ op: "pow", message: `integers to the negative power ${String(b)}`, hint: "Cast the base to a floating type" });
