@@ -13,3 +13,7 @@ export { memorySink, type ByteSink } from "./sink.ts";
 export { isStored, StoredTensor, type ReadOptions } from "./stored.ts";
 export * from "./training/index.ts";
 export type { Checkpoint } from "./tree.ts";
+export { type GgufFile, type GgufFormat, type GgufOptions, gguf, ggufBytes, saveGguf, writeGguf } from "./gguf/index.ts";
+export type { GgufField, GgufScalarType, GgufType, GgufValue } from "./gguf/metadata.ts";
+export { QuantizedTensor } from "./gguf/quantized.ts";
+export { QUANT_TYPES, type QuantType } from "./gguf/types.ts";
