@@ -17,3 +17,4 @@ export { type GgufFile, type GgufFormat, type GgufOptions, gguf, ggufBytes, save
 export type { GgufField, GgufScalarType, GgufType, GgufValue } from "./gguf/metadata.ts";
 export { QuantizedTensor } from "./gguf/quantized.ts";
 export { QUANT_TYPES, type QuantType } from "./gguf/types.ts";
+export { type NpzOptions, npy, npyBytes, npz, npzBytes, saveNpy, saveNpz } from "./numpy/index.ts";
