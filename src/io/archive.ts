@@ -159,14 +159,15 @@ async function* inflated(source: ByteSource, e: Entry, at: number, fail: Fail): 
   }
 }
 
-/** The bytes of an entry in pieces. @throws FormatError when they are more, fewer or others than the directory says */
-export async function* entryChunks(source: ByteSource, e: Entry, fail: Fail): AsyncGenerator<Uint8Array> {
+/** The bytes of an entry in pieces; `found` learns where they begin in the archive. @throws FormatError when they are more, fewer or others than the directory says */
+export async function* entryChunks(source: ByteSource, e: Entry, fail: Fail, found?: (begin: number) => void): AsyncGenerator<Uint8Array> {
   const head = viewOf(await source.read(e.offset, 30));
   const where = `entry ${shown(e.name)}`;
   if (head.getUint32(0, true) !== LOCAL) throw fail(e.offset, `no local header of ${where}`);
   const at = e.offset + 30 + head.getUint16(26, true) + head.getUint16(28, true);
   if (at + e.compressed > source.size)
     throw fail(at, `${where} needs ${e.compressed} bytes, the file has ${Math.max(0, source.size - at)} more`);
+  found?.(at);
   let size = 0;
   let crc = 0;
   for await (const chunk of e.method === 0 ? stored(source, at, e.compressed) : inflated(source, e, at, fail)) {

@@ -23,33 +23,44 @@ export async function readPieces(
 /** Turns bytes of a file, a whole number of its items, into those of the tensor's dtype; `index` is that of the first item. */
 export type Convert = (bytes: Uint8Array, index: number) => Uint8Array;
 
-/** A row-major tensor at an offset of a source, possibly converted while it is read. */
+/** How a tensor is read where its bytes are not simply those of its dtype. */
+export interface RangedOptions {
+  /** Bytes of an item in the file, and what turns them into the dtype's. */
+  readonly convert?: { readonly itemSize: number; readonly convert: Convert } | undefined;
+  /** Told of all bytes in order, then once without any: throws when a checksum is wrong. */
+  readonly check?: () => (bytes: Uint8Array | null) => void;
+}
+
+/** A row-major tensor at an offset of a source. */
 export class RangedTensor extends StoredTensor {
   readonly dtype: DType;
   readonly shape: readonly number[];
   readonly nbytes: number;
   readonly #source: ByteSource;
   readonly #begin: number;
-  readonly #convert: { itemSize: number; convert: Convert } | undefined;
+  readonly #options: RangedOptions;
 
-  constructor(source: ByteSource, begin: number, dtype: DType, shape: readonly number[], convert?: { itemSize: number; convert: Convert }) {
+  constructor(source: ByteSource, begin: number, dtype: DType, shape: readonly number[], options: RangedOptions = {}) {
     super();
     this.dtype = dtype;
     this.shape = shape;
-    this.nbytes = numelOf(shape) * (convert?.itemSize ?? itemSize(dtype));
+    this.nbytes = numelOf(shape) * (options.convert?.itemSize ?? itemSize(dtype));
     this.#source = source;
     this.#begin = begin;
-    this.#convert = convert;
+    this.#options = options;
   }
 
   async read(options: ReadOptions = {}): Promise<Tensor> {
     const out = allocate(this.shape, this.dtype, getDevice(options.device ?? getDefaultDevice()));
-    const { storage } = out;
-    const own = this.#convert;
+    const { storage, dtype } = out;
+    const { convert: own } = this.#options;
+    const check = this.#options.check?.();
     await readPieces(this.#source, this.#begin, this.nbytes, (bytes, at) => {
-      if (own) storage.device.write(storage, (at / own.itemSize) * itemSize(this.dtype), own.convert(bytes, at / own.itemSize));
+      check?.(bytes);
+      if (own) storage.device.write(storage, (at / own.itemSize) * itemSize(dtype), own.convert(bytes, at / own.itemSize));
       else storage.device.write(storage, at, bytes);
     });
+    check?.(null);
     return out;
   }
 }

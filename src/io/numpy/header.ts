@@ -2,6 +2,7 @@
 // Source: NEP 1 and numpy.lib.format, versions 1.0 to 3.0.
 import type { DType } from "../../core/dtype.ts";
 import { type Fail, shown } from "../damage.ts";
+import type { Packed } from "../widen.ts";
 
 /** Values of Python literals that headers may have: tuples and lists are arrays. */
 export type Literal = string | number | boolean | null | readonly Literal[] | { readonly [key: string]: Literal };
@@ -73,14 +74,9 @@ export function parseLiteral(text: string): Literal {
 }
 
 /** How items lie in a file. */
-export interface NpyItem {
+export interface NpyItem extends Packed {
   readonly descr: string;
   readonly dtype: DType;
-  readonly itemSize: number;
-  /** Bytes that are reversed in a big-endian file: 0 for little-endian ones. */
-  readonly swap: number;
-  /** An unsigned type that is read as a wider signed one. */
-  readonly unsigned: boolean;
 }
 /** What a header says. */
 export interface NpyHeader {
@@ -128,7 +124,8 @@ function itemOf(descr: Literal): NpyHeader["item"] | null {
   const known = Object.hasOwn(TYPES, kind + digits) && m[0] === descr ? TYPES[kind + digits]! : null;
   if (known) {
     const [dtype, swap] = known;
-    return { descr: m[0], dtype, itemSize: Number(digits), swap: order === ">" ? swap : 0, unsigned: kind === "u" && digits !== "1" };
+    const [size, big] = [Number(digits), order === ">"];
+    return { descr: m[0], dtype, size, swap: big ? swap : 0, unsigned: kind === "u" && size > 1, bool: kind === "b" };
   }
   const refused = REFUSED[kind + digits] ?? REFUSED[kind];
   return refused ? { descr: descr as string, refused: `${refused} (${shown(descr)})` } : null;
@@ -172,7 +169,7 @@ export function parseHeader(bytes: Uint8Array, fail: Fail): NpyHeader {
     throw fail(start, `shape is ${shown(shape)}, expected a tuple of sizes`);
   const item = itemOf(descr!);
   if (!item) throw fail(start, `descr is ${shown(descr)}, expected a type such as "<f4"`);
-  const size = "refused" in item ? 1 : item.itemSize;
+  const size = "refused" in item ? 1 : item.size;
   if (!Number.isSafeInteger((shape as number[]).reduce((a, b) => a * b, size)))
     throw fail(start, `shape is ${shown(shape)}, more than a file can hold`);
   return { item, shape: shape as number[], fortran, data: bytes.length };

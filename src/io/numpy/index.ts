@@ -12,6 +12,7 @@ import { CHUNK, writePieces } from "../ranged.ts";
 import { type ByteSink, memorySink, replaceFile } from "../sink.ts";
 import type { ByteSource } from "../source.ts";
 import { type Format, type ReadOptions, StoredTensor } from "../stored.ts";
+import { converter } from "../widen.ts";
 import { headerLength, isNpy, makeHeader, type NpyHeader, type NpyItem, parseHeader } from "./header.ts";
 
 /** Bytes in order, from the start, as often as asked for. */
@@ -55,29 +56,6 @@ async function* items(chunks: AsyncIterable<Uint8Array>, skip: number, size: num
   if (rest.length > 0) yield rest;
 }
 
-/** Little-endian bytes of the dtype, from own bytes of the file. */
-function convert(bytes: Uint8Array, item: NpyItem, at: number, fail: Fail): Uint8Array {
-  for (let i = 0; item.swap > 0 && i < bytes.length; i += item.swap) bytes.subarray(i, i + item.swap).reverse();
-  if (item.dtype === "bool") return bytes.map((b) => Number(b !== 0));
-  if (!item.unsigned) return bytes;
-  const n = bytes.length / item.itemSize;
-  const from = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const out = new DataView(new ArrayBuffer(n * itemSize(item.dtype)));
-  for (let i = 0; i < n; i++) {
-    if (item.itemSize === 2) out.setInt32(i * 4, from.getUint16(i * 2, true), true);
-    else if (item.itemSize === 4) out.setBigInt64(i * 8, BigInt(from.getUint32(i * 4, true)), true);
-    else {
-      const x = from.getBigUint64(i * 8, true);
-      if (x >= 2n ** 63n)
-        throw fail(at + i * 8, `the unsigned number ${x}, expected one that fits int64`, {
-          hint: "Convert the array to a signed type in Python",
-        });
-      out.setBigInt64(i * 8, x, true);
-    }
-  }
-  return new Uint8Array(out.buffer);
-}
-
 class NpyTensor extends StoredTensor {
   readonly dtype: DType;
   readonly shape: readonly number[];
@@ -90,7 +68,7 @@ class NpyTensor extends StoredTensor {
     super();
     this.dtype = item.dtype;
     this.shape = header.shape;
-    this.nbytes = numelOf(header.shape) * item.itemSize;
+    this.nbytes = numelOf(header.shape) * item.size;
     this.#stream = stream;
     this.#header = header;
     this.#item = item;
@@ -101,10 +79,11 @@ class NpyTensor extends StoredTensor {
     // A column-major array is the transpose of a row-major one: the same memory, seen the other way round.
     const out = allocate(fortran ? [...shape].reverse() : shape, this.dtype, getDevice(options.device ?? getDefaultDevice()));
     const size = itemSize(this.dtype);
-    let at = 0;
-    for await (const part of items(this.#stream(), data, this.#item.itemSize)) {
-      out.storage.device.write(out.storage, (at / this.#item.itemSize) * size, convert(part, this.#item, data + at, this.#fail));
-      at += part.length;
+    const own = converter(this.#item, data, this.#fail)?.convert;
+    let index = 0;
+    for await (const part of items(this.#stream(), data, this.#item.size)) {
+      out.storage.device.write(out.storage, index * size, own ? own(part, index) : part);
+      index += part.length / this.#item.size;
     }
     return fortran && shape.length > 1 ? out.permute(shape.map((_, i) => shape.length - 1 - i)) : out;
   }
@@ -134,7 +113,7 @@ async function openStream(stream: Stream, size: number, fail: Fail): Promise<Sto
     return new Refused(item.descr, shape, size - data, () =>
       fail(data, `an array of ${item.refused}, expected numbers`, { hint: "Convert it to a numeric array in Python" }),
     );
-  const bytes = numelOf(shape) * item.itemSize;
+  const bytes = numelOf(shape) * item.size;
   if (data + bytes !== size)
     throw fail(data, `${item.descr} of shape ${shown(shape)} takes ${bytes} bytes, the file has ${size - data} more`, {
       hint: size > data + bytes ? "Several arrays in one file are read from .npz only: use np.savez" : "The file is truncated",
