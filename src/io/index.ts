@@ -22,3 +22,4 @@ export { type NpzOptions, npy, npyBytes, npz, npzBytes, saveNpy, saveNpz } from 
 export { hdf5, keras } from "./tensorflow/keras.ts";
 export { tensorflow } from "./tensorflow/checkpoint.ts";
 export { tfjs } from "./tensorflow/tfjs.ts";
+export { ggml } from "./gguf/ggml.ts";

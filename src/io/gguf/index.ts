@@ -6,13 +6,13 @@ import { numelOf } from "../../core/layout.ts";
 import { isTensor, type Tensor } from "../../core/tensor.ts";
 import { rawCopy } from "../../ops/copy.ts";
 import { type Fail, failing, shown } from "../damage.ts";
-import { RangedTensor, readPieces, writePieces } from "../ranged.ts";
+import { RangedTensor, writePieces } from "../ranged.ts";
 import { type ByteSink, memorySink, replaceFile } from "../sink.ts";
 import type { ByteSource } from "../source.ts";
-import { type Format, type OpenFile, type OpenOptions, type ReadOptions, StoredTensor } from "../stored.ts";
+import type { Format, OpenFile, OpenOptions, StoredTensor } from "../stored.ts";
 import type { BlockType } from "./block.ts";
 import { Cursor, type GgufField, type GgufType, type GgufValue, guessType, More, Writer } from "./metadata.ts";
-import { quantizedBytes, quantizedFrom, QuantizedTensor } from "./quantized.ts";
+import { quantizedBytes, QuantizedTensor, StoredQuantized } from "./quantized.ts";
 import { blockType, blockTypeOf, dtypeOf, idOf, REMOVED } from "./types.ts";
 
 const MAGIC = 0x46554747;
@@ -32,32 +32,6 @@ export interface GgufFile extends OpenFile {
 export interface GgufFormat extends Format {
   /** @throws FormatError that names file, offset and what was expected. */
   open(source: ByteSource, options: OpenOptions): Promise<GgufFile>;
-}
-
-class StoredQuantized extends StoredTensor {
-  readonly dtype: string;
-  readonly shape: readonly number[];
-  readonly nbytes: number;
-  readonly #source: ByteSource;
-  readonly #begin: number;
-  readonly #type: BlockType;
-  constructor(source: ByteSource, begin: number, type: BlockType, shape: readonly number[]) {
-    super();
-    this.dtype = type.name;
-    this.shape = shape;
-    this.nbytes = quantizedBytes(type, shape);
-    this.#source = source;
-    this.#begin = begin;
-    this.#type = type;
-  }
-  async read(options: ReadOptions = {}): Promise<QuantizedTensor> {
-    return quantizedFrom(
-      this.#type,
-      this.shape,
-      (write) => readPieces(this.#source, this.#begin, this.nbytes, (b, at) => write(at, b)),
-      options.device,
-    );
-  }
 }
 
 interface Description {

@@ -6,6 +6,9 @@ import { numelOf } from "../../core/layout.ts";
 import { isTensor, type Tensor } from "../../core/tensor.ts";
 import { rawCopy, to } from "../../ops/copy.ts";
 import { allocate } from "../../ops/launch.ts";
+import { readPieces } from "../ranged.ts";
+import type { ByteSource } from "../source.ts";
+import { type ReadOptions, StoredTensor } from "../stored.ts";
 import type { BlockType } from "./block.ts";
 import { blockType, QUANT_TYPES, type QuantType } from "./types.ts";
 
@@ -135,15 +138,25 @@ export class QuantizedTensor {
   }
 }
 
-/** Reads `nbytes` bytes of a source into a quantised tensor on `device`. @internal */
-export function quantizedFrom(
-  t: BlockType,
-  shape: readonly number[],
-  fill: (write: (offset: number, bytes: Uint8Array) => void) => Promise<void>,
-  device: string = getDefaultDevice(),
-): Promise<QuantizedTensor> {
-  const bytes = allocate([quantizedBytes(t, shape)], "uint8", getDevice(device));
-  return fill((offset, part) => bytes.storage.device.write(bytes.storage, offset, part)).then(
-    () => new QuantizedTensor(t.name as QuantType, shape, bytes),
-  );
+/** A quantised tensor that lies in a file. @internal */
+export class StoredQuantized extends StoredTensor {
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly nbytes: number;
+  readonly #source: ByteSource;
+  readonly #begin: number;
+  constructor(source: ByteSource, begin: number, type: BlockType, shape: readonly number[]) {
+    super();
+    this.dtype = type.name;
+    this.shape = shape;
+    this.nbytes = quantizedBytes(type, shape);
+    this.#source = source;
+    this.#begin = begin;
+  }
+  async read(options: ReadOptions = {}): Promise<QuantizedTensor> {
+    const bytes = allocate([this.nbytes], "uint8", getDevice(options.device ?? getDefaultDevice()));
+    const { storage } = bytes;
+    await readPieces(this.#source, this.#begin, this.nbytes, (part, at) => storage.device.write(storage, at, part));
+    return new QuantizedTensor(this.dtype as QuantType, this.shape, bytes);
+  }
 }

@@ -7,7 +7,7 @@ import { type ByteSource, bytesSource } from "../source.ts";
 import { StoredTensor } from "../stored.ts";
 import { converter, type Packed } from "../widen.ts";
 import { type Message, attributesOf, dataspaceOf, datatypeOf, type HdfAttribute, type HdfType, MESSAGE, readObject } from "./object.ts";
-import { Pages, textOf, u64 } from "./pages.ts";
+import { Pages, textOf, u64 } from "../pages.ts";
 
 export type { HdfAttribute } from "./object.ts";
 

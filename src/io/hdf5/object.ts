@@ -1,7 +1,7 @@
 // Objects of HDF5 files: headers as lists of messages, datatypes, dataspaces, attributes.
 // Source: HDF5 File Format Specification, version 3.0, section IV.
 import type { DType } from "../../core/dtype.ts";
-import { type Pages, textOf, u64 } from "./pages.ts";
+import { type Pages, textOf, u64 } from "../pages.ts";
 
 /** One message of an object header. */
 export interface Message {

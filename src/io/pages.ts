@@ -1,6 +1,6 @@
 // Small reads anywhere in a source, from pages that are kept for a while.
-import type { Fail } from "../damage.ts";
-import type { ByteSource } from "../source.ts";
+import type { Fail } from "./damage.ts";
+import type { ByteSource } from "./source.ts";
 
 const PAGE = 1 << 16;
 const KEPT = 256;
