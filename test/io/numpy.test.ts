@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import * as torch from "../../src/index.ts";
 import { entryBytes, readArchive, writeArchive } from "../../src/io/archive.ts";
-import { crc32, crc32c } from "../../src/io/crc.ts";
+import { crc32, crc32c, portableCrc32 } from "../../src/io/crc.ts";
 import { failing } from "../../src/io/damage.ts";
 import { parseLiteral } from "../../src/io/numpy/header.ts";
 import { memorySink } from "../../src/io/sink.ts";
@@ -184,6 +184,7 @@ test("Python literals", () => {
 test("checks of damage: CRCs of the standards", () => {
   const digits = new TextEncoder().encode("123456789");
   assert.equal(crc32(digits), 0xcbf43926);
+  assert.equal(portableCrc32(digits), 0xcbf43926);
   assert.equal(crc32c(digits), 0xe3069283);
   assert.equal(crc32(digits.subarray(4), crc32(digits.subarray(0, 4))), 0xcbf43926);
 });

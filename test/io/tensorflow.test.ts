@@ -115,6 +115,11 @@ test("a TensorFlow.js model: weights across files, quantised ones too", async ()
   assert.deepEqual([file.metadata["format"], file.metadata["texts"]], ["layers-model", ["dense/words"]]);
   await file.close();
 });
+test("files that do not lie beside it are given by name", async () => {
+  const files = Object.fromEntries(Object.entries(shards).map(([name, b]) => [name, new Blob([b as Uint8Array<ArrayBuffer>])]));
+  const got = await readAll(await io.tfjs.open(io.bytesSource(model), { files } as torch.io.OpenOptions));
+  assert.deepEqual(Object.keys(got), Object.keys(want.tfjs));
+});
 test("a manifest alone", async () => {
   const manifest = (JSON.parse(new TextDecoder().decode(model)) as { weightsManifest: object }).weightsManifest;
   assert.equal(io.tfjs.detect(new TextEncoder().encode(JSON.stringify(manifest)), io.bytesSource(model)), true);

@@ -7,9 +7,9 @@ import { numelOf } from "../../core/layout.ts";
 import { crc32c } from "../crc.ts";
 import { type Fail, failing, shown } from "../damage.ts";
 import { RangedTensor } from "../ranged.ts";
-import { openSibling } from "../siblings.ts";
+import { openSibling, type Siblings } from "../siblings.ts";
 import type { ByteSource } from "../source.ts";
-import type { Format, StoredTensor } from "../stored.ts";
+import type { Format, OpenOptions, StoredTensor } from "../stored.ts";
 import { converter } from "../widen.ts";
 import { fields, fieldText, varint } from "./proto.ts";
 import { isTable, readTable, unmask } from "./table.ts";
@@ -169,7 +169,7 @@ function storedOf(name: string, e: BundleEntry, shard: ByteSource, fail: Fail, i
 export const tensorflow: Format = {
   name: "tensorflow",
   detect: (_head, source) => isTable(source),
-  open: async (source) => {
+  open: async (source, options: OpenOptions & { readonly files?: Siblings }) => {
     const fail = failing("tensorflow", source.name, "a checkpoint index of TensorFlow");
     const inFile = (s: ByteSource): Fail => failing("tensorflow", s.name, "a data file of this checkpoint");
     const entries = new Map<string, BundleEntry>();
@@ -197,7 +197,7 @@ export const tensorflow: Format = {
         if (i < 0 || i >= shardCount) throw fail(0, `data file ${i} of ${shardCount}`);
         const prefix = source.name.replace(/^.*[/\\]/, "").replace(/\.index$/, "");
         const digits = (n: number): string => String(n).padStart(5, "0");
-        shards.set(i, await openSibling(source, `${prefix}.data-${digits(i)}-of-${digits(shardCount)}`, fail));
+        shards.set(i, await openSibling(source, `${prefix}.data-${digits(i)}-of-${digits(shardCount)}`, fail, options.files));
       }
       const full = graph ? await fullNames(shards.get(graph.shard)!, graph, inFile(shards.get(graph.shard)!)) : new Map<string, string>();
       const names = namedEntries(entries, full);

@@ -6,9 +6,9 @@ import { showShape } from "../../core/errors.ts";
 import { numelOf } from "../../core/layout.ts";
 import { type Fail, failing, shown } from "../damage.ts";
 import { type Convert, RangedTensor } from "../ranged.ts";
-import { joined, openSibling } from "../siblings.ts";
+import { joined, openSibling, type Siblings } from "../siblings.ts";
 import type { ByteSource } from "../source.ts";
-import type { Format, StoredTensor } from "../stored.ts";
+import type { Format, OpenOptions, StoredTensor } from "../stored.ts";
 import { converter } from "../widen.ts";
 
 const MAX_JSON = 256 << 20;
@@ -129,7 +129,7 @@ export const tfjs: Format = {
       /^\[\s*\{\s*"(paths|weights)"\s*:/.test(text)
     );
   },
-  open: async (source) => {
+  open: async (source, options: OpenOptions & { readonly files?: Siblings }) => {
     const fail = failing("tfjs", source.name, "a model.json of TensorFlow.js");
     if (source.size > MAX_JSON) throw fail(0, `${source.size} bytes of JSON, expected ${MAX_JSON} at most`);
     let json: unknown;
@@ -154,7 +154,7 @@ export const tfjs: Format = {
         for (const path of paths) {
           if (typeof path !== "string") throw fail(0, `a path ${shown(path)}, expected a text`);
           if (opened.length >= MAX_FILES) throw fail(0, `more than ${MAX_FILES} weight files`);
-          files.push(await openSibling(source, path, fail));
+          files.push(await openSibling(source, path, fail, options.files));
           opened.push(files.at(-1)!);
         }
         texts.push(
