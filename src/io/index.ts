@@ -10,7 +10,6 @@ export {
 export { loadCheckpoint, saveCheckpoint } from "./checkpoint.ts";
 export { blobSource, bytesSource, fileSource, httpSource, type ByteSource, type SourceLike } from "./source.ts";
 export { memorySink, type ByteSink } from "./sink.ts";
-export { isStored, StoredTensor, type ReadOptions } from "./stored.ts";
 export * from "./training/index.ts";
 export type { Checkpoint } from "./tree.ts";
 export { isStored, StoredTensor, type Format, type OpenFile, type OpenOptions, type ReadOptions } from "./stored.ts";

@@ -51,7 +51,7 @@ const DTYPES: Record<string, torch.DType> = {
   d: "float64",
   F: "complex64",
   D: "complex128",
-}; // prettier-ignore
+};
 
 test("every dtype, both byte orders, both array orders", async () => {
   const { arrays } = JSON.parse(new TextDecoder().decode(fixture("numpy.json"))) as {
@@ -177,7 +177,7 @@ test("Python literals", () => {
     c: 4,
     d: ["x"],
     e: [],
-  }); // prettier-ignore
+  });
   for (const bad of ["", "{", "{'a' 1}", "(1, 2", "1 2", "__import__('os')", "{1: 2}", "[".repeat(99), "'a\nb'", "1.5"])
     assert.throws(() => parseLiteral(bad), { name: "SyntaxError" }, bad);
 });

@@ -24,7 +24,7 @@ const WHISPER = [
   "n_text_layer",
   "n_mels",
   "ftype",
-]; // prettier-ignore
+];
 const MAX_COUNT = 1 << 24;
 
 /** Whole numbers and texts in order. */

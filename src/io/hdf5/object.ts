@@ -87,14 +87,14 @@ const INTEGERS: Readonly<Record<string, DType>> = {
   "false 2": "int32",
   "false 4": "int64",
   "false 8": "int64",
-}; // prettier-ignore
+};
 // By size, place and width of exponent and mantissa.
 const FLOATS: Readonly<Record<string, DType>> = {
   "2 10 5 0 10": "float16",
   "2 7 8 0 7": "bfloat16",
   "4 23 8 0 23": "float32",
   "8 52 11 0 52": "float64",
-}; // prettier-ignore
+};
 const CLASSES = [
   "integers",
   "floats",
