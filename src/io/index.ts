@@ -18,7 +18,5 @@ export type { GgufField, GgufScalarType, GgufType, GgufValue } from "./gguf/meta
 export { QuantizedTensor } from "./gguf/quantized.ts";
 export { QUANT_TYPES, type QuantType } from "./gguf/types.ts";
 export { type NpzOptions, npy, npyBytes, npz, npzBytes, saveNpy, saveNpz } from "./numpy/index.ts";
-export { hdf5, keras } from "./tensorflow/keras.ts";
-export { tensorflow } from "./tensorflow/checkpoint.ts";
-export { tfjs } from "./tensorflow/tfjs.ts";
 export { ggml } from "./gguf/ggml.ts";
+export { hdf5, keras, tensorflow, tfjs } from "./tensorflow/index.ts";

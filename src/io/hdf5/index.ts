@@ -5,13 +5,13 @@ import { type Fail, shown } from "../damage.ts";
 import { RangedTensor } from "../ranged.ts";
 import { type ByteSource, bytesSource } from "../source.ts";
 import { StoredTensor } from "../stored.ts";
+import { isHdf5 } from "../tensorflow/magic.ts";
 import { converter, type Packed } from "../widen.ts";
 import { type Message, attributesOf, dataspaceOf, datatypeOf, type HdfAttribute, type HdfType, MESSAGE, readObject } from "./object.ts";
 import { Pages, textOf, u64 } from "../pages.ts";
 
 export type { HdfAttribute } from "./object.ts";
 
-const SIGNATURE = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a];
 const MAX_DEPTH = 64;
 
 /** A group or a dataset. */
@@ -26,7 +26,7 @@ export interface HdfObject {
 /** Where the root group's header is. @throws FormatError */
 async function rootAddress(p: Pages): Promise<number> {
   const v = await p.bytes(0, Math.min(96, p.size), "superblock");
-  if (v.byteLength < 48 || SIGNATURE.some((b, i) => v.getUint8(i) !== b)) throw p.fail(0, "no HDF5 signature");
+  if (v.byteLength < 48 || !isHdf5(new Uint8Array(v.buffer))) throw p.fail(0, "no HDF5 signature");
   const version = v.getUint8(8);
   if (version > 3) throw p.fail(8, `a superblock of version ${version}, expected 0 to 3`);
   const at = version < 2 ? 13 : 9;
@@ -208,5 +208,3 @@ export function datasetsOf(o: HdfObject, path = ""): Map<string, StoredTensor> {
   for (const [name, m] of o.members) for (const [k, t] of datasetsOf(m, path === "" ? name : `${path}/${name}`)) out.set(k, t);
   return out;
 }
-/** Does it begin like an HDF5 file? */
-export const isHdf5 = (head: Uint8Array): boolean => head.length >= 8 && SIGNATURE.every((b, i) => head[i] === b);

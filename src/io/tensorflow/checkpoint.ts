@@ -9,10 +9,10 @@ import { type Fail, failing, shown } from "../damage.ts";
 import { RangedTensor } from "../ranged.ts";
 import { openSibling, type Siblings } from "../siblings.ts";
 import type { ByteSource } from "../source.ts";
-import type { Format, OpenOptions, StoredTensor } from "../stored.ts";
+import type { OpenFile, OpenOptions, StoredTensor } from "../stored.ts";
 import { converter } from "../widen.ts";
 import { fields, fieldText, varint } from "./proto.ts";
-import { isTable, readTable, unmask } from "./table.ts";
+import { readTable, unmask } from "./table.ts";
 
 interface Item {
   readonly name: string;
@@ -161,63 +161,55 @@ function storedOf(name: string, e: BundleEntry, shard: ByteSource, fail: Fail, i
   return new RangedTensor(shard, e.offset, t.dtype, e.shape, { convert: converter(packed, e.offset, inShard), check });
 }
 
-/**
- * Checkpoints of TensorFlow 1.2 and later and the variables of SavedModels: open `variables/variables.index`, the data files are
- * found beside it. Keys are the variables' full names (`sequential/dense/kernel`); `metadata.keys` has those of the checkpoint.
- * Strings, such as the graph of objects, are left out.
- */
-export const tensorflow: Format = {
-  name: "tensorflow",
-  detect: (_head, source) => isTable(source),
-  open: async (source, options: OpenOptions & { readonly files?: Siblings }) => {
-    const fail = failing("tensorflow", source.name, "a checkpoint index of TensorFlow");
-    const inFile = (s: ByteSource): Fail => failing("tensorflow", s.name, "a data file of this checkpoint");
-    const entries = new Map<string, BundleEntry>();
-    let graph: BundleEntry | null = null;
-    let shardCount = 0;
-    for (const { key, value, at } of await readTable(source, fail)) {
-      if (key.length === 0) shardCount = headerOf(value, at, fail);
-      else {
-        const name = new TextDecoder().decode(key);
-        const entry = entryOf(value, at, fail);
-        if (entries.has(name)) throw fail(at, `variable ${shown(name)} stands twice`);
-        if (name === GRAPH) graph = entry;
-        else if (entry.type !== STRING) entries.set(name, entry);
-      }
+/** Opens the index of a checkpoint. @throws FormatError */
+export async function openCheckpoint(source: ByteSource, options: OpenOptions & { readonly files?: Siblings }): Promise<OpenFile> {
+  const fail = failing("tensorflow", source.name, "a checkpoint index of TensorFlow");
+  const inFile = (s: ByteSource): Fail => failing("tensorflow", s.name, "a data file of this checkpoint");
+  const entries = new Map<string, BundleEntry>();
+  let graph: BundleEntry | null = null;
+  let shardCount = 0;
+  for (const { key, value, at } of await readTable(source, fail)) {
+    if (key.length === 0) shardCount = headerOf(value, at, fail);
+    else {
+      const name = new TextDecoder().decode(key);
+      const entry = entryOf(value, at, fail);
+      if (entries.has(name)) throw fail(at, `variable ${shown(name)} stands twice`);
+      if (name === GRAPH) graph = entry;
+      else if (entry.type !== STRING) entries.set(name, entry);
     }
-    if (shardCount === 0) throw fail(0, "no header in the index", { hint: "The file is no checkpoint index of TensorFlow" });
-    const all = [...entries.values(), ...(graph ? [graph] : [])];
-    const used = new Set(all.map((e) => e.shard));
-    const shards = new Map<number, ByteSource>();
-    const close = async (): Promise<void> => {
-      for (const s of shards.values()) await s.close();
+  }
+  if (shardCount === 0) throw fail(0, "no header in the index", { hint: "The file is no checkpoint index of TensorFlow" });
+  const all = [...entries.values(), ...(graph ? [graph] : [])];
+  const used = new Set(all.map((e) => e.shard));
+  const shards = new Map<number, ByteSource>();
+  const close = async (): Promise<void> => {
+    for (const s of shards.values()) await s.close();
+  };
+  try {
+    for (const i of used) {
+      if (i < 0 || i >= shardCount) throw fail(0, `data file ${i} of ${shardCount}`);
+      const prefix = source.name.replace(/^.*[/\\]/, "").replace(/\.index$/, "");
+      const digits = (n: number): string => String(n).padStart(5, "0");
+      shards.set(i, await openSibling(source, `${prefix}.data-${digits(i)}-of-${digits(shardCount)}`, fail, options.files));
+    }
+    const full = graph ? await fullNames(shards.get(graph.shard)!, graph, inFile(shards.get(graph.shard)!)) : new Map<string, string>();
+    const names = namedEntries(entries, full);
+    const tensors = [...names].map(([name, key]): [string, StoredTensor] => {
+      const e = entries.get(key)!;
+      const shard = shards.get(e.shard)!;
+      return [name, storedOf(name, e, shard, fail, inFile(shard))];
+    });
+    return {
+      format: "tensorflow",
+      metadata: { keys: Object.fromEntries(names) },
+      value: Object.fromEntries(tensors),
+      close: async () => {
+        await close();
+        await source.close();
+      },
     };
-    try {
-      for (const i of used) {
-        if (i < 0 || i >= shardCount) throw fail(0, `data file ${i} of ${shardCount}`);
-        const prefix = source.name.replace(/^.*[/\\]/, "").replace(/\.index$/, "");
-        const digits = (n: number): string => String(n).padStart(5, "0");
-        shards.set(i, await openSibling(source, `${prefix}.data-${digits(i)}-of-${digits(shardCount)}`, fail, options.files));
-      }
-      const full = graph ? await fullNames(shards.get(graph.shard)!, graph, inFile(shards.get(graph.shard)!)) : new Map<string, string>();
-      const names = namedEntries(entries, full);
-      const tensors = [...names].map(([name, key]): [string, StoredTensor] => {
-        const e = entries.get(key)!;
-        const shard = shards.get(e.shard)!;
-        return [name, storedOf(name, e, shard, fail, inFile(shard))];
-      });
-      return {
-        format: "tensorflow",
-        metadata: { keys: Object.fromEntries(names) },
-        value: Object.fromEntries(tensors),
-        close: async () => {
-          await close();
-          await source.close();
-        },
-      };
-    } catch (e) {
-      await close();
-      throw e;
-    }
-  },
-};
+  } catch (e) {
+    await close();
+    throw e;
+  }
+}

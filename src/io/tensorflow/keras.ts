@@ -2,11 +2,11 @@
 // as the JSON that Keras saved.
 import { type Entry, entryBytes, entryChunks, readArchive } from "../archive.ts";
 import { type Fail, failing } from "../damage.ts";
-import { datasetsOf, type HdfAttribute, type HdfObject, isHdf5, readHdf5 } from "../hdf5/index.ts";
+import { datasetsOf, type HdfAttribute, type HdfObject, readHdf5 } from "../hdf5/index.ts";
 import { type ByteSource, bytesSource, checkRange } from "../source.ts";
-import type { Format, OpenFile, StoredTensor } from "../stored.ts";
+import type { OpenFile, StoredTensor } from "../stored.ts";
+import { WEIGHTS } from "./magic.ts";
 
-const WEIGHTS = "model.weights.h5";
 const MAX_JSON = 256 << 20;
 const MAX_UNPACKED = 1 << 30;
 
@@ -77,16 +77,8 @@ async function openWeights(source: ByteSource, format: string): Promise<OpenFile
   return { format, metadata, value: Object.fromEntries(value), close: () => source.close() };
 }
 
-/**
- * HDF5 files of Keras: whole models and weights alone, and any other HDF5 file whose datasets are stored in one piece. Weights of
- * `.h5` files have Keras's names (`dense/kernel`), those of Keras 3's `.weights.h5` their paths (`layers/dense/vars/0`), with the
- * layers' own names in `metadata.names`; `metadata.model_config` is the architecture.
- */
-export const hdf5: Format = {
-  name: "hdf5",
-  detect: isHdf5,
-  open: (source) => openWeights(source, "hdf5"),
-};
+/** Opens an HDF5 file. @throws FormatError */
+export const openHdf5 = (source: ByteSource): Promise<OpenFile> => openWeights(source, "hdf5");
 
 /** An entry of an archive as a source: part of the file where it is stored, unpacked where it is not. Its CRC is checked either way. */
 async function entrySource(source: ByteSource, e: Entry, fail: Fail): Promise<ByteSource> {
@@ -105,33 +97,25 @@ async function entrySource(source: ByteSource, e: Entry, fail: Fail): Promise<By
   };
 }
 
-/** The .keras format of Keras 3: an archive of `config.json`, `metadata.json` and `model.weights.h5`. Keys are as in `.weights.h5`. */
-export const keras: Format = {
-  name: "keras",
-  detect: async (head, source) => {
-    if (!(head[0] === 0x50 && head[1] === 0x4b)) return false;
-    const entries = await readArchive(source, failing("keras", source.name, "a .keras file")).catch(() => []);
-    return ["config.json", WEIGHTS].every((name) => entries.some((e) => e.name === name));
-  },
-  open: async (source) => {
-    const fail = failing("keras", source.name, "a .keras file");
-    const entries = new Map((await readArchive(source, fail)).map((e) => [e.name, e]));
-    const entry = (name: string): Entry => {
-      const e = entries.get(name);
-      if (!e) throw fail(source.size, `no ${name} in the archive, expected config.json, metadata.json and ${WEIGHTS}`);
-      return e;
-    };
-    const json = async (name: string): Promise<unknown> => {
-      const e = entry(name);
-      try {
-        return JSON.parse(new TextDecoder().decode(await entryBytes(source, e, fail, MAX_JSON)));
-      } catch (cause) {
-        if (!(cause instanceof SyntaxError)) throw cause;
-        throw fail(e.offset, `${name} is not JSON`, { cause });
-      }
-    };
-    const [config, about] = [await json("config.json"), await json("metadata.json")];
-    const file = await openWeights(await entrySource(source, entry(WEIGHTS), fail), "keras");
-    return { ...file, metadata: { ...file.metadata, config, keras: about }, close: () => source.close() };
-  },
-};
+/** Opens a .keras archive. @throws FormatError */
+export async function openKeras(source: ByteSource): Promise<OpenFile> {
+  const fail = failing("keras", source.name, "a .keras file");
+  const entries = new Map((await readArchive(source, fail)).map((e) => [e.name, e]));
+  const entry = (name: string): Entry => {
+    const e = entries.get(name);
+    if (!e) throw fail(source.size, `no ${name} in the archive, expected config.json, metadata.json and ${WEIGHTS}`);
+    return e;
+  };
+  const json = async (name: string): Promise<unknown> => {
+    const e = entry(name);
+    try {
+      return JSON.parse(new TextDecoder().decode(await entryBytes(source, e, fail, MAX_JSON)));
+    } catch (cause) {
+      if (!(cause instanceof SyntaxError)) throw cause;
+      throw fail(e.offset, `${name} is not JSON`, { cause });
+    }
+  };
+  const [config, about] = [await json("config.json"), await json("metadata.json")];
+  const file = await openWeights(await entrySource(source, entry(WEIGHTS), fail), "keras");
+  return { ...file, metadata: { ...file.metadata, config, keras: about }, close: () => source.close() };
+}

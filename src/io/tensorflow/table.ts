@@ -3,10 +3,9 @@
 import { crc32c } from "../crc.ts";
 import type { Fail } from "../damage.ts";
 import type { ByteSource } from "../source.ts";
+import { FOOTER, isTable } from "./magic.ts";
 import { varint } from "./proto.ts";
 
-const FOOTER = 48;
-const MAGIC = [0x57, 0xfb, 0x80, 0x8b, 0x24, 0x75, 0x47, 0xdb];
 const MAX_BLOCK = 64 << 20;
 
 /** Checksums are stored turned and shifted, so that those of data with checksums in them are sound. */
@@ -14,13 +13,6 @@ export const unmask = (crc: number): number => {
   const x = (crc - 0xa282ead8) >>> 0;
   return ((x >>> 17) | (x << 15)) >>> 0;
 };
-/** Does the source end like a table? */
-export async function isTable(source: ByteSource): Promise<boolean> {
-  if (source.size < FOOTER) return false;
-  const end = await source.read(source.size - 8, 8);
-  return MAGIC.every((b, i) => end[i] === b);
-}
-
 /** An entry of a table and where its block begins, for messages. */
 export interface TableEntry {
   readonly key: Uint8Array;

@@ -8,7 +8,7 @@ import { type Fail, failing, shown } from "../damage.ts";
 import { type Convert, RangedTensor } from "../ranged.ts";
 import { joined, openSibling, type Siblings } from "../siblings.ts";
 import type { ByteSource } from "../source.ts";
-import type { Format, OpenOptions, StoredTensor } from "../stored.ts";
+import type { OpenFile, OpenOptions, StoredTensor } from "../stored.ts";
 import { converter } from "../widen.ts";
 
 const MAX_JSON = 256 << 20;
@@ -116,64 +116,49 @@ async function readGroup(group: Record<string, unknown>, data: ByteSource, fail:
   return texts;
 }
 
-/**
- * Models of TensorFlow.js, layers and graph models alike: open `model.json`, the weight files are found beside it. Quantised
- * weights are read as the floats they stand for, texts are left out; `metadata` has all of `model.json` but the manifest.
- */
-export const tfjs: Format = {
-  name: "tfjs",
-  detect: (head) => {
-    const text = new TextDecoder().decode(head).trimStart();
-    return (
-      (text.startsWith("{") && /"(modelTopology|weightsManifest)"\s*:|"format"\s*:\s*"(layers|graph)-model"/.test(text)) ||
-      /^\[\s*\{\s*"(paths|weights)"\s*:/.test(text)
-    );
-  },
-  open: async (source, options: OpenOptions & { readonly files?: Siblings }) => {
-    const fail = failing("tfjs", source.name, "a model.json of TensorFlow.js");
-    if (source.size > MAX_JSON) throw fail(0, `${source.size} bytes of JSON, expected ${MAX_JSON} at most`);
-    let json: unknown;
-    try {
-      json = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(await source.read(0, source.size)));
-    } catch (cause) {
-      throw fail(0, `the file is not JSON: ${(cause as Error).message}`, { cause });
-    }
-    const groups = Array.isArray(json) ? json : record(json)["weightsManifest"];
-    if (!Array.isArray(groups)) throw fail(0, "no weightsManifest, expected a list of groups");
-    const opened: ByteSource[] = [];
-    const close = async (): Promise<void> => {
-      for (const s of opened) await s.close();
-    };
-    try {
-      const tensors = new Map<string, StoredTensor>();
-      const texts: string[] = [];
-      for (const g of groups) {
-        const { paths, weights } = record(g);
-        if (!Array.isArray(paths) || !Array.isArray(weights)) throw fail(0, `a group ${shown(g)}, expected paths and weights`);
-        const files: ByteSource[] = [];
-        for (const path of paths) {
-          if (typeof path !== "string") throw fail(0, `a path ${shown(path)}, expected a text`);
-          if (opened.length >= MAX_FILES) throw fail(0, `more than ${MAX_FILES} weight files`);
-          files.push(await openSibling(source, path, fail, options.files));
-          opened.push(files.at(-1)!);
-        }
-        texts.push(
-          ...(await readGroup(record(g), joined(files, `${source.name}: ${paths.join(", ").slice(0, 200)}`, fail), fail, tensors)),
-        );
+/** Opens a model.json. @throws FormatError */
+export async function openTfjs(source: ByteSource, options: OpenOptions & { readonly files?: Siblings }): Promise<OpenFile> {
+  const fail = failing("tfjs", source.name, "a model.json of TensorFlow.js");
+  if (source.size > MAX_JSON) throw fail(0, `${source.size} bytes of JSON, expected ${MAX_JSON} at most`);
+  let json: unknown;
+  try {
+    json = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(await source.read(0, source.size)));
+  } catch (cause) {
+    throw fail(0, `the file is not JSON: ${(cause as Error).message}`, { cause });
+  }
+  const groups = Array.isArray(json) ? json : record(json)["weightsManifest"];
+  if (!Array.isArray(groups)) throw fail(0, "no weightsManifest, expected a list of groups");
+  const opened: ByteSource[] = [];
+  const close = async (): Promise<void> => {
+    for (const s of opened) await s.close();
+  };
+  try {
+    const tensors = new Map<string, StoredTensor>();
+    const texts: string[] = [];
+    for (const g of groups) {
+      const { paths, weights } = record(g);
+      if (!Array.isArray(paths) || !Array.isArray(weights)) throw fail(0, `a group ${shown(g)}, expected paths and weights`);
+      const files: ByteSource[] = [];
+      for (const path of paths) {
+        if (typeof path !== "string") throw fail(0, `a path ${shown(path)}, expected a text`);
+        if (opened.length >= MAX_FILES) throw fail(0, `more than ${MAX_FILES} weight files`);
+        files.push(await openSibling(source, path, fail, options.files));
+        opened.push(files.at(-1)!);
       }
-      const about = Array.isArray(json) ? {} : Object.fromEntries(Object.entries(record(json)).filter(([k]) => k !== "weightsManifest"));
-      return {
-        format: "tfjs",
-        metadata: texts.length > 0 ? { ...about, texts } : about,
-        value: Object.fromEntries(tensors),
-        close: async () => {
-          await close();
-          await source.close();
-        },
-      };
-    } catch (e) {
-      await close();
-      throw e;
+      texts.push(...(await readGroup(record(g), joined(files, `${source.name}: ${paths.join(", ").slice(0, 200)}`, fail), fail, tensors)));
     }
-  },
-};
+    const about = Array.isArray(json) ? {} : Object.fromEntries(Object.entries(record(json)).filter(([k]) => k !== "weightsManifest"));
+    return {
+      format: "tfjs",
+      metadata: texts.length > 0 ? { ...about, texts } : about,
+      value: Object.fromEntries(tensors),
+      close: async () => {
+        await close();
+        await source.close();
+      },
+    };
+  } catch (e) {
+    await close();
+    throw e;
+  }
+}
