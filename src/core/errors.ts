@@ -54,6 +54,8 @@ export class ArgumentError extends FirebrandError {}
 export class AutogradError extends FirebrandError {}
 /** A file that is truncated, corrupt or of another format. */
 export class FormatError extends FirebrandError {}
+/** A file that wants a class or function called that is not known to be harmless; `data.global` names it. */
+export class UnsafeGlobalError extends FormatError {}
 /** The device has no memory left for the request. */
 export class OutOfMemoryError extends FirebrandError {}
 /** A matrix that is singular or not positive definite, an iteration that did not converge. */
