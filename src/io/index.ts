@@ -1,6 +1,7 @@
 // firebrand/io.
 export { load, open, type LoadIntoOptions, type LoadOptions, type TensorFile } from "./load.ts";
 export type { LoadReport } from "./into.ts";
+export { registerWriter, save, type SaveOptions, type Writer } from "./save.ts";
 export { formatOf, registerFormat } from "./formats.ts";
 export { loadSafetensors, openSafetensors, type SafetensorsFile, type TensorInfo } from "./safetensors.ts";
 export { saveSafetensors, safetensorsBytes } from "./safetensorsWriter.ts";

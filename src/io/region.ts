@@ -22,6 +22,8 @@ export interface Region {
   readonly size: number;
   /** The bytes in order, each chunk valid until the next. All but the last have `CHUNK` bytes. */
   chunks(begin: number, length: number): AsyncIterable<Uint8Array>;
+  /** Fills `into` from byte `begin` on, where that saves a copy. Several such reads may be under way. */
+  fill?(begin: number, into: Uint8Array): Promise<void>;
 }
 
 /** Small reads from a window of the file that is kept: files of many small tensors take few reads. */
@@ -81,6 +83,7 @@ export const fileRegion = (source: ByteSource, offset: number, size: number, nam
   offset,
   size,
   chunks: (begin, length) => sourceChunks(source, offset + begin, length),
+  ...(source.readInto && { fill: (begin: number, into: Uint8Array) => source.readInto!(offset + begin, into) }),
 });
 
 /** Bytes in memory. */
@@ -104,6 +107,29 @@ export async function regionBytes(region: Region): Promise<Uint8Array> {
   return out;
 }
 
+// Two reads straight into a device's memory are under way at a time, of a chunk each: the engine counts the arrays as garbage to be, and more make it collect.
+
+async function fillDirectly(region: Region, begin: number, length: number, into: Storage, at: number): Promise<void> {
+  let next = 0;
+  const reader = async (): Promise<void> => {
+    while (next < length) {
+      const from = next;
+      const n = Math.min(CHUNK, length - from);
+      next += n;
+      const window = into.device.window!(into, at + from, n);
+      if (!window) throw new UnsupportedError({ op: "load", message: "memory of the device cannot be shown as an array" });
+      try {
+        await region.fill!(begin + from, window.bytes);
+      } finally {
+        window.close();
+      }
+    }
+  };
+  // Both have ended when this does, whatever happens: a read that goes on must not outlive the storage.
+  for (const r of await Promise.allSettled([reader(), reader()])) if (r.status === "rejected") throw r.reason;
+  if (into.nbytes < at + length) throw new RangeError("the storage is too small"); // and here it is still reachable
+}
+
 /**
  * Reads `length` bytes of elements from `begin` on into memory of a device, from byte `at` of `into` on.
  * @throws FormatError for a value that the dtype cannot hold
@@ -118,6 +144,8 @@ export async function transfer(
   at = 0,
 ): Promise<void> {
   const { device } = into;
+  if (region.fill && device.window && length > SMALL && !element.widen && (!swap || element.unit === 1))
+    return fillDirectly(region, begin, length, into, at);
   let to = at;
   let from = begin;
   for await (const chunk of region.chunks(begin, length)) {

@@ -67,3 +67,39 @@ export function safetensorsBytes(
   writeSafetensors(sink, tensors, options.metadata);
   return sink.bytes();
 }
+
+/**
+ * Saves tensors to as many files as keep each to `most` bytes of tensors (or to one tensor), named as Hugging Face names them, and then the index.
+ * @throws ArgumentError for a size that is none
+ */
+export async function saveSharded(
+  tensors: Readonly<Record<string, Tensor>>,
+  path: string,
+  most: number,
+  metadata?: Readonly<Record<string, string>>,
+): Promise<void> {
+  if (!(most > 0)) throw new ArgumentError({ op: "save", message: `maxShardSize is ${most}`, hint: "It is a number of bytes" });
+  const bytes = (t: Tensor): number => t.layout.numel * itemSize(t.dtype);
+  const shards: [string, Tensor][][] = [];
+  let left = 0;
+  for (const [name, t] of Object.entries(tensors)) {
+    if (shards.length === 0 || bytes(t) > left) {
+      shards.push([]);
+      left = most;
+    }
+    shards.at(-1)!.push([name, t]);
+    left -= bytes(t);
+  }
+  if (shards.length <= 1) return saveSafetensors(tensors, path, metadata ? { metadata } : {});
+  const stem = path.replace(/\.safetensors$/, "");
+  const number = (n: number): string => String(n).padStart(5, "0");
+  const files = shards.map((_, i) => `${stem}-${number(i + 1)}-of-${number(shards.length)}.safetensors`);
+  for (const [i, shard] of shards.entries()) await saveSafetensors(Object.fromEntries(shard), files[i]!, metadata ? { metadata } : {});
+  const index = {
+    metadata: { ...metadata, total_size: Object.values(tensors).reduce((n, t) => n + bytes(t), 0) },
+    weight_map: Object.fromEntries(shards.flatMap((shard, i) => shard.map(([name]) => [name, files[i]!.split(/[\\/]/).at(-1)!]))),
+  };
+  await replaceFile(`${stem}.safetensors.index.json`, (sink) =>
+    sink.write(new TextEncoder().encode(`${JSON.stringify(index, null, 2)}\n`)),
+  );
+}

@@ -71,6 +71,9 @@ export class ZipFile {
       size: e.size,
       chunks: (begin, length) =>
         verify ? part(this.#verified(e, all()), begin, length) : e.deflated ? part(all(), begin, length) : this.#stored(e, begin, length),
+      ...(this.source.readInto &&
+        !verify &&
+        !e.deflated && { fill: async (begin: number, into: Uint8Array) => this.source.readInto!((await this.begin(e)) + begin, into) }),
     };
   }
   /** All bytes of an entry. @throws FormatError also when there are more than `limit` */

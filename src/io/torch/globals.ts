@@ -1,11 +1,12 @@
 // The list of what a pickle may have built: PyTorch's tensors, Python's containers, numpy's arrays and plain values. Everything here
 // makes data from data. A class that is not listed becomes a description of the object; a function that is not is refused.
 import { isDifferentiable } from "../../core/dtype.ts";
+import { ComplexScalar } from "../../ops/promote.ts";
 import { elementOf } from "../elements.ts";
 import { isStored, type StoredTensor } from "../stored.ts";
 import { latin1 } from "./literals.ts";
 import { NUMPY } from "./numpy.ts";
-import { PyComplex, PyDict, PyGlobal, PyObject, PyTuple, resolved } from "./python.ts";
+import { PyDict, PyGlobal, PyObject, PyTuple, resolved } from "./python.ts";
 import { LEGACY_TYPES, TypedStorage } from "./storage.ts";
 import { MetaTensor, TorchTensor } from "./tensor.ts";
 
@@ -174,6 +175,7 @@ const FUNCTIONS: Readonly<Record<string, Builder>> = {
   "torch.nn.parameter.UninitializedParameter": described("torch.nn.parameter.UninitializedParameter", []),
   "torch.autograd.variable.Variable": variable,
   "torch.Tensor": variable,
+  "torch.nn.backends.thnn._get_thnn_function_backend": described("torch.nn.backends.thnn.THNNFunctionBackend", []),
   "torch.serialization._get_layout": (name) => new PyGlobal("torch", String(name).replace(/^torch\./, "")),
   "torch.Size": (items) => (items === undefined ? new PyTuple([]) : new PyTuple(entriesOf(items))),
   "torch.device": (type, index) => (index === undefined ? String(type) : `${String(type)}:${String(index)}`),
@@ -193,7 +195,7 @@ const FUNCTIONS: Readonly<Record<string, Builder>> = {
   "builtins.frozenset": set,
   "builtins.bytearray": bytes,
   "builtins.bytes": bytes,
-  "builtins.complex": (re, im) => new PyComplex(Number(re), Number(im ?? 0)),
+  "builtins.complex": (re, im) => new ComplexScalar(Number(re), Number(im ?? 0)),
   "_codecs.encode": bytes,
   "types.SimpleNamespace": described("types.SimpleNamespace", []),
   "pathlib.PosixPath": path,

@@ -3,10 +3,11 @@ import { getDefaultDevice, getDevice } from "../../core/device.ts";
 import { type DType, f16ToNumber } from "../../core/dtype.ts";
 import { contiguousStrides, layoutOf, numelOf } from "../../core/layout.ts";
 import { Tensor } from "../../core/tensor.ts";
+import { ComplexScalar } from "../../ops/promote.ts";
 import { type Element, elementOf, swapBytes, typed } from "../elements.ts";
 import { checkSupport, memoryRegion, readElements } from "../region.ts";
 import { type ReadOptions, StoredTensor } from "../stored.ts";
-import { PyComplex, PyObject, PyTuple } from "./python.ts";
+import { PyObject, PyTuple } from "./python.ts";
 
 const fail = (message: string): never => {
   throw new RangeError(message);
@@ -115,7 +116,7 @@ function scalar(dtype: unknown, data: unknown): unknown {
   if (bytes.length !== element.size) return fail(`a numpy scalar of ${code} has ${bytes.length} bytes`);
   const little = swap ? swapBytes(bytes.slice(), element.unit) : bytes;
   const value = element.widen ? element.widen(little) : typed(element.dtype, little);
-  if (element.dtype.startsWith("complex")) return new PyComplex(value[0] as number, value[1] as number);
+  if (element.dtype.startsWith("complex")) return new ComplexScalar(value[0] as number, value[1] as number);
   if (element.dtype === "bool") return value[0] !== 0;
   if (element.name === "float16") return f16ToNumber(value[0] as number);
   const x = value[0]!;

@@ -1,5 +1,5 @@
 // Python's values while a pickle is read, and what they are in JavaScript afterwards.
-import { complexScalar } from "../../ops/create.ts";
+import { ComplexScalar } from "../../ops/promote.ts";
 import { isPlain, setField } from "../dict.ts";
 import { isStored } from "../stored.ts";
 
@@ -49,16 +49,6 @@ export class PyObject {
 /** The value that an object turned out to be, others as they are. */
 export const resolved = (x: unknown): unknown => (x instanceof PyObject && x.value !== undefined ? x.value : x);
 
-/** A complex number. */
-export class PyComplex {
-  readonly re: number;
-  readonly im: number;
-  constructor(re: number, im: number) {
-    this.re = re;
-    this.im = im;
-  }
-}
-
 /**
  * An object of a Python class, as data: `$class` names the class, the attributes follow. `$args` are constructor arguments, `$state` a
  * state that is no set of attributes, `$items` what a subclass of list, set or dict holds.
@@ -103,7 +93,7 @@ export function toJavaScript(root: unknown, other: (x: object) => unknown): unkn
   const set = (o: object) => (k: unknown, v: unknown) => setField(o, k as string, v);
   const convert = (given: unknown): unknown => {
     const x = resolved(given);
-    if (typeof x !== "object" || x === null || isStored(x) || x instanceof Uint8Array) return x;
+    if (typeof x !== "object" || x === null || isStored(x) || x instanceof Uint8Array || x instanceof ComplexScalar) return x;
     const known = done.get(x);
     if (known !== undefined) return known;
     if (Array.isArray(x)) return fill(x, x);
@@ -120,7 +110,6 @@ export function toJavaScript(root: unknown, other: (x: object) => unknown): unkn
       const out = new Set<unknown>();
       return begin(x, out, x.entries() as Iterable<[unknown, unknown]>, (_, v) => out.add(v));
     }
-    if (x instanceof PyComplex) return complexScalar(x.re, x.im);
     if (x instanceof PyObject) {
       const out: PythonObject = { $class: x.type };
       const parts: [string, unknown][] = [];
