@@ -158,6 +158,21 @@ napi_value transfer(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// ring: [address, bytes] -> an ArrayBuffer over native memory, for reads of the system's straight into it. `detach` ends it.
+napi_value view(napi_env env, napi_callback_info info) {
+  Env* e = self(env, info);
+  napi_value out;
+  return napi_create_external_arraybuffer(env, ptr<void>(e->ring[0]), (size_t)e->ring[1], nullptr, nullptr, &out) == napi_ok ? out : nullptr;
+}
+
+napi_value detach(napi_env env, napi_callback_info info) {
+  size_t argc = 1;
+  napi_value buffer;
+  napi_get_cb_info(env, info, &argc, &buffer, nullptr, nullptr);
+  napi_detach_arraybuffer(env, buffer);
+  return nullptr;
+}
+
 void cleanup(void* data) {
   Env* e = (Env*)data;
   e->closed = true;
@@ -197,6 +212,8 @@ extern "C" __attribute__((visibility("default"))) napi_value napi_register_modul
   define(env, exports, "trim", trim, e);
   define(env, exports, "stats", stats, e);
   define(env, exports, "transfer", transfer, e);
+  define(env, exports, "view", view, e);
+  define(env, exports, "detach", detach, e);
   napi_add_env_cleanup_hook(env, cleanup, e);
   return exports;
 }

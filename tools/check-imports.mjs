@@ -14,7 +14,7 @@ const MAY = {
   nn: ["core", "kernel", "ops"],
   optim: ["core", "kernel", "ops"],
   data: ["core", "ops"],
-  io: ["core", "ops"],
+  io: ["core", "kernel", "ops", "nn"],
   testing: ["core", "ops", "autograd"],
 };
 

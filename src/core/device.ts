@@ -14,6 +14,11 @@ export interface Device {
   readSync(storage: Storage, byteOffset: number, dst: Uint8Array): void;
   /** The same without blocking. */
   read(storage: Storage, byteOffset: number, dst: Uint8Array): Promise<void>;
+  /**
+   * Memory of a storage that the host can write itself, where there is such: files are read straight into it. The caller keeps the storage
+   * reachable until `close`, after which the bytes are gone.
+   */
+  window?(storage: Storage, byteOffset: number, nbytes: number): { readonly bytes: Uint8Array; close(): void } | undefined;
 }
 
 const devices = new Map<string, Device | (() => Device)>();

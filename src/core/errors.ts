@@ -100,6 +100,11 @@ export class AutogradError extends FirebrandError {}
  */
 export class FormatError extends FirebrandError {}
 /**
+ * A file that wants a class or function called that is not known to be harmless; `data.global` names it.
+ * @example new UnsafeGlobalError({ op: "load", message: "os.system" }).message // => "load: os.system"
+ */
+export class UnsafeGlobalError extends FormatError {}
+/**
  * The file system refuses: no space left, no permission, no such folder. What stood there before is intact.
  * @example await io.saveSafetensors({}, "no/such/folder/x.safetensors").catch((e) => e.name) // => "FileError"
  */

@@ -2,7 +2,8 @@
 // nesting with its other values as JSON in the metadata.
 import { FormatError } from "../core/errors.ts";
 import type { Tensor } from "../core/tensor.ts";
-import { openSafetensors, saveSafetensors } from "./safetensors.ts";
+import { openSafetensors } from "./safetensors.ts";
+import { saveSafetensors } from "./safetensorsWriter.ts";
 import { decodeTree, encodeTree } from "./tree.ts";
 
 const FORMAT = "firebrand.checkpoint";
@@ -19,30 +20,38 @@ export async function saveCheckpoint(value: object, path: string): Promise<void>
   });
   await saveSafetensors(tensors, path, { metadata: { format: FORMAT, version: VERSION, structure: JSON.stringify(structure) } });
 }
+/** Is this the metadata of a checkpoint? */
+export const isCheckpoint = (metadata: Readonly<Record<string, string>>): boolean => metadata["format"] === FORMAT;
+
+/** The value of a checkpoint, from its metadata and its tensors. @throws FormatError when they do not fit */
+export function decodeCheckpoint(name: string, metadata: Readonly<Record<string, string>>, tensors: ReadonlyMap<string, unknown>): unknown {
+  const { format, version, structure } = metadata;
+  if (format !== FORMAT || version !== VERSION || structure === undefined)
+    throw new FormatError({
+      op: "loadCheckpoint",
+      message: `${name} is ${format ? `${format} version ${version}` : "a plain safetensors file"}, expected ${FORMAT} version ${VERSION}`,
+      hint: "Use load for other files",
+    });
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(structure);
+  } catch (e) {
+    throw new FormatError({ op: "loadCheckpoint", message: `${name}: the structure is not JSON`, cause: e });
+  }
+  return decodeTree(parsed, (key) => {
+    const t = tensors.get(key);
+    if (!t) throw new FormatError({ op: "loadCheckpoint", message: `${name}: the structure names a tensor ${key} that is not there` });
+    return t;
+  });
+}
+
 /** What `saveCheckpoint` saved. @throws FormatError when the file is damaged or no checkpoint. */
 export async function loadCheckpoint<T = Record<string, unknown>>(path: string, options: { device?: string } = {}): Promise<T> {
   const file = await openSafetensors(path);
   try {
-    const { format, version, structure } = file.metadata;
-    if (format !== FORMAT || version !== VERSION || structure === undefined)
-      throw new FormatError({
-        op: "loadCheckpoint",
-        message: `${path} is ${format ? `${format} version ${version}` : "a plain safetensors file"}, expected ${FORMAT} version ${VERSION}`,
-        hint: "Use loadSafetensors for plain files",
-      });
-    let parsed: unknown;
-    try {
-      parsed = JSON.parse(structure);
-    } catch (e) {
-      throw new FormatError({ op: "loadCheckpoint", message: `${path}: the structure is not JSON`, cause: e });
-    }
     const tensors = new Map<string, Tensor>();
     for (const key of file.keys) tensors.set(key, await file.get(key, options));
-    return decodeTree(parsed, (key) => {
-      const t = tensors.get(key);
-      if (!t) throw new FormatError({ op: "loadCheckpoint", message: `${path}: the structure names a tensor ${key} that is not there` });
-      return t;
-    }) as T;
+    return decodeCheckpoint(path, file.metadata, tensors) as T;
   } finally {
     await file.close();
   }

@@ -1,17 +1,19 @@
 // The safetensors format: eight bytes of header length, a JSON header, then the tensors' bytes. Files are read by ranges,
-// tensor by tensor, straight into tensor memory; they are written to a temporary file, synced and renamed.
+// tensor by tensor, straight into tensor memory.
 import { getDefaultDevice, getDevice } from "../core/device.ts";
-import { type DType, itemSize } from "../core/dtype.ts";
-import { ArgumentError, FormatError, ShapeError, showShape } from "../core/errors.ts";
-import { numelOf } from "../core/layout.ts";
-import { isTensor, type Tensor } from "../core/tensor.ts";
+import type { DType } from "../core/dtype.ts";
+import { ArgumentError, type FormatError, ShapeError, showShape } from "../core/errors.ts";
+import { denseLayout, numelOf } from "../core/layout.ts";
+import { Tensor } from "../core/tensor.ts";
 import { noGrad } from "../core/mode.ts";
-import { copy_, rawCopy } from "../ops/copy.ts";
-import { allocate } from "../ops/launch.ts";
-import { type ByteSink, memorySink, replaceFile } from "./sink.ts";
-import { type ByteSource, openSource, type SourceLike } from "./source.ts";
+import { copy_ } from "../ops/copy.ts";
+import { type Element, elementOf } from "./elements.ts";
+import { checkSupport, fileRegion, readElements, transfer } from "./region.ts";
+import { type ByteSource, damaged, openSource, type SourceLike } from "./source.ts";
+import { type ReadOptions, StoredTensor } from "./stored.ts";
 
-const NAMES: Record<string, DType> = {
+/** The format's names of element types, and PyTorch's. */
+export const CODES: Readonly<Record<string, string>> = {
   F64: "float64",
   F32: "float32",
   F16: "float16",
@@ -24,15 +26,23 @@ const NAMES: Record<string, DType> = {
   BOOL: "bool",
   C64: "complex64",
   C128: "complex128",
+  U16: "uint16",
+  U32: "uint32",
+  U64: "uint64",
+  F8_E4M3: "float8_e4m3fn",
+  F8_E5M2: "float8_e5m2",
+  F8_E4M3FNUZ: "float8_e4m3fnuz",
+  F8_E5M2FNUZ: "float8_e5m2fnuz",
+  F8_E8M0: "float8_e8m0fnu",
 };
-const CODES = Object.fromEntries(Object.entries(NAMES).map(([code, d]) => [d, code])) as Record<DType, string>;
 const MAX_HEADER = 100_000_000;
-const CHUNK = 4 << 20;
 
 /** Where a tensor lies in a file. */
 export interface TensorInfo {
-  readonly dtype: DType;
-  readonly shape: readonly number[] /** Bytes from the start of the file. */;
+  /** A dtype of Firebrand's, or PyTorch's name of one that is read as a wider one (`uint16`, `float8_e4m3fn`). */
+  readonly dtype: DType | (string & {});
+  readonly shape: readonly number[];
+  /** Bytes from the start of the file. */
   readonly begin: number;
   readonly end: number;
 }
@@ -52,13 +62,7 @@ export interface SafetensorsFile {
 /** Parses and checks a header. @throws FormatError that names file, offset and what was expected. */
 export async function readHeader(source: ByteSource): Promise<{ tensors: Map<string, TensorInfo>; metadata: Record<string, string> }> {
   const fail = (offset: number, message: string, cause?: unknown): FormatError =>
-    new FormatError({
-      op: "safetensors",
-      message: `${source.name}: at byte ${offset}: ${message}`,
-      hint: "The file is damaged or not a safetensors file",
-      data: { file: source.name, offset },
-      cause,
-    });
+    damaged(source.name, offset, message, "The file is damaged or not a safetensors file", cause);
   if (source.size < 8) throw fail(0, `the file has ${source.size} bytes, expected at least 8`);
   const head = await source.read(0, 8);
   const length = Number(new DataView(head.buffer, head.byteOffset).getBigUint64(0, true));
@@ -86,15 +90,15 @@ export async function readHeader(source: ByteSource): Promise<{ tensors: Map<str
     const v = value as { dtype?: unknown; shape?: unknown; data_offsets?: unknown };
     const where = JSON.stringify(name);
     if (typeof v !== "object" || v === null) throw fail(8, `${where} is not an object`);
-    const dtype = typeof v.dtype === "string" && Object.hasOwn(NAMES, v.dtype) ? NAMES[v.dtype] : undefined;
-    if (!dtype) throw fail(8, `${where} has dtype ${JSON.stringify(v.dtype)}, expected one of ${Object.keys(NAMES).join(", ")}`);
+    const dtype = typeof v.dtype === "string" && Object.hasOwn(CODES, v.dtype) ? CODES[v.dtype] : undefined;
+    if (!dtype) throw fail(8, `${where} has dtype ${JSON.stringify(v.dtype)}, expected one of ${Object.keys(CODES).join(", ")}`);
     const natural = (x: unknown): x is number => Number.isSafeInteger(x) && (x as number) >= 0;
     if (!Array.isArray(v.shape) || !v.shape.every(natural) || v.shape.length > 64)
       throw fail(8, `${where} has shape ${JSON.stringify(v.shape)?.slice(0, 80)}`);
     if (!Array.isArray(v.data_offsets) || v.data_offsets.length !== 2 || !v.data_offsets.every(natural))
       throw fail(8, `${where} has data_offsets ${JSON.stringify(v.data_offsets)?.slice(0, 80)}`);
     const [begin, end] = v.data_offsets as [number, number];
-    const bytes = numelOf(v.shape as number[]) * itemSize(dtype);
+    const bytes = numelOf(v.shape as number[]) * elementOf(dtype)!.size;
     if (begin > end || end - begin !== bytes)
       throw fail(
         base + begin,
@@ -115,13 +119,37 @@ export async function readHeader(source: ByteSource): Promise<{ tensors: Map<str
   return { tensors, metadata };
 }
 
-async function readTensor(source: ByteSource, t: TensorInfo, device: string): Promise<Tensor> {
-  const out = allocate(t.shape, t.dtype, getDevice(device));
-  for (let at = t.begin; at < t.end; at += CHUNK) {
-    const n = Math.min(CHUNK, t.end - at);
-    out.storage.device.write(out.storage, at - t.begin, await source.read(at, n));
+/** A tensor of a safetensors file. */
+export class SafeTensor extends StoredTensor {
+  readonly dtype: DType | (string & {});
+  readonly shape: readonly number[];
+  readonly nbytes: number;
+  readonly #source: ByteSource;
+  readonly #begin: number;
+  readonly #element: Element;
+  constructor(source: ByteSource, info: TensorInfo) {
+    super();
+    this.dtype = info.dtype;
+    this.shape = info.shape;
+    this.nbytes = info.end - info.begin;
+    this.#source = source;
+    this.#begin = info.begin;
+    this.#element = elementOf(info.dtype)!;
   }
-  return out;
+  override async read(options: ReadOptions = {}): Promise<Tensor> {
+    const device = getDevice(options.device ?? getDefaultDevice());
+    const e = this.#element;
+    checkSupport(device, e.dtype);
+    const region = fileRegion(this.#source, this.#begin, this.nbytes);
+    return new Tensor(await readElements(region, 0, this.nbytes / e.size, e, false, device), denseLayout(this.shape), e.dtype);
+  }
+  override async readInto(target: Tensor): Promise<boolean> {
+    const e = this.#element;
+    if (e.widen || e.dtype !== target.dtype || !target.layout.contiguous) return false;
+    const region = fileRegion(this.#source, this.#begin, this.nbytes);
+    await transfer(region, 0, this.nbytes, e, false, target.storage, target.layout.offset * e.size);
+    return true;
+  }
 }
 
 async function readInto(source: ByteSource, name: string, t: TensorInfo, target: Tensor): Promise<void> {
@@ -130,16 +158,10 @@ async function readInto(source: ByteSource, name: string, t: TensorInfo, target:
       op: "safetensors",
       message: `${source.name}: ${JSON.stringify(name)} is ${showShape(t.shape)}, the target ${showShape(target.shape)}`,
     });
-  const { storage, layout } = target;
-  if (t.dtype === target.dtype && layout.contiguous) {
-    const start = layout.offset * itemSize(t.dtype);
-    for (let at = t.begin; at < t.end; at += CHUNK) {
-      const n = Math.min(CHUNK, t.end - at);
-      storage.device.write(storage, start + at - t.begin, await source.read(at, n));
-    }
-    storage.version.value++;
-  } else {
-    const values = await readTensor(source, t, target.device);
+  const stored = new SafeTensor(source, t);
+  if (await stored.readInto(target)) target.storage.version.value++;
+  else {
+    const values = await stored.read({ device: target.device });
     noGrad(() => copy_(target.detach(), values));
   }
 }
@@ -163,7 +185,7 @@ export async function openSafetensors(from: SourceLike): Promise<SafetensorsFile
       keys: [...tensors.keys()],
       metadata,
       info,
-      get: async (name, o = {}) => readTensor(source, info(name), o.device ?? getDefaultDevice()),
+      get: async (name, o = {}) => new SafeTensor(source, info(name)).read(o),
       into: async (name, target) => readInto(source, name, info(name), target),
       close: () => source.close(),
     };
@@ -182,60 +204,4 @@ export async function loadSafetensors(from: SourceLike, options: { device?: stri
   } finally {
     await file.close();
   }
-}
-
-/** Writes header and tensors to a sink, in descending order of element size so that all are aligned. */
-export function writeSafetensors(
-  sink: ByteSink,
-  tensors: Readonly<Record<string, Tensor>>,
-  metadata: Readonly<Record<string, string>> = {},
-): void {
-  for (const [name, t] of Object.entries(tensors)) {
-    if (!isTensor(t)) throw new ArgumentError({ op: "saveSafetensors", message: `${JSON.stringify(name)} is no Tensor` });
-    if (name === "__metadata__") throw new ArgumentError({ op: "saveSafetensors", message: "a tensor cannot be named __metadata__" });
-  }
-  const order = Object.entries(tensors).sort(([a, x], [b, y]) => itemSize(y.dtype) - itemSize(x.dtype) || (a < b ? -1 : 1));
-  const header: Record<string, unknown> = Object.keys(metadata).length ? { __metadata__: metadata } : {};
-  let at = 0;
-  for (const [name, t] of order) {
-    const n = t.layout.numel * itemSize(t.dtype);
-    header[name] = { dtype: CODES[t.dtype], shape: t.shape, data_offsets: [at, at + n] };
-    at += n;
-  }
-  let text = JSON.stringify(header);
-  const length = new TextEncoder().encode(text).length;
-  text += " ".repeat((8 - (length % 8)) % 8);
-  const body = new TextEncoder().encode(text);
-  const head = new Uint8Array(8);
-  new DataView(head.buffer).setBigUint64(0, BigInt(body.length), true);
-  sink.write(head);
-  sink.write(body);
-  for (const [, t] of order) {
-    const here = t.layout.contiguous ? t : rawCopy(t);
-    const bytes = here.layout.numel * itemSize(t.dtype);
-    const start = here.layout.offset * itemSize(t.dtype);
-    const chunk = new Uint8Array(Math.min(CHUNK, bytes));
-    for (let i = 0; i < bytes; i += CHUNK) {
-      const part = i + CHUNK <= bytes ? chunk : chunk.subarray(0, bytes - i);
-      here.storage.device.readSync(here.storage, start + i, part);
-      sink.write(part);
-    }
-  }
-}
-/** Saves tensors to a file. The old file stays until the new one is whole and on disk. @throws the system's error when it cannot be written. */
-export async function saveSafetensors(
-  tensors: Readonly<Record<string, Tensor>>,
-  path: string,
-  options: { metadata?: Readonly<Record<string, string>> } = {},
-): Promise<void> {
-  await replaceFile(path, (sink) => writeSafetensors(sink, tensors, options.metadata));
-}
-/** The bytes of a safetensors file. */
-export function safetensorsBytes(
-  tensors: Readonly<Record<string, Tensor>>,
-  options: { metadata?: Readonly<Record<string, string>> } = {},
-): Uint8Array {
-  const sink = memorySink();
-  writeSafetensors(sink, tensors, options.metadata);
-  return sink.bytes();
 }

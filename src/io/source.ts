@@ -9,6 +9,10 @@ export interface ByteSource {
   readonly size: number;
   /** Exactly `length` bytes from `offset`; valid until the next read. @throws FormatError when there are fewer. */
   read(offset: number, length: number): Promise<Uint8Array>;
+  /** Fills `into` from `offset`, also while other reads are under way. Large tensors are read with it where it is there. */
+  readInto?(offset: number, into: Uint8Array): Promise<void>;
+  /** The file of that name in the same folder, for formats of several files. */
+  sibling?(name: string): Promise<ByteSource>;
   /** Lets go of the file or connection. */
   close(): Promise<void>;
 }
@@ -16,14 +20,13 @@ export interface ByteSource {
 /** What `load` and `open` take: a path, a `file:` or `http:` address, a Blob (a browser's File), bytes, or a source of your own. */
 export type SourceLike = string | URL | Blob | Uint8Array | ArrayBuffer | ByteSource;
 
+/** The error for damage: where it is, what was expected. */
+export const damaged = (file: string, offset: number, message: string, hint = "The file is damaged", cause?: unknown): FormatError =>
+  new FormatError({ op: "read", message: `${file}: at byte ${offset}: ${message}`, hint, data: { file, offset }, cause });
+
 /** The error for a range that goes past the end. */
 export const ended = (source: { name: string }, offset: number, length: number, got: number): FormatError =>
-  new FormatError({
-    op: "read",
-    message: `${source.name}: at byte ${offset}: ${length} bytes expected, ${got} there`,
-    hint: "The file is truncated",
-    data: { file: source.name, offset },
-  });
+  damaged(source.name, offset, `${length} bytes expected, ${got} there`, "The file is truncated");
 
 /** Checks a range against a source's size before it is read. @throws FormatError */
 export function checkRange(source: { name: string; size: number }, offset: number, length: number): void {
@@ -53,6 +56,10 @@ export function blobSource(blob: Blob, name: string = (blob as { name?: string }
       checkRange({ name, size: blob.size }, offset, length);
       return new Uint8Array(await blob.slice(offset, offset + length).arrayBuffer());
     },
+    readInto: async (offset, into) => {
+      checkRange({ name, size: blob.size }, offset, into.length);
+      into.set(new Uint8Array(await blob.slice(offset, offset + into.length).arrayBuffer()));
+    },
     close: async () => {},
   };
 }
@@ -73,18 +80,28 @@ export async function fileSource(path: string | URL): Promise<ByteSource> {
     throw new ArgumentError({ op: "open", message: `${name} is not a file`, hint: "Give the path of a file" });
   }
   let open = true;
+  const readInto = async (offset: number, into: Uint8Array): Promise<void> => {
+    checkRange({ name, size: stat.size }, offset, into.length);
+    for (let got = 0; got < into.length; ) {
+      const { bytesRead } = await file.read(into, got, into.length - got, offset + got);
+      if (bytesRead === 0) throw ended({ name }, offset, into.length, got);
+      got += bytesRead;
+    }
+  };
   return {
     name,
     size: stat.size,
     read: async (offset, length) => {
       checkRange({ name, size: stat.size }, offset, length);
       const out = new Uint8Array(length);
-      for (let got = 0; got < length; ) {
-        const { bytesRead } = await file.read(out, got, length - got, offset + got);
-        if (bytesRead === 0) throw ended({ name }, offset, length, got);
-        got += bytesRead;
-      }
+      await readInto(offset, out);
       return out;
+    },
+    readInto,
+    sibling: async (other) => {
+      const { dirname, join } = await import("node:path");
+      const { fileURLToPath } = await import("node:url");
+      return fileSource(join(dirname(path instanceof URL ? fileURLToPath(path) : path), other));
     },
     close: async () => {
       if (open) await file.close();
@@ -124,16 +141,19 @@ export async function httpSource(url: string | URL): Promise<ByteSource> {
   await probe.arrayBuffer();
   const size = Number(/\/(\d+)$/.exec(probe.headers.get("content-range") ?? "")?.[1] ?? Number.NaN);
   if (!Number.isSafeInteger(size)) throw refuse("the server does not tell the size");
+  const read = async (offset: number, length: number): Promise<Uint8Array> => {
+    checkRange({ name, size }, offset, length);
+    if (length === 0) return new Uint8Array(0);
+    const bytes = new Uint8Array(await (await get(`bytes=${offset}-${offset + length - 1}`)).arrayBuffer());
+    if (bytes.length !== length) throw ended({ name }, offset, length, bytes.length);
+    return bytes;
+  };
   return {
     name,
     size,
-    read: async (offset, length) => {
-      checkRange({ name, size }, offset, length);
-      if (length === 0) return new Uint8Array(0);
-      const bytes = new Uint8Array(await (await get(`bytes=${offset}-${offset + length - 1}`)).arrayBuffer());
-      if (bytes.length !== length) throw ended({ name }, offset, length, bytes.length);
-      return bytes;
-    },
+    read,
+    readInto: async (offset, into) => into.set(await read(offset, into.length)),
+    sibling: (other) => httpSource(new URL(other, url)),
     close: async () => {},
   };
 }

@@ -1,7 +1,8 @@
 // What a file format gives: a tree of plain values whose tensors lie in the file until they are asked for.
 import type { DType } from "../core/dtype.ts";
 import type { Tensor } from "../core/tensor.ts";
-import type { ByteSource } from "./source.ts";
+import { setField } from "./dict.ts";
+import type { ByteSource, SourceLike } from "./source.ts";
 
 /** How stored tensors become tensors. */
 export interface ReadOptions {
@@ -22,6 +23,13 @@ export abstract class StoredTensor {
   abstract readonly nbytes: number;
   /** Reads the values. @throws FormatError when the file is damaged there. */
   abstract read(options?: ReadOptions): Promise<unknown>;
+  /**
+   * Reads the values straight into the memory of a tensor of the same shape and says true, or says false where that cannot be: the dtypes
+   * differ, or one of the two is not contiguous.
+   */
+  async readInto(_target: Tensor): Promise<boolean> {
+    return false;
+  }
 }
 Object.defineProperty(StoredTensor.prototype, BRAND, { value: true });
 /** Is it a tensor that still lies in a file? */
@@ -41,8 +49,12 @@ export interface OpenFile {
 
 /** Options that formats may heed. */
 export interface OpenOptions {
-  /** Classes that the pickle reader may build besides PyTorch's own, by `module.name`. */
+  /** What the pickle reader may build besides PyTorch's own, by `module.name`: a function of the arguments that Python's would get. */
   readonly safeGlobals?: Readonly<Record<string, (...args: unknown[]) => unknown>>;
+  /** Compare checksums where the format has them (zip archives) while tensors are read. */
+  readonly verify?: boolean;
+  /** The other files of a format of several, by name, where they are not found beside it: `File`s that a user chose, for one. */
+  readonly files?: Readonly<Record<string, SourceLike>>;
 }
 
 /** One kind of file. Formats are told apart by content alone. */
@@ -54,48 +66,77 @@ export interface Format {
   open(source: ByteSource, options: OpenOptions): Promise<OpenFile>;
 }
 
+// The parts of a container, and how one is replaced. Other objects than these are leaves.
+function parts(x: object): [key: unknown, value: unknown, put: (v: unknown) => void][] | null {
+  if (Array.isArray(x))
+    return x.map((v, i) => [
+      i,
+      v,
+      (w) => {
+        x[i] = w;
+      },
+    ]);
+  if (x instanceof Map) return [...x].map(([k, v]) => [k, v, (w) => x.set(k, w)]);
+  // Everything is taken out and put in again, so that the order stays.
+  if (x instanceof Set)
+    return [...x].map((v) => [
+      v,
+      v,
+      (w) => {
+        x.delete(v);
+        x.add(w);
+      },
+    ]);
+  const proto: unknown = Object.getPrototypeOf(x);
+  if (proto !== Object.prototype && proto !== null) return null;
+  const o = x as Record<string, unknown>;
+  return Object.keys(o).map((k) => [k, o[k], (w) => setField(o, k, w)]);
+}
+
 /** Walks a value's tree and replaces its stored tensors; shared and cyclic parts stay so. */
 export async function mapStored(value: unknown, read: (t: StoredTensor) => Promise<unknown>): Promise<unknown> {
-  const done = new Map<object, unknown>();
-  const visit = async (x: unknown): Promise<unknown> => {
-    if (typeof x !== "object" || x === null) return x;
-    if (done.has(x)) return done.get(x);
-    if (isStored(x)) {
-      const t = await read(x);
-      done.set(x, t);
-      return t;
+  const done = new Map<StoredTensor, unknown>();
+  const seen = new Set<object>();
+  const root = [value];
+  const stack: object[] = [root];
+  for (let x = stack.pop(); x; x = stack.pop()) {
+    const inner: object[] = [];
+    for (const [, v, put] of parts(x) ?? []) {
+      if (typeof v !== "object" || v === null) {
+        if (x instanceof Set) put(v);
+      } else if (isStored(v)) {
+        if (!done.has(v)) done.set(v, await read(v));
+        put(done.get(v));
+      } else {
+        if (x instanceof Set) put(v);
+        if (!seen.has(v)) inner.push(v);
+        seen.add(v);
+      }
     }
-    if (Array.isArray(x)) {
-      done.set(x, x);
-      for (let i = 0; i < x.length; i++) x[i] = await visit(x[i]);
-    } else if (x instanceof Map) {
-      done.set(x, x);
-      for (const [k, v] of x) x.set(k, await visit(v));
-    } else if (Object.getPrototypeOf(x) === Object.prototype || Object.getPrototypeOf(x) === null) {
-      done.set(x, x);
-      const o = x as Record<string, unknown>;
-      for (const k of Object.keys(o)) o[k] = await visit(o[k]);
-    }
-    return x;
-  };
-  return visit(value);
+    stack.push(...inner.reverse());
+  }
+  return root[0];
 }
 
 /** The stored tensors of a value by path: keys joined with dots. */
 export function storedTensors(value: unknown): Map<string, StoredTensor> {
   const out = new Map<string, StoredTensor>();
   const seen = new Set<object>();
-  const visit = (x: unknown, path: string): void => {
-    if (typeof x !== "object" || x === null) return;
+  const stack: [path: string, value: unknown][] = [["", value]];
+  for (let top = stack.pop(); top; top = stack.pop()) {
+    const [path, x] = top;
+    if (typeof x !== "object" || x === null) continue;
     if (isStored(x)) {
       out.set(path, x);
-      return;
+      continue;
     }
-    if (seen.has(x)) return;
+    if (seen.has(x)) continue;
     seen.add(x);
-    const entries = x instanceof Map ? [...x] : Object.entries(x);
-    for (const [k, v] of entries) visit(v, path === "" ? String(k) : `${path}.${String(k)}`);
-  };
-  visit(value, "");
+    const inner = (parts(x) ?? []).map(([k, v], i): [string, unknown] => {
+      const key = x instanceof Set ? String(i) : String(k);
+      return [path === "" ? key : `${path}.${key}`, v];
+    });
+    stack.push(...inner.reverse());
+  }
   return out;
 }

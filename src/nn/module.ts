@@ -1,6 +1,7 @@
 // Module: parameters, buffers and children register by assignment to fields; nothing is intercepted when fields are read.
 import { ArgumentError, FirebrandError, ShapeError, showShape } from "../core/errors.ts";
 import { noGrad } from "../core/mode.ts";
+import { sameShape } from "../core/layout.ts";
 import { isTensor, Tensor } from "../core/tensor.ts";
 import type { DType } from "../core/dtype.ts";
 import { isDType, isFloating, isComplex } from "../core/dtype.ts";
@@ -151,29 +152,11 @@ export abstract class Module {
   loadStateDict(state: StateDict | Map<string, Tensor>, options: { strict?: boolean } = {}): KeyReport {
     const given = state instanceof Map ? state : new Map(Object.entries(state));
     const own = this.stateDict();
-    const missingKeys = Object.keys(own).filter((k) => !given.has(k));
-    const unexpectedKeys = [...given.keys()].filter((k) => !(k in own));
-    const wrong = Object.entries(own).filter(([k, t]) => given.has(k) && showShape(given.get(k)!.shape) !== showShape(t.shape));
-    const lines: string[] = [];
-    if (options.strict !== false && missingKeys.length) lines.push(`missing keys: ${missingKeys.join(", ")}`);
-    if (options.strict !== false && unexpectedKeys.length) lines.push(`unexpected keys: ${unexpectedKeys.join(", ")}`);
-    if (wrong.length)
-      lines.push(
-        `shapes differ: ${wrong.map(([k, t]) => `${k} (given ${showShape(given.get(k)!.shape)}, needed ${showShape(t.shape)})`).join(", ")}`,
-      );
-    if (lines.length) {
-      const facts = {
-        op: `${this.constructor.name}.loadStateDict`,
-        message: lines.join("; "),
-        hint: wrong.length ? "Build the module with the sizes of the checkpoint" : "Pass { strict: false } to load what matches",
-        data: { missingKeys, unexpectedKeys },
-      };
-      throw wrong.length ? new ShapeError(facts) : new FirebrandError(facts);
-    }
+    const report = matchKeys(`${this.constructor.name}.loadStateDict`, own, given, options.strict !== false);
     noGrad(() => {
       for (const [k, t] of Object.entries(own)) if (given.has(k)) copy_(t, given.get(k)!);
     });
-    return { missingKeys, unexpectedKeys };
+    return report;
   }
 
   /** Sets training mode, here and below. */
@@ -318,6 +301,36 @@ Object.defineProperty(Module.prototype, Symbol.for("nodejs.util.inspect.custom")
     return this.toString();
   },
 });
+
+/**
+ * Compares a module's state with what is given for it.
+ * @throws ShapeError that lists every tensor of another shape, FirebrandError (strict) every missing and unexpected key
+ */
+export function matchKeys(
+  op: string,
+  own: StateDict,
+  given: ReadonlyMap<string, { readonly shape: readonly number[] }>,
+  strict: boolean,
+): KeyReport {
+  const missingKeys = Object.keys(own).filter((k) => !given.has(k));
+  const unexpectedKeys = [...given.keys()].filter((k) => !Object.hasOwn(own, k));
+  const wrong = Object.entries(own).filter(([k, t]) => given.has(k) && !sameShape(given.get(k)!.shape, t.shape));
+  const lines: string[] = [];
+  if (strict && missingKeys.length) lines.push(`missing keys: ${missingKeys.join(", ")}`);
+  if (strict && unexpectedKeys.length) lines.push(`unexpected keys: ${unexpectedKeys.join(", ")}`);
+  if (wrong.length)
+    lines.push(
+      `shapes differ: ${wrong.map(([k, t]) => `${k} (given ${showShape(given.get(k)!.shape)}, needed ${showShape(t.shape)})`).join(", ")}`,
+    );
+  if (lines.length === 0) return { missingKeys, unexpectedKeys };
+  const facts = {
+    op,
+    message: lines.join("; "),
+    hint: wrong.length ? "Build the module with the sizes of the checkpoint" : "Pass { strict: false } to load what matches",
+    data: { missingKeys, unexpectedKeys },
+  };
+  throw wrong.length ? new ShapeError(facts) : new FirebrandError(facts);
+}
 
 /** Gives a tensor other memory, as assigning `.data` does in PyTorch; history and hooks stay. */
 export function replaceData(t: Tensor, from: Tensor): void {

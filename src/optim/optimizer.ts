@@ -14,9 +14,9 @@ export type Params<O extends object> =
   | Iterable<{ params: Iterable<Tensor | [string, Tensor]> } & Partial<O>>;
 /** Computes the loss anew. */
 export type Closure = () => Tensor | number;
-/** A saved optimizer: state by parameter number, groups with PyTorch's keys. */
+/** A saved optimizer: state by parameter number (a Map where a file of PyTorch's was loaded), groups with PyTorch's keys. */
 export interface OptimizerState {
-  state: Record<string, ParameterState>;
+  state: Record<string, ParameterState> | Map<number, ParameterState>;
   param_groups: Record<string, unknown>[];
 }
 
@@ -150,6 +150,8 @@ export abstract class Optimizer<O extends { lr?: number } = { lr?: number }> {
     if (saved.param_groups.length !== this.paramGroups.length)
       throw new ValueError({ op, message: `${saved.param_groups.length} groups given, ${this.paramGroups.length} needed` });
     const pending: [Tensor, ParameterState][] = [];
+    const stateOf = (id: number): ParameterState | undefined =>
+      saved.state instanceof Map ? saved.state.get(id) : saved.state[String(id)];
     saved.param_groups.forEach((g, i) => {
       const own = this.paramGroups[i]!;
       const ids = g["params"] as number[];
@@ -162,7 +164,7 @@ export abstract class Optimizer<O extends { lr?: number } = { lr?: number }> {
       const names = g["param_names"] as string[] | undefined;
       own.params.forEach((p, k) => {
         const at = names && p.label ? names.indexOf(p.label) : k;
-        const s = saved.state[String(ids[at < 0 ? k : at])];
+        const s = stateOf(ids[at < 0 ? k : at]!);
         if (!s) return;
         for (const [key, v] of Object.entries(s))
           if (isTensor(v) && v.ndim > 0 && showShape(v.shape) !== showShape(p.shape))

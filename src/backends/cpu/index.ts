@@ -44,6 +44,9 @@ export class CpuBackend implements Backend {
   readSync(s: Storage, byteOffset: number, dst: Uint8Array): void {
     this.memory.transfer((s as NativeStorage).ptr + byteOffset, dst, false);
   }
+  window(s: Storage, byteOffset: number, nbytes: number): { bytes: Uint8Array; close(): void } | undefined {
+    return this.memory.view((s as NativeStorage).ptr + byteOffset, nbytes);
+  }
   async read(s: Storage, byteOffset: number, dst: Uint8Array): Promise<void> {
     this.readSync(s, byteOffset, dst);
   }

@@ -244,6 +244,13 @@ export class NativeMemory {
     this.#addon.stats();
     return { live: this.#ring[0]!, cached: this.#ring[1]!, peak: this.#ring[2]!, blocks: this.#ring[3]! };
   }
+  /** Native memory as a host array, until `close`; undefined where the engine has no such arrays. Whoever writes it keeps the storage alive. */
+  view(ptr: number, nbytes: number): { bytes: Uint8Array; close(): void } | undefined {
+    this.#ring[0] = ptr;
+    this.#ring[1] = nbytes;
+    const buffer = this.#addon.view();
+    return buffer && { bytes: new Uint8Array(buffer), close: () => this.#addon.detach(buffer) };
+  }
   /** Copies between a host array and native memory. */
   transfer(ptr: number, array: Uint8Array, toNative: boolean): void {
     this.#ring[0] = ptr;

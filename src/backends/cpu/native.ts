@@ -21,6 +21,8 @@ export interface Addon {
   trim(): void;
   stats(): void;
   transfer(array: ArrayBufferView, toNative: boolean): void;
+  view(): ArrayBuffer | undefined;
+  detach(buffer: ArrayBuffer): void;
 }
 
 /** The folder of package.json. */

@@ -189,7 +189,8 @@ export interface NpzOptions {
   /** Deflate the arrays, as `np.savez_compressed` does. */
   readonly compress?: boolean;
 }
-async function writeNpz(sink: ByteSink, tensors: Readonly<Record<string, Tensor>>, options: NpzOptions, op: string): Promise<void> {
+/** Writes tensors by name as .npz. @throws DTypeError for bfloat16 */
+export async function writeNpz(sink: ByteSink, tensors: Readonly<Record<string, Tensor>>, options: NpzOptions, op: string): Promise<void> {
   const entries = Object.entries(tensors).map(([name, t]): NewEntry => {
     if (name === "" || name.includes("\0") || name.split(/[\\/]/).includes(".."))
       throw new ArgumentError({

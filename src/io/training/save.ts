@@ -4,7 +4,7 @@ import { ArgumentError, ValueError } from "../../core/errors.ts";
 import { defaultGenerator } from "../../core/rng.ts";
 import { isTensor, type Tensor } from "../../core/tensor.ts";
 import { version } from "../../core/version.ts";
-import { writeSafetensors } from "../safetensors.ts";
+import { writeSafetensors } from "../safetensorsWriter.ts";
 import { type ByteSink, fileError, syncFolder, writeNew } from "../sink.ts";
 import { type Checkpoint, encodeTree } from "../tree.ts";
 import { type Entry, FORMAT, folderName, type Part, parseFolderName, type State, VERSION } from "./format.ts";

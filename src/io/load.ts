@@ -1,0 +1,116 @@
+// `load` and `open`: any file of weights, told by its content, from wherever bytes can be had.
+import { ArgumentError } from "../core/errors.ts";
+import { isTensor, type Tensor } from "../core/tensor.ts";
+import { isModule, type Module } from "../nn/module.ts";
+import { formatOf } from "./formats.ts";
+import { type LoadReport, loadInto } from "./into.ts";
+import { windowed } from "./region.ts";
+import { type ByteSource, openSource, type SourceLike } from "./source.ts";
+import { mapStored, type OpenFile, type OpenOptions, type ReadOptions, storedTensors, type StoredTensor } from "./stored.ts";
+
+/** An open file with its tensors by name. */
+export interface TensorFile extends OpenFile {
+  /** The tensors by path: keys joined with dots, as in a state dict. What they are is known, what they hold is read when asked for. */
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
+  /** Reads one tensor. @throws ArgumentError for an unknown name, FormatError when the file is damaged there */
+  read(name: string, options?: { device?: string }): Promise<Tensor>;
+}
+
+/** Options of `load`. */
+export interface LoadOptions extends OpenOptions {
+  /** Where the tensors go (default: the default device). */
+  readonly device?: string;
+}
+/** Options of `load` into a module. */
+export interface LoadIntoOptions extends OpenOptions {
+  /** The module whose parameters and buffers are overwritten. */
+  readonly into: Module;
+  /** Must every key have its counterpart? Default true. */
+  readonly strict?: boolean;
+  /** Where in the file the state dict is, as a dotted path: `model`, `state_dict`. Needed only where that is not plain. */
+  readonly key?: string;
+}
+
+/**
+ * Opens a file and reads everything but the tensors' values.
+ * @throws FormatError that names file, offset and what was expected
+ * @example
+ * const file = await open(safetensorsBytes({ w: tensor([[1, 2]]) }));
+ * [...file.tensors.keys()] // => ["w"]
+ * file.tensors.get("w").shape // => [1, 2]
+ * await file.read("w") // => [[1, 2]]
+ */
+export async function open(from: SourceLike, options: OpenOptions = {}): Promise<TensorFile> {
+  const given = await openSource(from);
+  // A source of the caller's stays the caller's to close.
+  const source: ByteSource = windowed(given === from ? { ...bound(given), close: async () => {} } : given);
+  try {
+    const file = await (await formatOf(source)).open(source, options);
+    const tensors = storedTensors(file.value);
+    return {
+      format: file.format,
+      metadata: file.metadata,
+      value: file.value,
+      tensors,
+      read: async (name, o: ReadOptions = {}) => {
+        const t = tensors.get(name);
+        if (!t)
+          throw new ArgumentError({
+            op: "open",
+            message: `${source.name}: no tensor ${JSON.stringify(name)}`,
+            hint: `It has ${[...tensors.keys()].slice(0, 8).join(", ")}${tensors.size > 8 ? ", …" : ""}`,
+          });
+        return (await t.read(o)) as Tensor;
+      },
+      close: () => file.close(),
+    };
+  } catch (e) {
+    await source.close();
+    throw e;
+  }
+}
+
+// The members of a source, whatever kind of object it is.
+const bound = (s: ByteSource): ByteSource => ({
+  name: s.name ?? "source",
+  size: s.size,
+  read: (offset, length) => s.read(offset, length),
+  ...(s.readInto && { readInto: (offset: number, into: Uint8Array) => s.readInto!(offset, into) }),
+  ...(s.sibling && { sibling: (name: string) => s.sibling!(name) }),
+  close: async () => s.close(),
+});
+
+/**
+ * Loads a file of weights: `.pt` and `.pth` of any PyTorch, TorchScript archives, safetensors (single, or the index of several), pickles, and
+ * whatever `registerFormat` was given. The content decides, not the name.
+ *
+ * Python's dicts come back as plain objects, or as Maps where keys are no strings or their order would be lost; lists and tuples as arrays;
+ * sets as Sets; integers beyond 2^53 as bigints; objects of other classes as `{ $class, ...attributes }`. Tensors that share memory in the file
+ * share it here. Nothing in a file is ever executed.
+ *
+ * With `into`, values go straight into a module's parameters and buffers, and what could not be matched is reported.
+ * @throws FormatError that names file, offset and what was expected; UnsafeGlobalError for a pickle that wants a call that is not known to be harmless
+ * @example
+ * const state = await load(safetensorsBytes({ weight: tensor([[1, 2]]), bias: tensor([3]) }));
+ * state.weight // => [[1, 2]]
+ */
+export async function load(from: SourceLike, options: LoadIntoOptions): Promise<LoadReport>;
+export async function load<T = Record<string, unknown>>(from: SourceLike, options?: LoadOptions): Promise<T>;
+export async function load(from: SourceLike, options: LoadOptions | LoadIntoOptions = {}): Promise<unknown> {
+  const into = (options as { into?: unknown }).into;
+  if (into !== undefined && !isModule(into))
+    throw new ArgumentError({
+      op: "load",
+      message: `into is ${isTensor(into) ? "a Tensor" : typeof into}, expected a Module`,
+      hint: "Load without it and copy with copy_",
+    });
+  const file = await open(from, options);
+  try {
+    if (into !== undefined) return await loadInto(file, options as LoadIntoOptions);
+    const { device } = options as LoadOptions;
+    const read: ReadOptions = { shared: new Map(), ...(device !== undefined && { device }) };
+    return await mapStored(file.value, (t) => t.read(read));
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,192 @@
+// Parts of files as streams of chunks, and from there into a device's memory: no tensor is ever whole in host memory besides.
+import type { Device } from "../core/device.ts";
+import { type DType, itemSize } from "../core/dtype.ts";
+import { UnsupportedError } from "../core/errors.ts";
+import type { Storage } from "../core/storage.ts";
+import type { Backend } from "../kernel/backend.ts";
+import { bytesOf, type Element, swapBytes } from "./elements.ts";
+import { type ByteSource, damaged } from "./source.ts";
+
+/** Bytes at once. A multiple of every element's size. */
+export const CHUNK: number = 8 << 20;
+/** Reads up to this size are served from a window of the file. */
+const SMALL = 64 << 10;
+const WINDOW = 1 << 20;
+
+/** A run of bytes of a file, as it is or compressed there. */
+export interface Region {
+  /** For messages: the file, and the entry of an archive. */
+  readonly name: string;
+  /** Where it begins in the file, for messages. */
+  readonly offset: number;
+  readonly size: number;
+  /** The bytes in order, each chunk valid until the next. All but the last have `CHUNK` bytes. */
+  chunks(begin: number, length: number): AsyncIterable<Uint8Array>;
+  /** Fills `into` from byte `begin` on, where that saves a copy. Several such reads may be under way. */
+  fill?(begin: number, into: Uint8Array): Promise<void>;
+}
+
+/** Small reads from a window of the file that is kept: files of many small tensors take few reads. */
+export function windowed(source: ByteSource): ByteSource {
+  let begin = 0;
+  let bytes: Uint8Array = new Uint8Array(0);
+  return {
+    name: source.name,
+    size: source.size,
+    ...(source.readInto && { readInto: (offset, into) => source.readInto!(offset, into) }),
+    ...(source.sibling && { sibling: (name) => source.sibling!(name) }),
+    close: () => source.close(),
+    read: async (offset, length) => {
+      if (length > SMALL || !(offset >= 0 && offset + length <= source.size)) return source.read(offset, length);
+      if (offset < begin || offset + length > begin + bytes.length) {
+        bytes = (await source.read(offset, Math.min(WINDOW, source.size - offset))).slice();
+        begin = offset;
+      }
+      return bytes.subarray(offset - begin, offset - begin + length);
+    },
+  };
+}
+
+// Two buffers for each source, so that loading does not leave one per tensor to the collector.
+const idle = new WeakMap<ByteSource, Uint8Array[]>();
+
+async function* sourceChunks(source: ByteSource, offset: number, length: number): AsyncGenerator<Uint8Array> {
+  if (length <= SMALL || !source.readInto) {
+    for (let at = 0; at < length; at += CHUNK) yield await source.read(offset + at, Math.min(CHUNK, length - at));
+    return;
+  }
+  const own = idle.get(source) ?? [];
+  idle.set(source, own);
+  const buffers = [0, 1].map(() => own.pop() ?? new Uint8Array(CHUNK));
+  const start = (at: number): Promise<Uint8Array> => {
+    const into = buffers[(at / CHUNK) % 2]!.subarray(0, Math.min(CHUNK, length - at));
+    const ready = source.readInto!(offset + at, into).then(() => into);
+    ready.catch(() => {}); // it is awaited below, perhaps only after an earlier chunk
+    return ready;
+  };
+  let next: Promise<Uint8Array> | null = start(0);
+  try {
+    for (let at = 0; at < length; at += CHUNK) {
+      const chunk: Uint8Array = await next!;
+      next = at + CHUNK < length ? start(at + CHUNK) : null;
+      yield chunk;
+    }
+  } finally {
+    await next?.catch(() => {});
+    if (own.length < 2) own.push(...buffers);
+  }
+}
+
+/** A run of bytes as it lies in a file. */
+export const fileRegion = (source: ByteSource, offset: number, size: number, name: string = source.name): Region => ({
+  name,
+  offset,
+  size,
+  chunks: (begin, length) => sourceChunks(source, offset + begin, length),
+  ...(source.readInto && { fill: (begin: number, into: Uint8Array) => source.readInto!(offset + begin, into) }),
+});
+
+/** Bytes in memory. */
+export const memoryRegion = (bytes: Uint8Array, name: string): Region => ({
+  name,
+  offset: 0,
+  size: bytes.length,
+  chunks: async function* (begin, length) {
+    for (let at = 0; at < length; at += CHUNK) yield bytes.subarray(begin + at, begin + Math.min(length, at + CHUNK));
+  },
+});
+
+/** All bytes of a region. */
+export async function regionBytes(region: Region): Promise<Uint8Array> {
+  const out = new Uint8Array(region.size);
+  let at = 0;
+  for await (const chunk of region.chunks(0, region.size)) {
+    out.set(chunk, at);
+    at += chunk.length;
+  }
+  return out;
+}
+
+// Two reads straight into a device's memory are under way at a time, of a chunk each: the engine counts the arrays as garbage to be, and more make it collect.
+
+async function fillDirectly(region: Region, begin: number, length: number, into: Storage, at: number): Promise<void> {
+  let next = 0;
+  const reader = async (): Promise<void> => {
+    while (next < length) {
+      const from = next;
+      const n = Math.min(CHUNK, length - from);
+      next += n;
+      const window = into.device.window!(into, at + from, n);
+      if (!window) throw new UnsupportedError({ op: "load", message: "memory of the device cannot be shown as an array" });
+      try {
+        await region.fill!(begin + from, window.bytes);
+      } finally {
+        window.close();
+      }
+    }
+  };
+  // Both have ended when this does, whatever happens: a read that goes on must not outlive the storage.
+  for (const r of await Promise.allSettled([reader(), reader()])) if (r.status === "rejected") throw r.reason;
+  if (into.nbytes < at + length) throw new RangeError("the storage is too small"); // and here it is still reachable
+}
+
+/**
+ * Reads `length` bytes of elements from `begin` on into memory of a device, from byte `at` of `into` on.
+ * @throws FormatError for a value that the dtype cannot hold
+ */
+export async function transfer(
+  region: Region,
+  begin: number,
+  length: number,
+  element: Element,
+  swap: boolean,
+  into: Storage,
+  at = 0,
+): Promise<void> {
+  const { device } = into;
+  if (region.fill && device.window && length > SMALL && !element.widen && (!swap || element.unit === 1))
+    return fillDirectly(region, begin, length, into, at);
+  let to = at;
+  let from = begin;
+  for await (const chunk of region.chunks(begin, length)) {
+    // A chunk may be part of a window or of the caller's bytes: it is swapped in a copy.
+    let bytes = swap && element.unit > 1 ? swapBytes(chunk.slice(), element.unit) : chunk;
+    if (element.widen) {
+      try {
+        bytes = bytesOf(element.widen(bytes));
+      } catch (e) {
+        if (!(e instanceof RangeError)) throw e;
+        throw damaged(
+          region.name,
+          region.offset + from,
+          `${e.message}, as which ${element.name} is read`,
+          "Convert the tensor before saving",
+          e,
+        );
+      }
+    }
+    device.write(into, to, bytes);
+    to += bytes.length;
+    from += chunk.length;
+  }
+}
+
+/** @throws UnsupportedError when tensors of that type cannot be on that device */
+export function checkSupport(device: Device, dtype: DType): void {
+  if ((device as Backend).supports(dtype)) return;
+  throw new UnsupportedError({ op: "load", message: `device ${device.name} has no ${dtype}`, hint: 'Load to "cpu" and convert there' });
+}
+
+/** Memory on a device for `count` elements, filled from a region. */
+export async function readElements(
+  region: Region,
+  begin: number,
+  count: number,
+  element: Element,
+  swap: boolean,
+  device: Device,
+): Promise<Storage> {
+  const storage = device.alloc(count * itemSize(element.dtype));
+  await transfer(region, begin, count * element.size, element, swap, storage);
+  return storage;
+}

@@ -1,0 +1,85 @@
+// safetensors as formats of `load`: single files, Firebrand's checkpoints, and the index of files that are one model together.
+import { decodeCheckpoint, isCheckpoint } from "./checkpoint.ts";
+import { dictOf } from "./dict.ts";
+import { readHeader, SafeTensor } from "./safetensors.ts";
+import { type ByteSource, damaged, openSource } from "./source.ts";
+import type { Format, OpenFile, OpenOptions, StoredTensor } from "./stored.ts";
+
+async function tensorsOf(source: ByteSource): Promise<{ tensors: Map<string, StoredTensor>; metadata: Record<string, string> }> {
+  const { tensors, metadata } = await readHeader(source);
+  return { tensors: new Map([...tensors].map(([name, info]) => [name, new SafeTensor(source, info)])), metadata };
+}
+
+/** A single file. What `saveCheckpoint` wrote comes back in its nesting. */
+export const safetensors: Format = {
+  name: "safetensors",
+  detect: (head, source) => {
+    if (head.length < 9 || head[8] !== 0x7b) return false;
+    return 8 + Number(new DataView(head.buffer, head.byteOffset).getBigUint64(0, true)) <= source.size;
+  },
+  async open(source): Promise<OpenFile> {
+    const { tensors, metadata } = await tensorsOf(source);
+    const value = isCheckpoint(metadata) ? decodeCheckpoint(source.name, metadata, tensors) : dictOf(tensors);
+    return { format: "safetensors", metadata, value, close: () => source.close() };
+  },
+};
+
+const LARGEST_INDEX = 256 << 20;
+
+async function sibling(source: ByteSource, name: string, options: OpenOptions): Promise<ByteSource> {
+  if (options.files && Object.hasOwn(options.files, name)) return openSource(options.files[name]!);
+  if (source.sibling) return source.sibling(name);
+  throw damaged(source.name, 0, `the index needs ${name}, and this source has no folder`, "Give the other files: { files: { name: … } }");
+}
+
+/** The index of a model in several files: `{ "weight_map": { "name": "model-00001-of-00002.safetensors", … } }`. */
+export const safetensorsIndex: Format = {
+  name: "safetensors index",
+  detect: (head) => /^\s*\{/.test(new TextDecoder().decode(head)),
+  async open(source, options): Promise<OpenFile> {
+    const fail = (message: string, cause?: unknown): Error =>
+      damaged(source.name, 0, message, "The file is damaged or not the index of a safetensors model", cause);
+    if (source.size > LARGEST_INDEX) throw fail(`${source.size} bytes, expected an index of at most ${LARGEST_INDEX}`);
+    let json: { weight_map?: unknown; metadata?: unknown };
+    try {
+      json = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(await source.read(0, source.size)));
+    } catch (e) {
+      throw fail("the file is not JSON", e);
+    }
+    const map = json.weight_map;
+    if (typeof map !== "object" || map === null || Array.isArray(map)) throw fail("no weight_map in the index");
+    const names = new Map<string, string[]>();
+    for (const [tensor, file] of Object.entries(map)) {
+      if (typeof file !== "string" || !/^[^/\\:\0]+$/.test(file) || file === "..")
+        throw fail(
+          `${JSON.stringify(tensor)} is said to be in ${JSON.stringify(file)?.slice(0, 80)}, which is no name of a file beside this one`,
+        );
+      names.set(file, [...(names.get(file) ?? []), tensor]);
+    }
+    const opened: ByteSource[] = [];
+    const close = async (): Promise<void> => {
+      for (const s of opened) await s.close();
+      await source.close();
+    };
+    try {
+      const all = new Map<string, StoredTensor>();
+      for (const [file, wanted] of names) {
+        const part = await sibling(source, file, options);
+        opened.push(part);
+        const { tensors } = await tensorsOf(part);
+        for (const name of wanted) {
+          const t = tensors.get(name);
+          if (!t) throw damaged(part.name, 0, `no tensor ${JSON.stringify(name)}, which ${source.name} says is here`);
+          all.set(name, t);
+        }
+      }
+      // In the order of the index, whichever file they are in.
+      const ordered = new Map(Object.keys(map).map((name) => [name, all.get(name)!]));
+      const metadata = typeof json.metadata === "object" && json.metadata !== null ? (json.metadata as Record<string, unknown>) : {};
+      return { format: "safetensors index", metadata, value: dictOf(ordered), close };
+    } catch (e) {
+      for (const s of opened) await s.close();
+      throw e;
+    }
+  },
+};

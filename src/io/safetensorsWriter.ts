@@ -1,0 +1,105 @@
+// Writing safetensors, tensor by tensor: no tensor is whole in host memory besides.
+import { type DType, itemSize } from "../core/dtype.ts";
+import { ArgumentError } from "../core/errors.ts";
+import { isTensor, type Tensor } from "../core/tensor.ts";
+import { rawCopy } from "../ops/copy.ts";
+import { CODES } from "./safetensors.ts";
+import { type ByteSink, memorySink, replaceFile } from "./sink.ts";
+
+const NAMES = Object.fromEntries(Object.entries(CODES).map(([code, d]) => [d, code])) as Record<DType, string>;
+const CHUNK = 4 << 20;
+
+/** Writes bytes of a storage in chunks. */
+export function writeStorage(sink: ByteSink, t: Tensor, begin: number, length: number): void {
+  const chunk = new Uint8Array(Math.min(CHUNK, length));
+  for (let i = 0; i < length; i += CHUNK) {
+    const part = i + CHUNK <= length ? chunk : chunk.subarray(0, length - i);
+    t.storage.device.readSync(t.storage, begin + i, part);
+    sink.write(part);
+  }
+}
+
+/** Writes header and tensors to a sink, in descending order of element size so that all are aligned. */
+export function writeSafetensors(
+  sink: ByteSink,
+  tensors: Readonly<Record<string, Tensor>>,
+  metadata: Readonly<Record<string, string>> = {},
+): void {
+  for (const [name, t] of Object.entries(tensors)) {
+    if (!isTensor(t)) throw new ArgumentError({ op: "saveSafetensors", message: `${JSON.stringify(name)} is no Tensor` });
+    if (name === "__metadata__") throw new ArgumentError({ op: "saveSafetensors", message: "a tensor cannot be named __metadata__" });
+  }
+  const order = Object.entries(tensors).sort(([a, x], [b, y]) => itemSize(y.dtype) - itemSize(x.dtype) || (a < b ? -1 : 1));
+  const header: [string, unknown][] = Object.keys(metadata).length ? [["__metadata__", metadata]] : [];
+  let at = 0;
+  for (const [name, t] of order) {
+    const n = t.layout.numel * itemSize(t.dtype);
+    header.push([name, { dtype: NAMES[t.dtype], shape: t.shape, data_offsets: [at, at + n] }]);
+    at += n;
+  }
+  let text = JSON.stringify(Object.fromEntries(header));
+  const length = new TextEncoder().encode(text).length;
+  text += " ".repeat((8 - (length % 8)) % 8);
+  const body = new TextEncoder().encode(text);
+  const head = new Uint8Array(8);
+  new DataView(head.buffer).setBigUint64(0, BigInt(body.length), true);
+  sink.write(head);
+  sink.write(body);
+  for (const [, t] of order) {
+    const here = t.layout.contiguous ? t : rawCopy(t);
+    writeStorage(sink, here, here.layout.offset * itemSize(t.dtype), here.layout.numel * itemSize(t.dtype));
+  }
+}
+/** Saves tensors to a file. The old file stays until the new one is whole and on disk. @throws the system's error when it cannot be written. */
+export async function saveSafetensors(
+  tensors: Readonly<Record<string, Tensor>>,
+  path: string,
+  options: { metadata?: Readonly<Record<string, string>> } = {},
+): Promise<void> {
+  await replaceFile(path, (sink) => writeSafetensors(sink, tensors, options.metadata));
+}
+/** The bytes of a safetensors file. */
+export function safetensorsBytes(
+  tensors: Readonly<Record<string, Tensor>>,
+  options: { metadata?: Readonly<Record<string, string>> } = {},
+): Uint8Array {
+  const sink = memorySink();
+  writeSafetensors(sink, tensors, options.metadata);
+  return sink.bytes();
+}
+
+/**
+ * Saves tensors to as many files as keep each to `most` bytes of tensors (or to one tensor), named as Hugging Face names them, and then the index.
+ * @throws ArgumentError for a size that is none
+ */
+export async function saveSharded(
+  tensors: Readonly<Record<string, Tensor>>,
+  path: string,
+  most: number,
+  metadata?: Readonly<Record<string, string>>,
+): Promise<void> {
+  if (!(most > 0)) throw new ArgumentError({ op: "save", message: `maxShardSize is ${most}`, hint: "It is a number of bytes" });
+  const bytes = (t: Tensor): number => t.layout.numel * itemSize(t.dtype);
+  const shards: [string, Tensor][][] = [];
+  let left = 0;
+  for (const [name, t] of Object.entries(tensors)) {
+    if (shards.length === 0 || bytes(t) > left) {
+      shards.push([]);
+      left = most;
+    }
+    shards.at(-1)!.push([name, t]);
+    left -= bytes(t);
+  }
+  if (shards.length <= 1) return saveSafetensors(tensors, path, metadata ? { metadata } : {});
+  const stem = path.replace(/\.safetensors$/, "");
+  const number = (n: number): string => String(n).padStart(5, "0");
+  const files = shards.map((_, i) => `${stem}-${number(i + 1)}-of-${number(shards.length)}.safetensors`);
+  for (const [i, shard] of shards.entries()) await saveSafetensors(Object.fromEntries(shard), files[i]!, metadata ? { metadata } : {});
+  const index = {
+    metadata: { ...metadata, total_size: Object.values(tensors).reduce((n, t) => n + bytes(t), 0) },
+    weight_map: Object.fromEntries(shards.flatMap((shard, i) => shard.map(([name]) => [name, files[i]!.split(/[\\/]/).at(-1)!]))),
+  };
+  await replaceFile(`${stem}.safetensors.index.json`, (sink) =>
+    sink.write(new TextEncoder().encode(`${JSON.stringify(index, null, 2)}\n`)),
+  );
+}
