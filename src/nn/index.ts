@@ -14,6 +14,7 @@ export * from "./conv.ts";
 export * from "./norm.ts";
 export * from "./container.ts";
 export * from "./layers.ts";
+export { PReLU } from "./prelu.ts";
 export * from "./rnn.ts";
 export { MultiheadAttention, type AttentionForwardOptions } from "./attention.ts";
 export * from "./transformer.ts";
