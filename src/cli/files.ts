@@ -1,7 +1,7 @@
 // Files as the commands see them: opened by content, or what a folder holds.
 import { ArgumentError } from "../core/errors.ts";
 import { isTensor, type Tensor } from "../core/tensor.ts";
-import { listTrainingStates, open, type StoredTensor, type TensorFile } from "../io/index.ts";
+import { listTrainingStates, open, type ReadOptions, type StoredTensor, type TensorFile } from "../io/index.ts";
 
 /** An open file with the path it was given by. */
 export interface Opened extends TensorFile {
@@ -17,8 +17,8 @@ export async function openFile(path: string, options: { verify?: boolean } = {})
 }
 
 /** Reads a stored tensor as one of ours: quantised ones are dequantised. */
-export async function values(t: StoredTensor): Promise<Tensor> {
-  const read = await t.read();
+export async function values(t: StoredTensor, options: ReadOptions = {}): Promise<Tensor> {
+  const read = await t.read(options);
   return isTensor(read) ? read : (read as { dequantize(): Tensor }).dequantize();
 }
 
