@@ -9,11 +9,12 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 
 /** Bundles build/src into build/dist. */
 export async function bundle() {
-  const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  const { bin, exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   const entryPoints = Object.values(exports).map((e) => ({
     in: join(root, e["firebrand-source"]),
     out: e.default.replace(/^\.\/build\/dist\//, "").replace(/\.js$/, ""),
   }));
+  entryPoints.push({ in: join(root, "build", "src", "cli", "main.js"), out: bin.firebrand.replace(/^.*\/dist\/|\.js$/g, "") });
   rmSync(join(root, "build", "dist"), { recursive: true, force: true });
   await build({
     entryPoints,

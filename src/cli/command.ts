@@ -27,7 +27,7 @@ export function parse<T extends NonNullable<ParseArgsConfig["options"]>>(
   try {
     parsed = parseArgs({ args, options, allowPositionals: true, strict: true });
   } catch (e) {
-    throw new ArgumentError({ message: (e as Error).message.split(". ")[0]!, hint, cause: e });
+    throw new ArgumentError({ message: (e as Error).message.split(/\n|\. /)[0]!, hint, cause: e });
   }
   if (parsed.positionals.length !== files)
     throw new ArgumentError({ message: `${parsed.positionals.length} files given, ${files} needed`, hint });

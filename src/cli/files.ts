@@ -34,7 +34,8 @@ async function resolve(path: string): Promise<string> {
   const names = fs.readdirSync(folder);
   const index = names.find((n) => INDEX.test(n));
   const found = index ? [index] : names.filter((n) => WEIGHTS.test(n));
-  if (found.length === 0) throw new ArgumentError({ message: `the folder ${path} holds no file of weights`, hint: "Give the path of a file" });
+  if (found.length === 0)
+    throw new ArgumentError({ message: `the folder ${path} holds no file of weights`, hint: "Give the path of a file" });
   if (found.length > 1) throw new ArgumentError({ message: `the folder ${path} holds ${found.join(", ")}`, hint: "Say which file" });
   return join(folder, found[0]!);
 }

@@ -28,7 +28,9 @@ export const inspect: Command = {
       const parameters = rows.reduce((n, r) => n + numelOf(r.shape), 0);
       const bytes = rows.reduce((n, r) => n + r.bytes, 0);
       if (o.json) {
-        print(JSON.stringify({ file: file.path, format: file.format, metadata: file.metadata, tensors: rows, parameters, bytes }, plain, 2));
+        print(
+          JSON.stringify({ file: file.path, format: file.format, metadata: file.metadata, tensors: rows, parameters, bytes }, plain, 2),
+        );
         return 0;
       }
       print(`${file.path}: ${file.format}`);
