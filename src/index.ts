@@ -35,6 +35,7 @@ export {
   LinAlgError,
   OutOfMemoryError,
   ShapeError,
+  UnsafeGlobalError,
   UnsupportedError,
   ValueError,
 } from "./core/errors.ts";

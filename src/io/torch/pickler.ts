@@ -47,6 +47,7 @@ function refuse(x: unknown, path: string): ArgumentError {
           : "Save tensors, numbers, strings, bytes, and arrays, objects, Maps and Sets of them";
   return new ArgumentError({ op: "save", message: `${where} is ${what}, which cannot be saved`, hint });
 }
+/** Is it an object of no class? */
 export const isPlainObject = (x: object): x is Record<string, unknown> => {
   const proto: unknown = Object.getPrototypeOf(x);
   return proto === Object.prototype || proto === null;
