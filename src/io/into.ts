@@ -1,10 +1,10 @@
 // Loading into a module: the state dict is found in the file, its keys are matched, and values are read into the parameters' own memory.
-import { ArgumentError } from "../core/errors.ts";
+import { ArgumentError, FormatError } from "../core/errors.ts";
 import { noGrad } from "../core/mode.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { type KeyReport, matchKeys, type Module } from "../nn/module.ts";
 import { copy_ } from "../ops/copy.ts";
-import { isStored, type OpenFile, type StoredTensor, storedTensors } from "./stored.ts";
+import { isStored, type OpenFile, type StoredTensor } from "./stored.ts";
 import type { PythonObject } from "./torch/python.ts";
 
 /** What `load` into a module could not match, and what it did to match the rest. */
@@ -23,31 +23,41 @@ const entriesOf = (x: unknown): [string, unknown][] =>
       ? [...x].filter((e): e is [string, unknown] => typeof e[0] === "string")
       : Object.entries(x);
 
-/** The state dict of a pickled module, as its `state_dict()` would give it. */
+const MOST_MODULES = 1_000_000;
+/** The state dict of a pickled module, as its `state_dict()` would give it: modules that are there twice have two names. */
 function stateOfModule(root: PythonObject): State {
   const out: State = new Map();
-  const seen = new Set<object>();
-  const stack: [string, PythonObject][] = [["", root]];
-  for (let top = stack.pop(); top; top = stack.pop()) {
-    const [prefix, m] = top;
-    if (seen.has(m)) continue;
-    seen.add(m);
+  const above = new Set<object>();
+  let count = 0;
+  const visit = (prefix: string, m: PythonObject): void => {
+    if (above.has(m) || ++count > MOST_MODULES)
+      throw new FormatError({
+        op: "load",
+        message: `the module ${prefix || "at the top"} holds itself, or too many others`,
+        hint: "The file is damaged",
+      });
+    above.add(m);
     const hidden = m["_non_persistent_buffers_set"];
+    if (!isPythonModule(m))
+      // TorchScript: parameters, buffers and modules are attributes.
+      for (const [name, v] of entriesOf(m))
+        if (isStored(v)) out.set(prefix + name, v);
+        else if (isPythonObject(v)) visit(`${prefix}${name}.`, v);
     for (const kind of ["_parameters", "_buffers"])
       for (const [name, t] of entriesOf(m[kind]))
         if (isStored(t) && !(kind === "_buffers" && hidden instanceof Set && hidden.has(name))) out.set(prefix + name, t);
-    const children = entriesOf(m["_modules"]).filter((e): e is [string, PythonObject] => isPythonModule(e[1]));
-    stack.push(...children.map(([name, c]): [string, PythonObject] => [`${prefix}${name}.`, c]).reverse());
-  }
+    for (const [name, child] of entriesOf(m["_modules"])) if (isPythonModule(child)) visit(`${prefix}${name}.`, child);
+    above.delete(m);
+  };
+  visit("", root);
   return out;
 }
-const isPythonModule = (x: unknown): x is PythonObject =>
-  typeof x === "object" && x !== null && "$class" in x && ("_parameters" in x || "_modules" in x);
+const isPythonObject = (x: unknown): x is PythonObject => typeof x === "object" && x !== null && "$class" in x;
+const isPythonModule = (x: unknown): x is PythonObject => isPythonObject(x) && ("_parameters" in x || "_modules" in x);
 
 /** A value as a state dict, or null when it is none: a dict of tensors and nothing else, a pickled module, or a TorchScript module. */
 function stateOf(x: unknown): State | null {
-  if (isPythonModule(x)) return stateOfModule(x);
-  if (typeof x === "object" && x !== null && typeof (x as PythonObject).$class === "string") return storedTensors(x);
+  if (isPythonObject(x)) return stateOfModule(x);
   const entries = entriesOf(x);
   if (entries.length === 0 || !entries.every(([, v]) => isStored(v))) return null;
   return new Map(entries as [string, StoredTensor][]);

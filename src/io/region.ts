@@ -9,9 +9,10 @@ import { type ByteSource, damaged } from "./source.ts";
 
 /** Bytes at once. A multiple of every element's size. */
 export const CHUNK: number = 8 << 20;
-/** Reads up to this size are served from a window of the file. */
-const SMALL = 64 << 10;
-const WINDOW = 1 << 20;
+/** Reads up to this size are served from windows of the file. */
+const SMALL = 128 << 10;
+const WINDOW = 512 << 10;
+const MOST_WINDOWS = 8;
 
 /** A run of bytes of a file, as it is or compressed there. */
 export interface Region {
@@ -26,10 +27,19 @@ export interface Region {
   fill?(begin: number, into: Uint8Array): Promise<void>;
 }
 
-/** Small reads from a window of the file that is kept: files of many small tensors take few reads. */
+/** Small reads from windows of the file that are kept: directories, headers and files of many small tensors take few reads. */
 export function windowed(source: ByteSource): ByteSource {
-  let begin = 0;
-  let bytes: Uint8Array = new Uint8Array(0);
+  // By position, the one that was used last at the end.
+  const windows = new Map<number, Promise<Uint8Array>>();
+  const windowAt = (begin: number): Promise<Uint8Array> => {
+    const known = windows.get(begin);
+    windows.delete(begin);
+    const bytes = known ?? source.read(begin, Math.min(WINDOW, source.size - begin)).then((b) => b.slice());
+    windows.set(begin, bytes);
+    bytes.catch(() => windows.delete(begin));
+    if (windows.size > MOST_WINDOWS) for (const oldest of [...windows.keys()].slice(0, windows.size - MOST_WINDOWS)) windows.delete(oldest);
+    return bytes;
+  };
   return {
     name: source.name,
     size: source.size,
@@ -37,12 +47,10 @@ export function windowed(source: ByteSource): ByteSource {
     ...(source.sibling && { sibling: (name) => source.sibling!(name) }),
     close: () => source.close(),
     read: async (offset, length) => {
-      if (length > SMALL || !(offset >= 0 && offset + length <= source.size)) return source.read(offset, length);
-      if (offset < begin || offset + length > begin + bytes.length) {
-        bytes = (await source.read(offset, Math.min(WINDOW, source.size - offset))).slice();
-        begin = offset;
-      }
-      return bytes.subarray(offset - begin, offset - begin + length);
+      const begin = offset - (offset % WINDOW);
+      if (length > SMALL || offset + length > begin + WINDOW || !(offset >= 0 && offset + length <= source.size))
+        return source.read(offset, length);
+      return (await windowAt(begin)).subarray(offset - begin, offset - begin + length);
     },
   };
 }

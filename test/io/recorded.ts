@@ -23,6 +23,11 @@ export const recorded = JSON.parse(readFileSync(join(folder, "digests.json"), "u
   readonly shared: Readonly<Record<string, Recorded>>;
 };
 
+/** What tools/roundtrip saw: the hash of the file that `save` made of a recorded one, and which versions of PyTorch found the same tensors in it. */
+export const roundtrip = JSON.parse(readFileSync(join(folder, "roundtrip.json"), "utf8")) as Readonly<
+  Record<string, { readonly sha: string; readonly reads: readonly string[] }>
+>;
+
 /** A recorded file's bytes. */
 export async function fixture(name: string): Promise<Uint8Array> {
   const zip = await openZip(bytesSource(readFileSync(join(folder, "torch.zip")), "torch.zip"));
