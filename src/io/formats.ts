@@ -10,12 +10,14 @@ import { hdf5, keras, tensorflow, tfjs } from "./tensorflow/index.ts";
 import { torchArchive } from "./torch/archive.ts";
 import { plainPickle } from "./torch/plain.ts";
 import { torchScript } from "./torch/script.ts";
+import { torchScriptJson } from "./torch/scriptJson.ts";
 import { torchStream } from "./torch/stream.ts";
 import { torchTar } from "./torch/tar.ts";
 
 // The first that recognises a file reads it: those that look at more of it come before those that look at less.
 const formats: Format[] = [
   torchScript,
+  torchScriptJson,
   torchArchive,
   keras,
   npz,

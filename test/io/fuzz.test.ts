@@ -113,6 +113,7 @@ for (const [i, [name, file, end]] of [
   ["pickle in a zip", "zip-1.6.0.pt", "data.pkl"],
   ["pickle of the newest", "newest.pt", "data.pkl"],
   ["TorchScript", "script-2.15.0.pt", ".pkl"],
+  ["TorchScript before 1.4", "script-1.2.0.pt", "model.json"],
 ].entries() as Iterable<[number, [string, string, string]]>)
   test(`damaged: ${name}`, { timeout: 600_000 }, async () => {
     const bytes = await fixture(file);

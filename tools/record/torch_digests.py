@@ -73,6 +73,9 @@ class Stub(torch.nn.Module):
 def read(path):
     """Plain files with weights_only; whole modules and old archives, whose origin is known, without; TorchScript as a state dict."""
     out = collections.OrderedDict()
+    if os.path.exists(path + ".json"):
+        noted = json.load(open(path + ".json"))
+        return dict(noted, tensors={"module." + n: digest(torch.tensor(v)) for n, v in noted["tensors"].items()})
     if zipfile.is_zipfile(path) and any(n.endswith("/constants.pkl") for n in zipfile.ZipFile(path).namelist()):
         m = torch.jit.load(path)
         names = dict(parameters=[n for n, _ in m.named_parameters()], buffers=[n for n, _ in m.named_buffers()])
@@ -99,7 +102,7 @@ fixtures, shared = sys.argv[1:3]
 os.makedirs(OUT, exist_ok=True)
 result = collections.OrderedDict(torch=torch.__version__.split("+")[0], fixtures=collections.OrderedDict(), shared=collections.OrderedDict())
 with zipfile.ZipFile(os.path.join(OUT, "torch.zip"), "w", zipfile.ZIP_DEFLATED, compresslevel=9) as z:
-    for name in sorted(os.listdir(fixtures)):
+    for name in sorted(n for n in os.listdir(fixtures) if n.endswith(".pt")):
         z.writestr(zipfile.ZipInfo(name), open(os.path.join(fixtures, name), "rb").read(), zipfile.ZIP_DEFLATED)
         result["fixtures"][name] = read(os.path.join(fixtures, name))
 for folder, _, names in sorted(os.walk(shared)):

@@ -7,6 +7,7 @@ from __future__ import print_function
 
 import collections
 import io
+import json
 import os
 import pickle
 import struct
@@ -197,21 +198,30 @@ def script(name):
             self.register_buffer("scale", torch.tensor([2.0]))
 
         def forward(self, x):
-            return torch.mm(x, self.weight) * self.scale
+            y = torch.mm(x, self.weight)
+            return y * self.scale
 
     class Outer(torch.nn.Module):
         def __init__(self):
             super(Outer, self).__init__()
             self.inner = Inner()
+            if VERSION < (1, 4):
+                self.inner = torch.jit.trace(self.inner, torch.ones(2, 2))
             self.names = torch.jit.Attribute(["a", "b"], __import__("typing").List[str])
 
         def forward(self, x):
-            return self.inner(x) + torch.ones(2, 2)
+            y = self.inner(x)
+            return y + torch.ones(2, 2)
 
-    scripted = torch.jit.trace(Inner(), torch.ones(2, 2)) if VERSION < (1, 4) else torch.jit.script(Outer())
+    scripted = torch.jit.script(Outer())
     torch.jit.save(scripted, path("debug"))
+    if VERSION < (1, 4):
+        # PyTorch no longer reads this: what it holds is noted by the version that made it.
+        names = dict(parameters=[n for n, _ in scripted.named_parameters()], buffers=[n for n, _ in scripted.named_buffers()])
+        with open(path(name + ".json"), "w") as f:
+            json.dump(dict(names, tensors={n: t.tolist() for n, t in scripted.state_dict().items()}), f)
     # Where the code came from on the machine that made it.
-    rezip("debug", name, lambda n, b: None if n.endswith(".debug_pkl") else b, zipfile.ZIP_DEFLATED)
+    rezip("debug", name, lambda n, b: None if n.endswith(".debug_pkl") or "/debug/" in n else b, zipfile.ZIP_DEFLATED)
     os.remove(path("debug"))
 
 
@@ -228,7 +238,7 @@ if __name__ == "__main__":
         sys.modules["model"] = sys.modules["__main__"]
         Net.__module__ = "model"
         torch.save(Net(), path("module-%s.pt" % NAME))
-    if VERSION == (1, 4) or VERSION >= (2, 9):
+    if VERSION in ((1, 2), (1, 4)) or VERSION >= (2, 9):
         script("script-%s.pt" % NAME)
     if VERSION >= (2, 9):
         tar("tar-0.1.pt")

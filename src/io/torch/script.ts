@@ -64,7 +64,8 @@ function namesOf(root: unknown, code: Readonly<Record<string, string>>): { param
   return out;
 }
 
-async function readCode(zip: ZipFile, folder: string): Promise<Record<string, string>> {
+/** The code of an archive, by file name. @throws FormatError when it is absurdly much */
+export async function readCode(zip: ZipFile, folder: string): Promise<Record<string, string>> {
   const out: [string, string][] = [];
   let left = MOST_CODE;
   for (const e of zip.entries.values()) {

@@ -52,9 +52,6 @@ export function* pickleBytes(name: string, offset: number): Steps<Uint8Array> {
 // Every such file begins with the pickle of a magic number. Protocol 2 is what PyTorch uses; from 4 on, a frame comes before the number.
 const MAGIC = 0x1950a86a20f9469cfc6cn;
 const MAGIC_HEAD = [0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
-// Every such file begins with the pickle of a magic number. Protocol 2 is what PyTorch uses; from 4 on, a frame comes before the number.
-const MAGIC = 0x1950a86a20f9469cfc6cn;
-const MAGIC_HEAD = [0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
 /** Does a file begin like one? */
 export const isStream = (head: Uint8Array): boolean =>
   head[0] === 0x80 && [2, 11].some((at) => MAGIC_HEAD.every((b, i) => head[at + i] === b));
