@@ -4,14 +4,12 @@ import { accessSync, constants, existsSync, mkdirSync, readdirSync, rmSync, writ
 import { join } from "node:path";
 import * as torch from "firebrand";
 import { io, nn, optim } from "firebrand";
-import { dashed, fail, flag, readOptions, real, text, whole } from "../terminal/options.ts";
+import { checkDevice, dashed, fail, flag, readOptions, real, text, whole } from "../terminal/options.ts";
 import { Progress } from "../terminal/progress.ts";
 import { Stop, turn } from "../terminal/stop.ts";
 import { drawCurve, type History, svgCurve } from "./curve.ts";
 import { GPT } from "./model.ts";
 import { Corpus, readText } from "./text.ts";
-
-process.on("uncaughtException", (e) => fail(e.message, 1));
 
 const o = readOptions({
   about: "Trains a character-level GPT and prints a sample of what it learnt.",
@@ -39,17 +37,16 @@ const o = readOptions({
 });
 if (o.embd % o.heads !== 0) fail(`--embd ${o.embd} is not divisible by --heads ${o.heads}`);
 if (o.fresh && o.resume) fail("--fresh begins anew and --resume goes on: give one of them");
-try {
-  torch.ones(1, { device: o.device }).itemSync();
-} catch (e) {
-  fail(`--device ${o.device} cannot be used: ${(e as Error).message}`);
-}
+checkDevice(o.device);
 
 // ---- The text, as numbers.
 
 const source = readText(o.data, 20 * (o.blockSize + 1));
 const corpus = new Corpus(source.text);
-const prompt = o.prompt ?? (o.data === null ? "\ninterface " : "\n");
+const line = corpus.vocabulary.includes("\n") ? "\n" : corpus.vocabulary[0]!;
+const prompt = o.prompt ?? (o.data === null ? "\ninterface " : line);
+const unknown = [...prompt].filter((c) => !corpus.vocabulary.includes(c)).join("");
+if (unknown && o.sample > 0) fail(`--prompt holds ${JSON.stringify(unknown)}, which is not in the text: the model has no idea of it`);
 const vocabSize = corpus.vocabulary.length;
 
 // ---- The model and its optimizer. Only matrices decay: biases and the scales of norms are to be free.

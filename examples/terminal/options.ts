@@ -1,5 +1,6 @@
 // Command-line options: one table gives the parser, the types and the text of --help.
 import { parseArgs } from "node:util";
+import * as torch from "firebrand";
 
 /** One option: its value when not given, what stands for a value in --help, and how to read one; `read` throws what is needed. */
 export interface Option<T> {
@@ -65,8 +66,18 @@ export function fail(message: string, code = 2): never {
   process.exit(code);
 }
 
-/** The values of the command line. Prints help and ends where that is asked for; ends with one line where something is wrong. */
+/** Ends the program with one line where nothing can be computed on a device. */
+export function checkDevice(device: string): void {
+  try {
+    torch.ones(1, { device }).itemSync();
+  } catch (e) {
+    fail(`--device ${device} cannot be used: ${(e as Error).message}`);
+  }
+}
+
+/** The values of the command line; what goes wrong later ends in one line too. Prints help and ends where that is asked for; ends with one line where something is wrong. */
 export function readOptions<T>(usage: Usage<T>): T {
+  process.on("uncaughtException", (e) => fail(e.message, 1));
   const table = usage.options as Readonly<Record<string, Option<unknown>>>;
   const names = new Map(Object.keys(table).map((name) => [dashed(name).slice(2), name]));
   const { tokens } = parseArgs({

@@ -1,15 +1,13 @@
 // Trains a small convolutional network on MNIST or Fashion-MNIST and tells how many images it has not seen it gets right.
 // `npm run vision -- --help` explains the options.
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import * as torch from "firebrand";
 import { data, nn, optim } from "firebrand";
-import { fail, flag, readOptions, real, text, whole } from "../terminal/options.ts";
+import { checkDevice, fail, flag, readOptions, real, text, whole } from "../terminal/options.ts";
 import { Progress } from "../terminal/progress.ts";
 import { Stop, turn } from "../terminal/stop.ts";
 import { batchOf, readImages, splitImages } from "./idx.ts";
-
-process.on("uncaughtException", (e) => fail(e.message, 1));
 
 const o = readOptions({
   about: "Trains a CNN on images of clothes (Fashion-MNIST) or digits (MNIST) and tests it after each epoch.",
@@ -28,10 +26,13 @@ const o = readOptions({
 dataset-fashion-mnist holds all of Fashion-MNIST: --data /usr/share/datasets/fashion-mnist`,
 });
 
+checkDevice(o.device);
+
 // ---- The images: those to learn from, and others to test with.
 
 const folder = o.data ?? join(import.meta.dirname, "../../../../shared/data/images", o.set);
 if (!existsSync(folder)) fail(`there is no folder ${folder}. Give a folder of idx files with --data`);
+if (!statSync(folder).isDirectory()) fail(`${folder} is no folder. Give a folder of idx files with --data`);
 const [given, t10k] = [readImages(folder, "train"), readImages(folder, "t10k")];
 const only = given ?? t10k ?? fail(`${folder} holds no train-images or t10k-images. Give a folder of idx files with --data`);
 const { train, test } = given && t10k ? { train: given, test: t10k } : splitImages(only);
