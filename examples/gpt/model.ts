@@ -85,9 +85,9 @@ export class GPT extends nn.Module {
     this.h = new nn.ModuleList(Array.from({ length: config.nLayer }, () => new Block(config)));
     this.ln_f = new nn.LayerNorm(config.nEmbd);
     this.lm_head = new nn.Linear(config.nEmbd, config.vocabSize, { bias: false });
-    // GPT-2's initialisation: normals, narrower with depth where a block adds to the residual stream. Its 0.02 is meant for 768
-    // channels and more; where there are few, a linear layer would shrink what it gets, and training would take long to begin.
-    const std = Math.max(0.02, 0.7 / Math.sqrt(config.nEmbd));
+    // GPT-2's initialisation, but for its 0.02: 1/√C keeps the scale of what passes through a layer at any width, and a narrow
+    // model then begins to learn at once.
+    const std = 1 / Math.sqrt(config.nEmbd);
     for (const [name, p] of this.namedParameters()) {
       if (name.endsWith("c_proj.weight")) nn.init.normal_(p, 0, std / Math.sqrt(2 * config.nLayer));
       else if (p.ndim === 2) nn.init.normal_(p, 0, std);
