@@ -2,11 +2,11 @@
 import asciichart from "asciichart";
 
 /** Losses so far: `train[i]` after step i + 1, `val[i]` after step `valSteps[i]`. */
-export interface History {
+export type History = {
   train: number[];
   valSteps: number[];
   val: number[];
-}
+};
 
 /** Means of `count` equal stretches of a series; shorter series stay as they are. */
 function shorten(xs: readonly number[], count: number): number[] {

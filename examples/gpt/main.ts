@@ -1,6 +1,6 @@
 // Trains a character-level GPT on a text and writes in its manner. `npm start -- --help` explains the options.
 import { createHash } from "node:crypto";
-import { accessSync, constants, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { accessSync, constants, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as torch from "firebrand";
 import { io, nn, optim } from "firebrand";
@@ -16,10 +16,10 @@ const o = readOptions({
   call: "npm start --",
   options: {
     data: text("FILE", null, "text to learn (default: TypeScript's own type declarations)"),
-    out: text("DIR", join("out", "gpt"), "where checkpoint, loss curve and sample go"),
+    out: text("DIR", join("out", "gpt"), "where checkpoints, loss curve and sample go"),
     steps: whole(1700, 1, "training steps in all"),
-    resume: flag("go on from the checkpoint in --out, which must be there (default: go on if it is)"),
-    fresh: flag("begin anew, even if --out holds a checkpoint"),
+    resume: flag("go on from the newest checkpoint in --out, which must be there (default: go on if it is)"),
+    fresh: flag("begin anew and remove the checkpoints in --out"),
     seed: whole(1337, 0, "seed of all random numbers"),
     device: text("NAME", "cpu", "where to compute"),
     layers: whole(4, 1, "transformer blocks"),
@@ -73,58 +73,47 @@ let step = 0;
 const history: History = { train: [], valSteps: [], val: [] };
 const batches = new torch.Generator().manualSeed(o.seed); // of its own: the order of the data depends on nothing else
 
-// ---- The checkpoint. It holds all that the steps to come depend on, so that a run in parts is the same as one in a piece.
+// ---- The checkpoints. They hold all that the steps to come depend on: a run in parts is the same as one in a piece.
 
+const parts = { model, optimizer, generators: { batches } };
 const data = createHash("sha256").update(source.text).digest("hex");
 const fixed = { data, seed: o.seed, layers: o.layers, heads: o.heads, embd: o.embd, blockSize: o.blockSize };
 const free = { steps: o.steps, batchSize: o.batchSize, dropout: o.dropout, lr: o.lr };
-const differences = (now: object, then: object): string => {
-  const old = then as Record<string, unknown>;
+const extra = { fixed, free, history, vocabulary: [...corpus.vocabulary] };
+const picture = join(o.out, "loss.svg");
+
+async function save(): Promise<string> {
+  writeFileSync(picture, svgCurve(history));
+  return io.saveTrainingState(o.out, { ...parts, step, extra }, { keep: 2 });
+}
+function differences(now: object, then: object): string {
+  const old = then as Readonly<Record<string, unknown>>;
   const changed = Object.entries(now).filter(([name, value]) => value !== old[name]);
   return changed.map(([name, value]) => (name === "data" ? "another text" : `${dashed(name)} ${value} (was ${old[name]})`)).join(", ");
-};
-const pack = () => ({
-  fixed,
-  free,
-  step,
-  history,
-  vocabulary: [...corpus.vocabulary],
-  model: model.stateDict(),
-  optimizer: optimizer.stateDict(),
-  random: torch.defaultGenerator.getState(),
-  batches: batches.getState(),
-});
-const checkpoint = join(o.out, "checkpoint.safetensors");
-const picture = join(o.out, "loss.svg");
-const save = async (): Promise<void> => {
-  await io.saveCheckpoint(pack(), checkpoint);
-  writeFileSync(picture, svgCurve(history));
-};
+}
 
 try {
   mkdirSync(o.out, { recursive: true });
   accessSync(o.out, constants.W_OK);
-  // A run that was killed while it saved leaves half a file behind, beside the whole one.
-  for (const name of readdirSync(o.out)) if (/^checkpoint\.safetensors\..*\.tmp$/.test(name)) rmSync(join(o.out, name));
 } catch (e) {
   fail(`nothing can be written in --out ${o.out}: ${(e as Error).message}`);
 }
-const found = existsSync(checkpoint);
-if (o.resume && !found) fail(`--resume: there is no ${checkpoint}`);
-if (found && !o.fresh) {
-  const other = "--fresh begins anew and replaces it, another --out leaves it";
-  const saved = await io.loadCheckpoint<ReturnType<typeof pack>>(checkpoint).catch((e: Error) => fail(`${e.message}. ${other}`, 1));
-  if (saved.fixed === undefined) fail(`${checkpoint} is not of this program. ${other}`);
-  const misfits = differences(fixed, saved.fixed);
-  if (misfits) fail(`${checkpoint} was made otherwise: ${misfits}. ${other}`);
-  model.loadStateDict(saved.model);
-  optimizer.loadStateDict(saved.optimizer);
-  torch.defaultGenerator.setState(saved.random);
-  batches.setState(saved.batches);
-  Object.assign(history, saved.history);
-  step = saved.step;
-  const changes = differences(free, saved.free);
-  console.log(`going on from step ${step} of ${checkpoint}${changes && `, now with ${changes}`}`);
+const found = await io.listTrainingStates(o.out);
+if (o.resume && found.length === 0) fail(`--resume: there is no checkpoint in ${o.out}`);
+if (o.fresh) {
+  for (const { path } of found) rmSync(path, { recursive: true });
+} else if (found.length > 0) {
+  const choice = "--fresh begins anew and removes it, another --out leaves it";
+  const load = (into: io.TrainingParts) =>
+    io.loadTrainingState<typeof extra>(o.out, into).catch((e: Error) => fail(`${e.message}. ${choice}`, 1));
+  const { path, extra: then } = await load({});
+  if (then?.fixed === undefined) fail(`${path} is not of this program. ${choice}`);
+  const misfits = differences(fixed, then.fixed);
+  if (misfits) fail(`${path} was made otherwise: ${misfits}. ${choice}`);
+  ({ step } = await load(parts));
+  Object.assign(history, then.history);
+  const changes = differences(free, then.free);
+  console.log(`going on from ${path}${changes && `, now with ${changes}`}`);
   if (step >= o.steps) console.log("all steps are done: a greater --steps trains on, --fresh begins anew");
 }
 
@@ -182,15 +171,16 @@ while (step < o.steps && !stop.requested) {
 progress.end();
 
 if (step < o.steps) {
-  await save();
-  console.log(`stopped at step ${step}, saved in ${checkpoint}: the same command goes on from there`);
+  console.log(`stopped at step ${step}, saved in ${await save()}: the same command goes on from there`);
   process.exit(130);
 }
 
 // ---- What came of it.
 
 console.log(`\ntraining loss\n${drawCurve(history, process.stdout.columns ?? 80)}\n`);
-console.log(`loss ${history.train.at(-1)!.toFixed(4)}, validation ${history.val.at(-1)?.toFixed(4) ?? "–"}; ${picture}, ${checkpoint}`);
+console.log(
+  `loss ${history.train.at(-1)!.toFixed(4)}, validation ${history.val.at(-1)?.toFixed(4) ?? "–"}; curve and checkpoints are in ${o.out}`,
+);
 if (o.sample > 0) {
   console.log("\na sample:");
   let written = prompt;

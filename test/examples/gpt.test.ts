@@ -1,7 +1,7 @@
 // The main job, tiny, end to end: its options, what it writes, and that a run in parts equals one in a piece.
 import assert from "node:assert/strict";
 import type { ChildProcess } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import * as torch from "../../src/index.ts";
@@ -22,15 +22,21 @@ const STEPS = 300;
 const gpt = (out: string, more: readonly string[], watch?: (out: string, child: ChildProcess) => void): Promise<Outcome> =>
   run("gpt", ["--data", data, "--out", join(folder, out), "--eval-every", "20", ...sizes, ...more], watch);
 const train = ["--steps", String(STEPS), "--sample", "0"];
-const checkpoint = (out: string): string => join(folder, out, "checkpoint.safetensors");
-/** The checkpoint of a run, its tensors as plain numbers: equal checkpoints are equal to the last bit. */
-async function state(out: string): Promise<Record<string, unknown>> {
-  const plain = (x: unknown): unknown => {
-    if (torch.isTensor(x)) return [x.dtype, [...x.shape], [...x.dataSync()]];
-    if (Array.isArray(x)) return x.map(plain);
-    return x !== null && typeof x === "object" ? Object.fromEntries(Object.entries(x).map(([k, v]) => [k, plain(v)])) : x;
-  };
-  return plain(await torch.io.loadCheckpoint(checkpoint(out))) as Record<string, unknown>;
+interface Extra {
+  history: { train: number[]; valSteps: number[]; val: number[] };
+}
+/** The folders of the checkpoints of a run, the newest last. */
+const checkpoints = (out: string): string[] =>
+  readdirSync(join(folder, out))
+    .filter((f) => f.startsWith("step-"))
+    .sort()
+    .map((f) => join(folder, out, f));
+/** The newest checkpoint of a run, its tensors as bytes: equal states are equal to the last bit. */
+async function state(out: string): Promise<{ step: number; extra: Extra; values: unknown; tensors: Buffer }> {
+  const path = checkpoints(out).at(-1)!;
+  const { step, extra } = await torch.io.loadTrainingState<Extra>(path, {});
+  const { values } = JSON.parse(readFileSync(join(path, "state.json"), "utf8")) as { values: unknown };
+  return { step, extra, values, tensors: readFileSync(join(path, "rank-0.safetensors")) };
 }
 const whole = gpt("whole", train);
 
@@ -39,7 +45,8 @@ test("a run writes its figures, a curve, a checkpoint and a sample", async () =>
   assert.deepEqual([code, err], [0, ""]);
   assert.match(out, /20\/300 \| loss \d\.\d{3} \| val \d\.\d{3} \| \d\d:\d\d left \| [\d,]+ tok\/s \| \d+ MB\n/);
   assert.match(out, /┤/);
-  const { history, step } = (await state("whole")) as { history: { train: number[]; valSteps: number[]; val: number[] }; step: number };
+  const { step, extra } = await state("whole");
+  const { history } = extra;
   assert.equal(step, STEPS);
   assert.equal(history.train.length, STEPS);
   assert.deepEqual(
@@ -75,23 +82,23 @@ for (const [signal, code] of [
     assert.equal(first.code, code, first.err);
     if (code !== null) assert.match(first.out, /stopped at step \d+, saved in /);
     const { step } = await state(name);
-    assert.ok((step as number) >= 40 && (step as number) < STEPS, `the first part ended at step ${step}`);
+    assert.ok(step >= 40 && step < STEPS, `the first part ended at step ${step}`);
     const second = await gpt(name, train);
     assert.deepEqual([second.code, second.err], [0, ""]);
-    assert.match(second.out, new RegExp(`going on from step ${step} of `));
+    assert.match(second.out, new RegExp(`going on from .*step-0*${step}\\n`));
     await whole;
     assert.deepEqual(await state(name), await state("whole"));
-    assert.deepEqual(readdirSync(join(folder, name)).sort(), ["checkpoint.safetensors", "loss.svg"]);
+    assert.deepEqual(readdirSync(join(folder, name)).sort(), ["loss.svg", "step-00000280", "step-00000300"]);
   });
 }
 test("a reader that goes away ends it in good order", async () => {
   const { code, err } = await gpt("pipe", train, (_, child) => child.stdout!.destroy());
   assert.deepEqual([code, err], [130, ""]);
-  assert.ok(((await state("pipe"))["step"] as number) < STEPS);
+  assert.ok((await state("pipe")).step < STEPS);
 });
 test("a checkpoint of other settings: what may change is told, what may not is refused, and the file stays", async () => {
   await gpt("other", ["--steps", "20", "--sample", "0"]);
-  const before = readFileSync(checkpoint("other"));
+  const before = await state("other");
   const refused: [string[], RegExp][] = [
     [["--seed", "2"], /--seed 2 \(was 1337\)/],
     [["--embd", "32", "--layers", "2"], /--layers 2 \(was 1\), --embd 32 \(was 16\)/],
@@ -103,15 +110,16 @@ test("a checkpoint of other settings: what may change is told, what may not is r
     assert.match(err, message);
     assert.match(err, /--fresh begins anew/);
   }
-  assert.deepEqual(readFileSync(checkpoint("other")), before);
+  assert.deepEqual(await state("other"), before);
   const changed = await gpt("other", ["--steps", "40", "--lr", "0.001", "--sample", "0"]);
   assert.equal(changed.code, 0);
-  assert.match(changed.out, /going on from step 20 of .*, now with --steps 40 \(was 20\), --lr 0.001 \(was /);
-  truncateSync(checkpoint("other"), 1000);
+  assert.match(changed.out, /going on from .*step-00000020, now with --steps 40 \(was 20\), --lr 0.001 \(was /);
+  truncateSync(join(checkpoints("other").at(-1)!, "rank-0.safetensors"), 1000);
   const damaged = await gpt("other", train);
   assert.equal(damaged.code, 1);
-  assert.match(damaged.err, /^error: .*checkpoint\.safetensors.*--fresh begins anew.*\n$/);
+  assert.match(damaged.err, /^error: .*step-00000040.*--fresh begins anew.*\n$/);
   assert.equal((await gpt("other", ["--steps", "20", "--sample", "0", "--fresh"])).code, 0);
+  assert.equal((await state("other")).step, 20);
 });
 test("--help names every option and its default", async () => {
   const { code, out, err } = await run("gpt", ["--help"]);
@@ -139,7 +147,7 @@ test("bad calls give one line and a code, and train nothing", async () => {
     [["3"], /unexpected argument "3"/],
     [["--fresh=1"], /--fresh takes no value/],
     [["--fresh", "--resume"], /give one of them/],
-    [["--resume"], /--resume: there is no .*checkpoint\.safetensors/],
+    [["--resume"], /--resume: there is no checkpoint in/],
     [["--heads", "3"], /--embd 16 is not divisible by --heads 3/],
     [["--device", "nowhere"], /--device nowhere cannot be used.*Known devices/],
     [["--device", "meta"], /--device meta cannot be used/],
@@ -159,5 +167,5 @@ test("bad calls give one line and a code, and train nothing", async () => {
     assert.match(err, /^error: [^\n]+\n$/);
     assert.equal(out, "");
   }
-  assert.ok(!existsSync(checkpoint("none")));
+  assert.deepEqual(readdirSync(join(folder, "none")), []);
 });
