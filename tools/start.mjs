@@ -5,6 +5,6 @@ import { pathToFileURL } from "node:url";
 import { root, setup } from "./setup.mjs";
 
 await setup();
-const program = join(root, "build", process.argv[2]);
+const program = join(root, "build", process.argv[2] ?? "examples/gpt/main.js");
 process.argv.splice(1, 2, program);
 await import(pathToFileURL(program));

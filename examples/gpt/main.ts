@@ -80,11 +80,11 @@ const data = createHash("sha256").update(source.text).digest("hex");
 const fixed = { data, seed: o.seed, layers: o.layers, heads: o.heads, embd: o.embd, blockSize: o.blockSize };
 const free = { steps: o.steps, batchSize: o.batchSize, dropout: o.dropout, lr: o.lr };
 const extra = { fixed, free, history, vocabulary: [...corpus.vocabulary] };
-const picture = join(o.out, "loss.svg");
 
 async function save(): Promise<string> {
-  writeFileSync(picture, svgCurve(history));
-  return io.saveTrainingState(o.out, { ...parts, step, extra }, { keep: 2 });
+  const path = await io.saveTrainingState(o.out, { ...parts, step, extra }, { keep: 2 });
+  writeFileSync(join(o.out, "loss.svg"), svgCurve(history));
+  return path;
 }
 function differences(now: object, then: object): string {
   const old = then as Readonly<Record<string, unknown>>;
@@ -156,7 +156,7 @@ while (step < o.steps && !stop.requested) {
   const value = loss.itemSync();
   if (!Number.isFinite(value)) {
     progress.end();
-    fail(`the loss is ${value} at step ${step}. Give a smaller --lr; the last checkpoint in ${o.out} is intact`, 1);
+    fail(`the loss is ${value} at step ${step}. Give a smaller --lr; what ${o.out} holds is intact`, 1);
   }
   history.train.push(value);
   const milestone = step % o.evalEvery === 0 || step === o.steps;

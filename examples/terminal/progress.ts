@@ -20,6 +20,7 @@ export class Progress {
   readonly #amount: number;
   readonly #unit: string;
   readonly #start = performance.now();
+  readonly #live = process.stdout.isTTY && process.env["TERM"] !== "dumb";
   #shown = Number.NEGATIVE_INFINITY; // seconds after the start
   #line = "";
 
@@ -34,7 +35,7 @@ export class Progress {
   /** After each step. `important` figures are printed even where lines are few. */
   update(step: number, figures: Figures, important = false): void {
     const seconds = (performance.now() - this.#start) / 1000;
-    const wait = this.#out.isTTY ? SECONDS_BETWEEN_DRAWINGS : SECONDS_BETWEEN_LINES;
+    const wait = this.#live ? SECONDS_BETWEEN_DRAWINGS : SECONDS_BETWEEN_LINES;
     if (!important && step < this.#total && seconds - this.#shown < wait) return;
     this.#shown = seconds;
     const done = step - this.#first;
@@ -45,14 +46,14 @@ export class Progress {
       `${Math.round((done * this.#amount) / seconds).toLocaleString("en")} ${this.#unit}/s`,
       `${Math.round(process.memoryUsage.rss() / 1e6)} MB`,
     ];
-    if (this.#out.isTTY) this.#draw(step, all);
+    if (this.#live) this.#draw(step, all);
     else console.log([`${step}/${this.#total}`, ...all].join(" | "));
   }
   /** A line of its own; the progress stays below it. */
   print(text: string): void {
     this.#erase();
     console.log(text);
-    if (this.#out.isTTY) this.#out.write(this.#line);
+    this.#out.write(this.#line);
   }
   /** Leaves the last state on the screen. */
   end(): void {
