@@ -1,12 +1,10 @@
-// `npm start`: sets up what is missing, then runs the main job with the given arguments.
-import { spawn } from "node:child_process";
+// Sets up what is missing, then runs a program of the project in this very process, which so gets Ctrl-C and all else that comes:
+// `node tools/start.mjs examples/gpt/main.js [arguments]`.
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { root, setup } from "./setup.mjs";
 
 await setup();
-const [script = "examples/gpt/main.js", ...args] = process.argv[2]?.endsWith(".js")
-  ? process.argv.slice(2)
-  : [undefined, ...process.argv.slice(2)];
-const child = spawn(process.execPath, [join(root, "build", script), ...args], { stdio: "inherit" });
-process.on("SIGINT", () => {}); // the job decides what Ctrl-C means
-child.on("close", (code, signal) => process.exit(code ?? (signal ? 1 : 0)));
+const program = join(root, "build", process.argv[2] ?? "examples/gpt/main.js");
+process.argv.splice(1, 2, program);
+await import(pathToFileURL(program));

@@ -1,252 +1,198 @@
-// Trains a character-level GPT on a text and writes in its manner. Run with --help for the options.
-import { existsSync, mkdirSync } from "node:fs";
+// Trains a character-level GPT on a text and writes in its manner. `npm start -- --help` explains the options.
+import { createHash } from "node:crypto";
+import { accessSync, constants, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import * as torch from "firebrand";
-import { io, nn, optim, type Tensor } from "firebrand";
-import { GPT, type GptConfig } from "./model.ts";
-import { drawCurve, type History, Progress, writeCurve } from "./report.ts";
+import { io, nn, optim } from "firebrand";
+import { checkDevice, dashed, fail, flag, readOptions, real, text, whole } from "../terminal/options.ts";
+import { Progress } from "../terminal/progress.ts";
+import { Stop, turn } from "../terminal/stop.ts";
+import { drawCurve, type History, svgCurve } from "./curve.ts";
+import { GPT } from "./model.ts";
 import { Corpus, readText } from "./text.ts";
 
-const HELP = `Trains a character-level GPT and prints samples of what it learnt.
-
-  npm start -- [options]
-
-  --data FILE        text to learn (default: TypeScript's own type declarations)
-  --out DIR          where checkpoints, the loss curve and samples go (default: out/gpt)
-  --steps N          training steps (default: 1200)
-  --fresh            begin anew, even if --out holds a checkpoint
-  --resume           continue from the checkpoint in --out, or stop if there is none
-                     (default: continue where there is one that fits)
-  --seed N           seed of all random numbers (default: 1337)
-  --device NAME      where to compute (default: cpu)
-  --batch-size N     sequences a step (default: 16)
-  --block-size N     characters the model sees at once (default: 128)
-  --layers N         transformer blocks (default: 4)
-  --heads N          attention heads (default: 4)
-  --embd N           width (default: 128)
-  --dropout P        (default: 0)
-  --lr X             peak learning rate (default: 0.001)
-  --eval-every N     steps between validations and checkpoints (default: 200)
-  --sample N         characters to write at the end (default: 600)
-  --help             this text
-
-Ctrl-C saves and stops; the same command then goes on where it stopped.`;
-
-const stopWith = (message: string): never => {
-  console.error(`error: ${message}`);
-  process.exit(2);
-};
-
-function options() {
-  const str = { type: "string" } as const;
-  const flag = { type: "boolean" } as const;
-  let values: Record<string, string | boolean | undefined> = {};
-  try {
-    ({ values } = parseArgs({
-      options: {
-        data: str,
-        out: str,
-        steps: str,
-        fresh: flag,
-        resume: flag,
-        seed: str,
-        device: str,
-        "batch-size": str,
-        "block-size": str,
-        layers: str,
-        heads: str,
-        embd: str,
-        dropout: str,
-        lr: str,
-        "eval-every": str,
-        sample: str,
-        help: flag,
-      },
-    }));
-  } catch (e) {
-    stopWith(`${(e as Error).message}\nRun with --help for the options.`);
-  }
-  if (values["help"]) {
-    console.log(HELP);
-    process.exit(0);
-  }
-  const number = (name: string, fallback: number, least: number, whole = true): number => {
-    const v = values[name] === undefined ? fallback : Number(values[name]);
-    if (!Number.isFinite(v) || v < least || (whole && !Number.isInteger(v)))
-      stopWith(`--${name} is ${String(values[name])}: ${whole ? "a whole number" : "a number"} of at least ${least} is needed`);
-    return v;
-  };
-  return {
-    data: values["data"] as string | undefined,
-    out: (values["out"] as string | undefined) ?? join("out", "gpt"),
-    fresh: !!values["fresh"],
-    resume: !!values["resume"],
-    device: (values["device"] as string | undefined) ?? "cpu",
-    steps: number("steps", 1200, 1),
-    seed: number("seed", 1337, 0),
-    batch: number("batch-size", 16, 1),
-    block: number("block-size", 128, 2),
-    layers: number("layers", 4, 1),
-    heads: number("heads", 4, 1),
-    embd: number("embd", 128, 1),
-    dropout: number("dropout", 0, 0, false),
-    lr: number("lr", 1e-3, 0, false),
-    evalEvery: number("eval-every", 200, 1),
-    sample: number("sample", 600, 0),
-  };
-}
-
-interface Saved {
-  config: GptConfig;
-  step: number;
-  seed: number;
-  model: Record<string, Tensor>;
-  optimizer: optim.OptimizerState;
-  rng: ReturnType<torch.Generator["getState"]>;
-  batches: ReturnType<torch.Generator["getState"]>;
-  history: History;
-  vocabulary: string[];
-}
-
-async function main(): Promise<void> {
-  const o = options();
-  if (o.embd % o.heads) stopWith(`--embd ${o.embd} is not divisible by --heads ${o.heads}`);
-  if (!torch.deviceNames().includes(o.device)) stopWith(`no device ${o.device}: there are ${torch.deviceNames().join(", ")}`);
-  const { text, name } = readText(o.data, 20 * (o.block + 1));
-  const corpus = new Corpus(text);
-  const config: GptConfig = {
-    vocabSize: corpus.vocabulary.length,
-    blockSize: o.block,
-    nLayer: o.layers,
-    nHead: o.heads,
-    nEmbd: o.embd,
-    dropout: o.dropout,
-  };
-
-  torch.manualSeed(o.seed);
-  const batches = new torch.Generator().manualSeed(o.seed); // a sequence of its own: the order of data depends on nothing else
-  const model = new GPT(config).to({ device: o.device });
-  const decay = [...model.parameters()].filter((p) => p.ndim >= 2);
-  const rest = [...model.parameters()].filter((p) => p.ndim < 2);
-  const optimizer = new optim.AdamW(
-    [
-      { params: decay, weightDecay: 0.1 },
-      { params: rest, weightDecay: 0 },
-    ],
-    { lr: o.lr, betas: [0.9, 0.99] },
-  );
-  const history: History = { steps: [], train: [], valSteps: [], val: [] };
-  let step = 0;
-
-  mkdirSync(o.out, { recursive: true });
-  const file = join(o.out, "checkpoint.safetensors");
-  if (o.resume && !existsSync(file)) stopWith(`--resume: there is no ${file}`);
-  if (!o.fresh && existsSync(file)) {
-    const saved = await io.loadCheckpoint<Saved>(file);
-    if (JSON.stringify(saved.config) !== JSON.stringify(config) || saved.vocabulary.join("") !== corpus.vocabulary.join(""))
-      stopWith(`${file} is of another model or text (${JSON.stringify(saved.config)}). Use --fresh to begin anew, or another --out`);
-    model.loadStateDict(saved.model);
-    optimizer.loadStateDict(saved.optimizer);
-    torch.defaultGenerator.setState(saved.rng);
-    batches.setState(saved.batches);
-    Object.assign(history, saved.history);
-    step = saved.step;
-    console.log(`continuing from step ${step} in ${file}`);
-  }
-  const save = async (): Promise<void> =>
-    io.saveCheckpoint(
-      {
-        config,
-        step,
-        seed: o.seed,
-        model: model.stateDict(),
-        optimizer: optimizer.stateDict(),
-        rng: torch.defaultGenerator.getState(),
-        batches: batches.getState(),
-        history,
-        vocabulary: [...corpus.vocabulary],
-      },
-      file,
-    );
-
-  const count = [...model.parameters()].reduce((n, p) => n + p.numel(), 0);
-  console.log(
-    `${count.toLocaleString("en")} parameters on ${o.device}; ${name}: ${text.length.toLocaleString("en")} characters, ${corpus.vocabulary.length} different`,
-  );
-
-  // Warm up over 5 % of the steps, then half a cosine down to a tenth.
-  const rate = (s: number): number => {
-    const warm = Math.max(1, Math.floor(o.steps * 0.05));
-    if (s < warm) return (o.lr * (s + 1)) / warm;
-    return o.lr * (0.1 + 0.45 * (1 + Math.cos((Math.PI * (s - warm)) / Math.max(1, o.steps - warm))));
-  };
-  const validate = (): number =>
-    torch.noGrad(() => {
-      model.eval();
-      const fixed = new torch.Generator().manualSeed(o.seed + 1); // the same windows every time
-      let sum = 0;
-      for (let i = 0; i < 8; i++)
-        sum += model
-          .loss(...corpus.batch("validation", o.batch, Math.min(o.block, corpus.validation.length - 2), fixed, o.device))
-          .itemSync();
-      model.train();
-      return sum / 8;
-    });
-
-  let stopping = false;
-  process.on("SIGINT", () => {
-    if (stopping) process.exit(130);
-    stopping = true;
-  });
-  const progress = new Progress(step, o.steps);
-  while (step < o.steps && !stopping) {
-    for (const g of optimizer.paramGroups) g.lr = rate(step);
-    const loss = model.loss(...corpus.batch("train", o.batch, o.block, batches, o.device));
-    optimizer.zeroGrad();
-    loss.backward();
-    nn.utils.clipGradNorm_(model.parameters(), 1);
-    optimizer.step();
-    step++;
-    const value = loss.itemSync();
-    if (!Number.isFinite(value)) {
-      progress.stop();
-      stopWith(`the loss is ${value} at step ${step}. Use a smaller --lr; the last checkpoint in ${o.out} is intact`);
-    }
-    history.steps.push(step);
-    history.train.push(value);
-    if (step % o.evalEvery === 0 || step === o.steps) {
-      history.valSteps.push(step);
-      history.val.push(validate());
-      progress.validation(history.val.at(-1)!);
-      await save();
-    }
-    progress.step(step, value, o.batch * o.block);
-    await new Promise<void>((done) => setImmediate(done)); // lets Ctrl-C in
-  }
-  progress.stop();
-  if (stopping) {
-    await save();
-    console.log(`\nstopped at step ${step}; saved in ${file}. Run the same command to go on.`);
-    return;
-  }
-
-  const curve = drawCurve(history);
-  if (curve) console.log(`\ntraining loss\n${curve}`);
-  writeCurve(history, join(o.out, "loss.svg"));
-  console.log(
-    `\nfinal loss ${history.train.at(-1)?.toFixed(4) ?? "–"}, validation ${history.val.at(-1)?.toFixed(4) ?? "–"}; curve in ${join(o.out, "loss.svg")}, weights in ${file}`,
-  );
-  if (o.sample > 0) {
-    console.log("\na sample:\n");
-    model.eval();
-    for (const token of model.generate([...corpus.encode("\ninterface ")], o.sample)) process.stdout.write(corpus.decode(token));
-    console.log();
-  }
-}
-
-main().catch((e: unknown) => {
-  const error = e as Error & { code?: string };
-  console.error(`error: ${error.message}`);
-  process.exit(1);
+const o = readOptions({
+  about: "Trains a character-level GPT and prints a sample of what it learnt.",
+  call: "npm start --",
+  options: {
+    data: text("FILE", null, "text to learn (default: TypeScript's own type declarations)"),
+    out: text("DIR", join("out", "gpt"), "where checkpoints, loss curve and sample go"),
+    steps: whole(1700, 1, "training steps in all"),
+    resume: flag("go on from the newest checkpoint in --out, which must be there (default: go on if it is)"),
+    fresh: flag("begin anew and remove the checkpoints in --out"),
+    seed: whole(1337, 0, "seed of all random numbers"),
+    device: text("NAME", "cpu", "where to compute"),
+    layers: whole(4, 1, "transformer blocks"),
+    heads: whole(4, 1, "attention heads of each"),
+    embd: whole(128, 1, "width"),
+    blockSize: whole(128, 1, "characters the model sees at once"),
+    batchSize: whole(16, 1, "sequences in a step"),
+    dropout: real(0, 0, 1, "share of activations dropped in training"),
+    lr: real(3e-3, 0, Number.POSITIVE_INFINITY, "highest learning rate"),
+    evalEvery: whole(200, 1, "steps from one validation and checkpoint to the next"),
+    prompt: text("TEXT", null, "how the sample begins (default: as a declaration does, or a new line)"),
+    sample: whole(600, 0, "characters to write at the end"),
+  },
+  notes: "Ctrl-C saves and stops; the same command then goes on where it stopped.",
 });
+if (o.embd % o.heads !== 0) fail(`--embd ${o.embd} is not divisible by --heads ${o.heads}`);
+if (o.fresh && o.resume) fail("--fresh begins anew and --resume goes on: give one of them");
+checkDevice(o.device);
+
+// ---- The text, as numbers.
+
+const source = readText(o.data, 20 * (o.blockSize + 1));
+const corpus = new Corpus(source.text);
+const line = corpus.vocabulary.includes("\n") ? "\n" : corpus.vocabulary[0]!;
+const prompt = o.prompt ?? (o.data === null ? "\ninterface " : line);
+const unknown = [...prompt].filter((c) => !corpus.vocabulary.includes(c)).join("");
+if (unknown && o.sample > 0) fail(`--prompt holds ${JSON.stringify(unknown)}, which is not in the text: the model has no idea of it`);
+const vocabSize = corpus.vocabulary.length;
+
+// ---- The model and its optimizer. Only matrices decay: biases and the scales of norms are to be free.
+
+torch.manualSeed(o.seed);
+const model = new GPT({
+  vocabSize,
+  blockSize: o.blockSize,
+  nLayer: o.layers,
+  nHead: o.heads,
+  nEmbd: o.embd,
+  dropout: o.dropout,
+}).to({ device: o.device });
+const parameters = [...model.parameters()];
+const optimizer = new optim.AdamW(
+  [
+    { params: parameters.filter((p) => p.ndim >= 2), weightDecay: 0.1 },
+    { params: parameters.filter((p) => p.ndim < 2), weightDecay: 0 },
+  ],
+  { lr: o.lr, betas: [0.9, 0.99] },
+);
+
+let step = 0;
+const history: History = { train: [], valSteps: [], val: [] };
+const batches = new torch.Generator().manualSeed(o.seed); // of its own: the order of the data depends on nothing else
+
+// ---- The checkpoints. They hold all that the steps to come depend on: a run in parts is the same as one in a piece.
+
+const parts = { model, optimizer, generators: { batches } };
+const data = createHash("sha256").update(source.text).digest("hex");
+const fixed = { data, seed: o.seed, layers: o.layers, heads: o.heads, embd: o.embd, blockSize: o.blockSize };
+const free = { steps: o.steps, batchSize: o.batchSize, dropout: o.dropout, lr: o.lr };
+const extra = { fixed, free, history, vocabulary: [...corpus.vocabulary] };
+
+async function save(): Promise<string> {
+  const path = await io.saveTrainingState(o.out, { ...parts, step, extra }, { keep: 2 });
+  writeFileSync(join(o.out, "loss.svg"), svgCurve(history));
+  return path;
+}
+function differences(now: object, then: object): string {
+  const old = then as Readonly<Record<string, unknown>>;
+  const changed = Object.entries(now).filter(([name, value]) => value !== old[name]);
+  return changed.map(([name, value]) => (name === "data" ? "another text" : `${dashed(name)} ${value} (was ${old[name]})`)).join(", ");
+}
+
+try {
+  mkdirSync(o.out, { recursive: true });
+  accessSync(o.out, constants.W_OK);
+} catch (e) {
+  fail(`nothing can be written in --out ${o.out}: ${(e as Error).message}`);
+}
+const found = await io.listTrainingStates(o.out);
+if (o.resume && found.length === 0) fail(`--resume: there is no checkpoint in ${o.out}`);
+if (o.fresh) {
+  for (const { path } of found) rmSync(path, { recursive: true });
+} else if (found.length > 0) {
+  const choice = "--fresh begins anew and removes it, another --out leaves it";
+  const load = (into: io.TrainingParts) =>
+    io.loadTrainingState<typeof extra>(o.out, into).catch((e: Error) => fail(`${e.message}. ${choice}`, 1));
+  const { path, extra: then } = await load({});
+  if (then?.fixed === undefined) fail(`${path} is not of this program. ${choice}`);
+  const misfits = differences(fixed, then.fixed);
+  if (misfits) fail(`${path} was made otherwise: ${misfits}. ${choice}`);
+  ({ step } = await load(parts));
+  Object.assign(history, then.history);
+  const changes = differences(free, then.free);
+  console.log(`going on from ${path}${changes && `, now with ${changes}`}`);
+  if (step >= o.steps) console.log("all steps are done: a greater --steps trains on, --fresh begins anew");
+}
+
+// ---- Training.
+
+/** Warms up over a twentieth of the steps, then falls along half a cosine to a tenth. */
+function learningRate(step: number): number {
+  const warm = Math.ceil(o.steps / 20);
+  if (step < warm) return (o.lr * (step + 1)) / warm;
+  return o.lr * (0.55 + 0.45 * Math.cos((Math.PI * (step - warm)) / (o.steps - warm)));
+}
+
+/** The mean loss of 8 batches of the validation part, the same each time. */
+function validate(): number {
+  const same = new torch.Generator().manualSeed(o.seed + 1);
+  model.eval();
+  const losses = torch.noGrad(() =>
+    Array.from({ length: 8 }, () => model.loss(...corpus.batch("validation", o.batchSize, o.blockSize, same, o.device)).itemSync()),
+  );
+  model.train();
+  return losses.reduce((a, b) => a + b) / losses.length;
+}
+
+const count = parameters.reduce((n, p) => n + p.numel(), 0).toLocaleString("en");
+const length = source.text.length.toLocaleString("en");
+console.log(`${count} parameters on ${o.device}; ${source.name}: ${length} characters, ${vocabSize} different`);
+const stop = new Stop();
+const progress = new Progress(step, o.steps, o.batchSize * o.blockSize, "tok");
+
+while (step < o.steps && !stop.requested) {
+  for (const group of optimizer.paramGroups) group.lr = learningRate(step);
+  const [x, y] = corpus.batch("train", o.batchSize, o.blockSize, batches, o.device); // [B, T], and one character on
+  const loss = model.loss(x, y);
+  optimizer.zeroGrad();
+  loss.backward();
+  nn.utils.clipGradNorm_(parameters, 1);
+  optimizer.step();
+  step++;
+
+  const value = loss.itemSync();
+  if (!Number.isFinite(value)) {
+    progress.end();
+    fail(`the loss is ${value} at step ${step}. Give a smaller --lr; what ${o.out} holds is intact`, 1);
+  }
+  history.train.push(value);
+  const milestone = step % o.evalEvery === 0 || step === o.steps;
+  if (milestone) {
+    history.valSteps.push(step);
+    history.val.push(validate());
+    await save();
+  }
+  await turn(); // lets Ctrl-C and changes of the window in
+  progress.update(step, { loss: value.toFixed(3), val: history.val.at(-1)?.toFixed(3) ?? "–" }, milestone);
+}
+progress.end();
+
+if (step < o.steps) {
+  console.log(`stopped at step ${step}, saved in ${await save()}: the same command goes on from there`);
+  process.exit(130);
+}
+
+// ---- What came of it.
+
+console.log(`\ntraining loss\n${drawCurve(history, process.stdout.columns ?? 80)}\n`);
+console.log(
+  `loss ${history.train.at(-1)!.toFixed(4)}, validation ${history.val.at(-1)?.toFixed(4) ?? "–"}; curve and checkpoints are in ${o.out}`,
+);
+if (o.sample > 0) {
+  console.log("\na sample:");
+  let written = prompt;
+  process.stdout.write(prompt);
+  model.eval();
+  for (const token of model.generate(corpus.encode(prompt), o.sample)) {
+    if (stop.requested) break;
+    const character = corpus.decode(token);
+    written += character;
+    process.stdout.write(character);
+    await turn();
+  }
+  console.log();
+  writeFileSync(join(o.out, "sample.txt"), written);
+}

@@ -1,4 +1,5 @@
-// A decoder-only transformer after GPT-2: learned positions, pre-norm blocks, causal attention, a tied-free head.
+// A decoder-only transformer after GPT-2: learned positions, pre-norm blocks, causal attention. In the comments, B sequences of
+// T tokens are C wide, in H heads of D = C / H.
 import * as torch from "firebrand";
 import { nn, type Tensor } from "firebrand";
 
@@ -15,9 +16,9 @@ export interface GptConfig {
 }
 
 class CausalSelfAttention extends nn.Module {
+  readonly config: GptConfig;
   readonly c_attn: nn.Linear;
   readonly c_proj: nn.Linear;
-  readonly config: GptConfig;
   constructor(config: GptConfig) {
     super();
     this.config = config;
@@ -27,25 +28,26 @@ class CausalSelfAttention extends nn.Module {
   forward(x: Tensor): Tensor {
     const [B, T, C] = x.shape as [number, number, number];
     const { nHead, dropout } = this.config;
-    const heads = (t: Tensor): Tensor => t.view([B, T, nHead, C / nHead]).transpose(1, 2); // [B, H, T, D]
+    const heads = (t: Tensor): Tensor => t.view([B, T, nHead, C / nHead]).transpose(1, 2); // [B, T, C] → [B, H, T, D]
     const [q, k, v] = this.c_attn.forward(x).split(C, 2).map(heads) as [Tensor, Tensor, Tensor];
-    const y = F.scaledDotProductAttention(q, k, v, { isCausal: true, dropoutP: this.training ? dropout : 0 });
-    return F.dropout(this.c_proj.forward(y.transpose(1, 2).reshape([B, T, C])), dropout, this.training);
+    const y = F.scaledDotProductAttention(q, k, v, { isCausal: true, dropoutP: this.training ? dropout : 0 }); // [B, H, T, D]
+    return F.dropout(this.c_proj.forward(y.transpose(1, 2).reshape([B, T, C])), dropout, this.training); // [B, T, C]
   }
 }
 
 class MLP extends nn.Module {
+  readonly dropout: number;
   readonly c_fc: nn.Linear;
   readonly c_proj: nn.Linear;
-  readonly dropout: number;
   constructor(config: GptConfig) {
     super();
+    this.dropout = config.dropout;
     this.c_fc = new nn.Linear(config.nEmbd, 4 * config.nEmbd);
     this.c_proj = new nn.Linear(4 * config.nEmbd, config.nEmbd);
-    this.dropout = config.dropout;
   }
   forward(x: Tensor): Tensor {
-    return F.dropout(this.c_proj.forward(F.gelu(this.c_fc.forward(x))), this.dropout, this.training);
+    const y = F.gelu(this.c_fc.forward(x)); // [B, T, 4C]
+    return F.dropout(this.c_proj.forward(y), this.dropout, this.training); // [B, T, C]
   }
 }
 
@@ -62,12 +64,12 @@ class Block extends nn.Module {
     this.mlp = new MLP(config);
   }
   forward(x: Tensor): Tensor {
-    const y = x.add(this.attn.forward(this.ln_1.forward(x)));
-    return y.add(this.mlp.forward(this.ln_2.forward(y)));
+    x = x.add(this.attn.forward(this.ln_1.forward(x))); // [B, T, C]
+    return x.add(this.mlp.forward(this.ln_2.forward(x))); // [B, T, C]
   }
 }
 
-/** The language model: token numbers [B, T] → scores [B, T, vocabSize]. */
+/** The language model: token numbers [B, T] → scores of the next token [B, T, vocabSize]. */
 export class GPT extends nn.Module {
   readonly config: GptConfig;
   readonly wte: nn.Embedding;
@@ -83,36 +85,39 @@ export class GPT extends nn.Module {
     this.h = new nn.ModuleList(Array.from({ length: config.nLayer }, () => new Block(config)));
     this.ln_f = new nn.LayerNorm(config.nEmbd);
     this.lm_head = new nn.Linear(config.nEmbd, config.vocabSize, { bias: false });
-    // GPT-2's initialisation: narrow normals, residual projections narrower still with depth.
+    // GPT-2's initialisation, but for its 0.02: 1/√C keeps the scale of what passes through a layer at any width, and a narrow
+    // model then begins to learn at once.
+    const std = 1 / Math.sqrt(config.nEmbd);
     for (const [name, p] of this.namedParameters()) {
-      if (name.endsWith("c_proj.weight")) nn.init.normal_(p, 0, 0.02 / Math.sqrt(2 * config.nLayer));
-      else if (p.ndim === 2) nn.init.normal_(p, 0, 0.02);
+      if (name.endsWith("c_proj.weight")) nn.init.normal_(p, 0, std / Math.sqrt(2 * config.nLayer));
+      else if (p.ndim === 2) nn.init.normal_(p, 0, std);
       else if (name.endsWith("bias")) nn.init.zeros_(p);
     }
   }
   forward(tokens: Tensor): Tensor {
     const T = tokens.shape[1]!;
-    let x = this.wte.forward(tokens).add(this.wpe.forward(torch.arange(T, { device: tokens.device })));
+    const positions = torch.arange(T, { device: tokens.device }); // [T]
+    let x = this.wte.forward(tokens).add(this.wpe.forward(positions)); // [B, T, C]
     x = F.dropout(x, this.config.dropout, this.training);
     for (const block of this.h) x = block.forward(x);
-    return this.lm_head.forward(this.ln_f.forward(x));
+    return this.lm_head.forward(this.ln_f.forward(x)); // [B, T, vocabSize]
   }
-  /** Mean cross-entropy of the next token. */
+  /** Mean cross-entropy of the next token: tokens and targets [B, T] → []. */
   loss(tokens: Tensor, targets: Tensor): Tensor {
-    const logits = this.forward(tokens);
+    const logits = this.forward(tokens); // [B, T, vocabSize]
     return F.crossEntropy(logits.view([-1, this.config.vocabSize]), targets.reshape([-1]));
   }
-  /** Draws tokens one by one after `prompt`. */
-  *generate(prompt: readonly number[], count: number, temperature = 0.8): Generator<number> {
+  /** Draws `count` tokens one by one after `prompt`, the likelier ones more often the lower the temperature. */
+  *generate(prompt: Iterable<number>, count: number, temperature = 0.8): Generator<number> {
     const tokens = [...prompt];
     for (let i = 0; i < count; i++) {
-      const next = torch.noGrad(() => {
-        const window = torch.tensor([tokens.slice(-this.config.blockSize)], { dtype: "int64", device: this.wte.weight.device });
-        const logits = this.forward(window).index(0, -1).div(temperature);
-        return torch.multinomial(logits.softmax(-1), 1).itemSync();
+      const token = torch.noGrad(() => {
+        const window = torch.tensor([tokens.slice(-this.config.blockSize)], { dtype: "int64", device: this.wte.weight.device }); // [1, T]
+        const logits = this.forward(window).index(0, -1); // [vocabSize]
+        return torch.multinomial(logits.div(temperature).softmax(-1), 1).itemSync();
       });
-      tokens.push(next);
-      yield next;
+      tokens.push(token);
+      yield token;
     }
   }
 }

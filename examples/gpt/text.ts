@@ -24,9 +24,11 @@ export class Corpus {
     this.vocabulary = [...new Set(["\uFFFD", ...common])].sort();
     this.#numbers = new Map(this.vocabulary.map((c, i) => [c, i]));
     const data = this.encode(text);
-    const cut = Math.floor(data.length * 0.9);
-    this.train = data.slice(0, cut);
-    this.validation = data.slice(cut);
+    // A tenth is held back for validation: the ends of up to ten stretches, so that it is of the same kind as the rest.
+    const stretch = Math.ceil(data.length / Math.max(1, Math.min(10, Math.floor(data.length / 100_000))));
+    const held = (i: number): boolean => i % stretch >= 0.9 * stretch;
+    this.train = data.filter((_, i) => !held(i));
+    this.validation = data.filter((_, i) => held(i));
   }
   encode(text: string): Int32Array {
     const unknown = this.#numbers.get("\uFFFD")!;
@@ -35,8 +37,8 @@ export class Corpus {
   decode(token: number): string {
     return this.vocabulary[token]!;
   }
-  /** Random windows of `length` and the same shifted by one: two int64 tensors [batch, length]. */
-  batch(part: "train" | "validation", batch: number, length: number, generator: torch.Generator, device: string): [Tensor, Tensor] {
+  /** Random windows of `length` and the same one character on: two int64 tensors [batch, length]. */
+  batch(part: "train" | "validation", batch: number, length: number, generator: torch.Generator, device = "cpu"): [Tensor, Tensor] {
     const data = this[part];
     const starts = torch.randint(0, data.length - length, [batch], { generator }).dataSync();
     const x = new BigInt64Array(batch * length);
@@ -54,14 +56,14 @@ export class Corpus {
 }
 
 /** Reads a file, or TypeScript's own declarations where none is given. @throws Error that says what is wrong with the file. */
-export function readText(file: string | undefined, least: number): { text: string; name: string } {
+export function readText(file: string | null, least: number): { text: string; name: string } {
   const name = file ?? declarations();
   let text: string;
   try {
     if (!file) text = declarationText(name);
     else {
       if (statSync(file).isDirectory()) throw new Error("it is a folder");
-      text = readFileSync(file, "utf8");
+      text = decodeText(readFileSync(file));
     }
   } catch (e) {
     throw new Error(`${name} cannot be read: ${(e as Error).message}. Give a readable text file with --data FILE`);
@@ -71,6 +73,14 @@ export function readText(file: string | undefined, least: number): { text: strin
   return { text, name: file ?? "TypeScript's type declarations" };
 }
 
+function decodeText(bytes: Uint8Array): string {
+  try {
+    if (!bytes.includes(0)) return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    // said below
+  }
+  throw new Error("it is not UTF-8 text");
+}
 function declarations(): string {
   const require = createRequire(import.meta.url);
   const typescript = dirname(require.resolve("typescript/package.json"));

@@ -1,162 +1,117 @@
-// Trains a small convolutional network on MNIST or Fashion-MNIST idx files and reports its accuracy on images it has not seen.
-import { existsSync } from "node:fs";
-import { join } from "node:path";
-import { parseArgs } from "node:util";
-import { SingleBar } from "cli-progress";
+// Trains a small convolutional network on MNIST or Fashion-MNIST and tells how many images it has not seen it gets right.
+// `npm run vision -- --help` explains the options.
+import { existsSync, statSync } from "node:fs";
+import { basename, join } from "node:path";
 import * as torch from "firebrand";
-import { nn, optim, type Tensor } from "firebrand";
-import { type Images, readFolder } from "./idx.ts";
+import { data, nn, optim } from "firebrand";
+import { checkDevice, fail, flag, readOptions, real, text, whole } from "../terminal/options.ts";
+import { Progress } from "../terminal/progress.ts";
+import { Stop, turn } from "../terminal/stop.ts";
+import { batchOf, readImages, splitImages } from "./idx.ts";
 
-const HELP = `Trains a CNN on MNIST or Fashion-MNIST.
-
-  npm run vision -- [options]
-
-  --data DIR     folder with idx files (train-images…, train-labels…, t10k-…; .gz or not)
-                 (default: fashion-mnist or mnist in ../shared/data/images)
-  --set NAME     mnist or fashion-mnist, when --data is not given (default: mnist)
-  --epochs N     (default: 12)
-  --batch-size N (default: 64)
-  --lr X         peak learning rate (default: 0.003)
-  --seed N       (default: 1)
-
-Where only the t10k files are there, every tenth image is held back for testing.`;
-
-const { values } = parseArgs({
+const o = readOptions({
+  about: "Trains a CNN on images of clothes (Fashion-MNIST) or digits (MNIST) and tests it after each epoch.",
+  call: "npm run vision --",
   options: {
-    data: { type: "string" },
-    set: { type: "string", default: "mnist" },
-    epochs: { type: "string", default: "12" },
-    "batch-size": { type: "string", default: "64" },
-    lr: { type: "string", default: "0.003" },
-    seed: { type: "string", default: "1" },
-    help: { type: "boolean" },
+    data: text("DIR", null, "folder of idx files, .gz or not: train-images…, train-labels…, t10k-images…, t10k-labels…"),
+    set: text("NAME", "fashion-mnist", "without --data: the folder of that name in ../shared/data/images, or mnist"),
+    epochs: whole(12, 1, "times through the images"),
+    batchSize: whole(64, 1, "images in a step"),
+    lr: real(3e-3, 0, Number.POSITIVE_INFINITY, "highest learning rate"),
+    mirror: flag("learn from mirror images too (default: where the folder's name says fashion)"),
+    seed: whole(1, 0, "seed of all random numbers"),
+    device: text("NAME", "cpu", "where to compute"),
   },
-});
-if (values.help) {
-  console.log(HELP);
-  process.exit(0);
-}
-const fail = (message: string): never => {
-  console.error(`error: ${message}`);
-  process.exit(2);
-};
-const whole = (name: "epochs" | "batch-size" | "seed", least: number): number => {
-  const v = Number(values[name]);
-  return Number.isInteger(v) && v >= least ? v : fail(`--${name} is ${values[name]}: a whole number of at least ${least} is needed`);
-};
-const [epochs, batchSize, seed, lr] = [whole("epochs", 1), whole("batch-size", 2), whole("seed", 0), Number(values.lr)];
-const folder = values.data ?? join(import.meta.dirname, "../../../../shared/data/images", values.set);
-if (!values.data && !existsSync(folder)) fail(`no images found in ${folder}. Give a folder of idx files with --data`);
-
-class Net extends nn.Module {
-  readonly features: InstanceType<typeof nn.Sequential>;
-  readonly classify: InstanceType<typeof nn.Sequential>;
-  constructor() {
-    super();
-    const block = (from: number, to: number): InstanceType<typeof nn.Module>[] => [
-      new nn.Conv2d(from, to, 3, { padding: 1, bias: false }),
-      new nn.BatchNorm2d(to),
-      new nn.ReLU(),
-    ];
-    this.features = new nn.Sequential(
-      ...([...block(1, 32), ...block(32, 32), new nn.MaxPool2d(2), ...block(32, 64), ...block(64, 64), new nn.MaxPool2d(2)] as never[]),
-    ); // [N, 64, 7, 7]
-    this.classify = new nn.Sequential(
-      new nn.Flatten(),
-      new nn.Dropout(0.4),
-      new nn.Linear(64 * 49, 128),
-      new nn.ReLU(),
-      new nn.Dropout(0.4),
-      new nn.Linear(128, 10),
-    );
-  }
-  forward(x: Tensor): Tensor {
-    return this.classify.forward(this.features.forward(x));
-  }
-}
-
-const split = (all: Images): { train: Images; test: Images } => {
-  const rows = Array.from({ length: all.count }, (_, i) => i);
-  const part = (keep: number[]): Images => ({
-    count: keep.length,
-    labels: Uint8Array.from(keep, (i) => all.labels[i]!),
-    pixels: Uint8Array.from(keep.flatMap((i) => [...all.pixels.subarray(i * 784, (i + 1) * 784)])),
-  });
-  return { train: part(rows.filter((i) => i % 10 !== 9)), test: part(rows.filter((i) => i % 10 === 9)) };
-};
-const load = (x: Images): { images: Tensor; labels: Tensor } => ({
-  images: torch.tensor(x.pixels).view([x.count, 1, 28, 28]).to("float32").div(255),
-  labels: torch.tensor(x.labels).to("int64"),
+  notes: `Without train images, every tenth of the t10k images is held back for testing. Debian's package
+dataset-fashion-mnist holds all of Fashion-MNIST: --data /usr/share/datasets/fashion-mnist`,
 });
 
-function main(): void {
-  const found = readFolder(folder);
-  const parts = found.train && found.test ? { train: found.train, test: found.test } : split((found.train ?? found.test)!);
-  const fashion = /fashion/.test(folder);
-  torch.manualSeed(seed);
-  const [train, test] = [load(parts.train), load(parts.test)];
-  const model = new Net();
-  const optimizer = new optim.AdamW(model.parameters(), { lr, weightDecay: 0.02 });
-  const steps = Math.floor(parts.train.count / batchSize);
-  const scheduler = new optim.lrScheduler.OneCycleLR(optimizer, lr, { totalSteps: steps * epochs });
-  console.log(
-    `${parts.train.count} images to learn from, ${parts.test.count} to test, ${[...model.parameters()].reduce((n, p) => n + p.numel(), 0).toLocaleString("en")} parameters`,
-  );
+checkDevice(o.device);
 
-  // Small shifts (and for clothes, mirror images) make more of few images.
-  const varied = (x: Tensor): Tensor => {
-    const padded = nn.functional.pad(x, [2, 2, 2, 2]);
-    const [dy, dx, mirror] = [...torch.randint(0, 5, [3]).dataSync()].map(Number) as [number, number, number];
-    const y = padded.narrow(2, dy, 28).narrow(3, dx, 28);
-    return fashion && mirror % 2 ? y.flip([3]) : y;
-  };
-  const accuracy = (): number =>
-    torch.noGrad(() => {
-      model.eval();
-      let hits = 0;
-      for (let i = 0; i < parts.test.count; i += 250) {
-        const n = Math.min(250, parts.test.count - i);
-        hits += model
-          .forward(test.images.narrow(0, i, n))
-          .argmax(1)
-          .eq(test.labels.narrow(0, i, n))
-          .sum()
-          .itemSync();
-      }
-      model.train();
-      return hits / parts.test.count;
-    });
+// ---- The images: those to learn from, and others to test with.
 
-  const loader = new torch.data.DataLoader(
-    { length: parts.train.count, get: (i: number) => i },
-    { batchSize, shuffle: true, dropLast: true },
-  );
-  for (let epoch = 1; epoch <= epochs; epoch++) {
-    const bar = process.stdout.isTTY
-      ? new SingleBar({ format: `epoch ${epoch}/${epochs} {bar} {value}/{total} | loss {loss} | {eta}s left` })
-      : null;
-    bar?.start(loader.length, 0, { loss: "–" });
-    let sum = 0;
-    let count = 0;
-    for (const index of loader) {
-      const rows = index as Tensor;
-      const loss = nn.functional.crossEntropy(model.forward(varied(train.images.indexSelect(0, rows))), train.labels.indexSelect(0, rows), {
-        labelSmoothing: 0.05,
-      });
-      optimizer.zeroGrad();
-      loss.backward();
-      optimizer.step();
-      scheduler.step();
-      sum += loss.itemSync();
-      count++;
-      bar?.update(count, { loss: (sum / count).toFixed(3) });
-    }
-    bar?.stop();
-    console.log(`epoch ${epoch}: loss ${(sum / loader.length).toFixed(4)}, test accuracy ${(100 * accuracy()).toFixed(2)} %`);
+const folder = o.data ?? join(import.meta.dirname, "../../../../shared/data/images", o.set);
+if (!existsSync(folder)) fail(`there is no folder ${folder}. Give a folder of idx files with --data`);
+if (!statSync(folder).isDirectory()) fail(`${folder} is no folder. Give a folder of idx files with --data`);
+const [given, t10k] = [readImages(folder, "train"), readImages(folder, "t10k")];
+const only = given ?? t10k ?? fail(`${folder} holds no train-images or t10k-images. Give a folder of idx files with --data`);
+const { train, test } = given && t10k ? { train: given, test: t10k } : splitImages(only);
+if (test.labels.length === 0) fail(`${folder} holds ${only.labels.length} images, needed at least 10`);
+const variation = { shift: 2, mirror: o.mirror || /fashion/i.test(basename(folder)) };
+
+// ---- The network: [B, 1, 28, 28] → scores of the classes [B, 10].
+
+torch.manualSeed(o.seed);
+const conv = (from: number, to: number) => [new nn.Conv2d(from, to, 3, { padding: 1, bias: false }), new nn.BatchNorm2d(to), new nn.ReLU()];
+const model = new nn.Sequential(
+  ...conv(1, 32), // [B, 32, 28, 28]
+  new nn.MaxPool2d(2), // [B, 32, 14, 14]
+  ...conv(32, 64), // [B, 64, 14, 14]
+  new nn.MaxPool2d(2), // [B, 64, 7, 7]
+  ...conv(64, 128), // [B, 128, 7, 7]
+  new nn.Flatten(),
+  new nn.Dropout(0.4),
+  new nn.Linear(128 * 7 * 7, 128), // [B, 128]
+  new nn.ReLU(),
+  new nn.Dropout(0.4),
+  new nn.Linear(128, 10), // [B, 10]
+).to({ device: o.device });
+const optimizer = new optim.AdamW(model.parameters(), { lr: o.lr, weightDecay: 0.02 });
+const rows = { length: train.labels.length, get: (i: number) => i };
+const collateFn = (batch: number[]) => batchOf(train, batch, o.device, variation); // [B, 1, 28, 28] and [B]
+const loader = new data.DataLoader(rows, { batchSize: o.batchSize, shuffle: true, collateFn });
+const scheduler = new optim.lrScheduler.OneCycleLR(optimizer, o.lr, { totalSteps: o.epochs * loader.length });
+
+// ---- Training.
+
+const stop = new Stop();
+
+/** The share of the test images whose class gets the highest score. */
+async function accuracy(): Promise<number> {
+  const count = test.labels.length;
+  let hits = 0;
+  model.eval();
+  for (let first = 0; first < count && !stop.requested; first += 250) {
+    const rows = Array.from({ length: Math.min(250, count - first) }, (_, i) => first + i);
+    const [x, y] = batchOf(test, rows, o.device);
+    hits += torch.noGrad(() => model.forward(x).argmax(1).eq(y).sum().itemSync());
+    await turn();
   }
+  model.train();
+  return hits / count;
 }
-try {
-  main();
-} catch (e) {
-  fail((e as Error).message);
+
+const parameters = [...model.parameters()].reduce((n, p) => n + p.numel(), 0).toLocaleString("en");
+const held = given && t10k ? "" : `, every tenth of ${given ? "train" : "t10k"}`;
+console.log(
+  `${train.labels.length} images to learn from, ${test.labels.length} to test with${held}; ${parameters} parameters on ${o.device}`,
+);
+const progress = new Progress(0, o.epochs * loader.length, o.batchSize, "images");
+let step = 0;
+for (let epoch = 1; epoch <= o.epochs && !stop.requested; epoch++) {
+  let sum = 0;
+  let seen = 0;
+  for (const [x, y] of loader) {
+    const loss = nn.functional.crossEntropy(model.forward(x), y, { labelSmoothing: 0.05 });
+    optimizer.zeroGrad();
+    loss.backward();
+    optimizer.step();
+    scheduler.step();
+    step++;
+
+    const value = loss.itemSync();
+    if (!Number.isFinite(value)) fail(`the loss is ${value} at step ${step}. Give a smaller --lr`, 1);
+    sum += value;
+    seen++;
+    await turn(); // lets Ctrl-C and changes of the window in
+    if (stop.requested) break;
+    progress.update(step, { epoch: `${epoch}/${o.epochs}`, loss: (sum / seen).toFixed(3) });
+  }
+  const share = await accuracy();
+  if (!stop.requested) progress.print(`epoch ${epoch}: loss ${(sum / seen).toFixed(4)}, test accuracy ${(100 * share).toFixed(2)} %`);
+}
+progress.end();
+if (stop.requested) {
+  console.log(`stopped at step ${step}`);
+  process.exit(130);
 }

@@ -30,11 +30,12 @@ class GPT(nn.Module):
         self.h = nn.ModuleList([Block() for _ in range(layers)])
         self.ln_f = nn.LayerNorm(embd)
         self.lm_head = nn.Linear(embd, vocab, bias=False)
+        std = 1 / math.sqrt(embd)
         for name, p in self.named_parameters():
             if name.endswith("c_proj.weight"):
-                nn.init.normal_(p, 0, 0.02 / math.sqrt(2 * layers))
+                nn.init.normal_(p, 0, std / math.sqrt(2 * layers))
             elif p.ndim == 2:
-                nn.init.normal_(p, 0, 0.02)
+                nn.init.normal_(p, 0, std)
             elif name.endswith("bias"):
                 nn.init.zeros_(p)
 

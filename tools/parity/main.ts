@@ -36,7 +36,7 @@ const steps = Number(process.argv[2] ?? 200);
 // ---- GPT
 {
   const [block, layers, heads, embd, batch] = [64, 2, 4, 64, 8] as const;
-  const corpus = new Corpus(readText(undefined, 1000).text.slice(0, 200_000));
+  const corpus = new Corpus(readText(null, 1000).text.slice(0, 200_000));
   torch.manualSeed(1337);
   const model = new GPT({ vocabSize: corpus.vocabulary.length, blockSize: block, nLayer: layers, nHead: heads, nEmbd: embd, dropout: 0 });
   const params = [...model.parameters()];
@@ -44,7 +44,7 @@ const steps = Number(process.argv[2] ?? 200);
   const g = new torch.Generator().manualSeed(1337);
   const losses: number[] = [];
   for (let i = 0; i < steps; i++) {
-    const loss = model.loss(...corpus.batch("train", batch, block, g, "cpu"));
+    const loss = model.loss(...corpus.batch("train", batch, block, g));
     optimizer.zeroGrad();
     loss.backward();
     nn.utils.clipGradNorm_(params, 1);
