@@ -1,4 +1,5 @@
 // How tensors hang on the graph: gradient edges, leaf sinks, views and in-place history.
+import type { Device } from "../core/device.ts";
 import { AutogradError, showShape } from "../core/errors.ts";
 import { isDifferentiable } from "../core/dtype.ts";
 import { isGradEnabled } from "../core/mode.ts";
@@ -31,7 +32,6 @@ export class AccumulateGrad extends Node {
     if (old === null) this.leaf.grad = g.node !== null ? g : fresh ? g : a.clone(g);
     else if (isGradEnabled()) this.leaf.grad = a.add(old, g);
     else a.accumulate_(old, g);
-    if (this.postHooks) for (const fn of this.postHooks) fn(this.leaf);
   }
 }
 
@@ -42,8 +42,8 @@ class ViewOfBase extends Node {
   readonly #base: Tensor;
   constructor(view: Tensor, base: Tensor, edge: Edge | null) {
     super();
-    this.#view = shell(view);
-    this.#base = shell(base);
+    this.#view = shell(view, view.storage.device);
+    this.#base = shell(base, view.storage.device);
     this.edges = [edge];
   }
   apply(grads: (Tensor | null)[]): (Tensor | null)[] {
@@ -62,9 +62,12 @@ class CopySlices extends Node {
     super();
     this.name = `CopySlices(${inner.name})`;
     this.#inner = inner;
-    this.#view = shell(view);
-    this.#base = shell(base);
+    this.#view = shell(view, view.storage.device);
+    this.#base = shell(base, view.storage.device);
     this.edges = [baseEdge, ...inner.edges.slice(1)];
+  }
+  override get foreign(): boolean {
+    return this.#inner.foreign;
   }
   apply(grads: (Tensor | null)[]): (Tensor | null | undefined)[] {
     const g = grads[0];
@@ -81,9 +84,9 @@ class CopySlices extends Node {
 }
 
 // Nodes need a tensor's geometry, not its history: keeping the tensor itself would make a cycle through the graph.
-function shell(t: Tensor): Tensor {
+function shell(t: Tensor, device: Device): Tensor {
   const s = Object.create(Object.getPrototypeOf(t)) as Tensor;
-  return Object.assign(s, { layout: t.layout, dtype: t.dtype, storage: { device: t.storage.device }, node: null, leafRequiresGrad: false });
+  return Object.assign(s, { layout: t.layout, dtype: t.dtype, storage: { device }, node: null, leafRequiresGrad: false });
 }
 
 /** The node of a computed tensor. Views whose base was written since are rebuilt here, lazily. */

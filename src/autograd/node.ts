@@ -36,6 +36,10 @@ export abstract class Node implements GraphNode {
 
   /** The gradients of the inputs, one per edge; null means zero. */
   abstract apply(grads: (Tensor | null)[]): (Tensor | null | undefined)[];
+  /** Does it run code of the user's, who may keep any tensor that passes? */
+  get foreign(): boolean {
+    return false;
+  }
   /** Forgets saved tensors. A later `apply` throws. */
   release(): void {}
   /** The next nodes, PyTorch's `next_functions`. */

@@ -14,6 +14,8 @@ export interface Device {
   readSync(storage: Storage, byteOffset: number, dst: Uint8Array): void;
   /** The same without blocking. */
   read(storage: Storage, byteOffset: number, dst: Uint8Array): Promise<void>;
+  /** A backward pass has ended: few tensors are alive, which makes it a good moment to look for dead ones. */
+  settle?(): void;
 }
 
 const devices = new Map<string, Device | (() => Device)>();

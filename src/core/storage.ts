@@ -26,6 +26,8 @@ export abstract class Storage {
   readonly device: Device;
   readonly nbytes: number;
   readonly version: Version;
+  /** @internal Tensors and claims that were not given up by hand. Those that the collector took are still counted. */
+  users = 0;
 
   constructor(device: Device, nbytes: number, version: Version = { value: 0 }) {
     this.device = device;
@@ -43,17 +45,25 @@ export abstract class Storage {
   retain(): Retained {
     return new StrongRetained(this);
   }
+  /** @internal A user is gone for good; with the last one the memory goes back at once. */
+  leave(): void {
+    if (--this.users === 0) this.free();
+  }
+  /** Gives the memory back although the object lives on; using it afterwards throws. Idempotent. */
+  protected free(): void {}
 }
 
 class StrongRetained implements Retained {
   #storage: Storage | null;
   constructor(storage: Storage) {
     this.#storage = storage;
+    storage.users++;
   }
   restore(): Storage {
     return this.#storage!;
   }
   release(): void {
+    this.#storage?.leave();
     this.#storage = null;
   }
 }

@@ -1,6 +1,7 @@
 // The Tensor: a typed window on a storage plus its place in the autograd graph. Its methods come from `ops/`.
 import type { DType } from "./dtype.ts";
 import type { Layout } from "./layout.ts";
+import { register } from "./lifetime.ts";
 import type { Storage } from "./storage.ts";
 
 const BRAND = Symbol.for("firebrand.tensor");
@@ -50,6 +51,8 @@ export class Tensor {
     this.storage = storage;
     this.layout = layout;
     this.dtype = dtype;
+    storage.users++;
+    if (register !== null) register.push(this);
   }
 
   static [Symbol.hasInstance](x: unknown): boolean {

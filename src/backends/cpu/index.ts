@@ -47,6 +47,9 @@ export class CpuBackend implements Backend {
   async read(s: Storage, byteOffset: number, dst: Uint8Array): Promise<void> {
     this.readSync(s, byteOffset, dst);
   }
+  settle(): void {
+    this.memory.settle();
+  }
   run(spec: KernelSpec, outs: readonly Operand[], ins: readonly Operand[], params: readonly number[]): void {
     this.#drivers.run(spec, outs, ins, params);
   }

@@ -13,6 +13,8 @@ const MB = 1 << 20;
  * examples/gpt a step takes as much time with 24 MB as with 64, and 250 MB instead of 880.
  */
 const BUDGET = 24 * MB;
+/** Reserve beyond the true peak. */
+const SLACK = 64 * MB;
 /** Tensors up to this size take slots in slabs that share one handle. */
 const SMALL = 512;
 const SLAB = 8192;
@@ -20,7 +22,8 @@ const HOLDER_SLOTS = 64;
 
 /** A storage in native memory: an address, the block's number, and the handle that keeps it. */
 export class NativeStorage extends Storage {
-  readonly ptr: number;
+  /** 0 once it was freed by hand. */
+  ptr: number;
   readonly blockId: number;
   readonly handle: object;
   readonly memory: NativeMemory;
@@ -48,6 +51,11 @@ export class NativeStorage extends Storage {
   }
   override retain(): Retained {
     return this.small ? super.retain() : new BlockClaim(this);
+  }
+  protected override free(): void {
+    if (this.small || this.ptr === 0) return;
+    this.ptr = 0;
+    this.memory.giveBack(this.handle, this.nbytes);
   }
 }
 
@@ -104,6 +112,8 @@ export class NativeMemory {
   // What was really live after the last few full collections. Its maximum is the true peak of a loop: full collections are
   // asked for near peaks. More than a margin above it must be garbage that minor collections no longer see.
   readonly #trueLive: number[] = [0];
+  // How much may be live and cached together.
+  #ceiling = SLACK;
   #slab: object | null = null;
   #slabBlock = 0;
   #slabPtr = 0;
@@ -125,23 +135,22 @@ export class NativeMemory {
   #selfTest(): boolean {
     const before = this.stats().live;
     (() => {
-      for (let i = 0; i < 4; i++) this.#take(SLAB * 4, true);
+      for (let i = 0; i < 4; i++) this.#take(SLAB * 4, SLACK);
     })();
     this.#gc({ type: "minor" });
     return this.stats().live <= before;
   }
 
   // The ring gets [block, address] when a handle comes back.
-  #take(nbytes: number, fresh: boolean): object | undefined {
+  #take(nbytes: number, reserve: number): object | undefined {
     this.#ring[0] = nbytes;
-    this.#ring[1] = fresh ? 1 : 0;
+    this.#ring[1] = reserve;
     return this.#addon.alloc();
   }
 
   #block(nbytes: number): object {
-    const fresh = this.#sinceMinor + nbytes < BUDGET;
-    let handle = this.#take(nbytes, fresh);
-    if (!handle) handle = this.#collectAndTake(nbytes);
+    // Within the budget a miss may grow the reserve; beyond it, what has died comes first.
+    const handle = this.#take(nbytes, this.#sinceMinor + nbytes < BUDGET ? this.#ceiling : 0) ?? this.#collectAndTake(nbytes);
     this.#sinceMinor += nbytes;
     return handle;
   }
@@ -149,31 +158,41 @@ export class NativeMemory {
   #collectAndTake(nbytes: number): object {
     this.#gc({ type: "minor" });
     this.#sinceMinor = 0;
-    let handle = this.#take(nbytes, false);
+    let handle = this.#take(nbytes, 0);
     if (handle) return handle;
-    const { live, cached } = this.stats();
     const peak = Math.max(...this.#trueLive);
-    if (live + nbytes > peak + Math.max(BUDGET, peak * 0.15)) {
+    if (this.stats().live + nbytes > peak + Math.max(SLACK / 2, peak / 8)) {
       this.#gc();
-      this.#trueLive.push(this.stats().live);
+      this.#trueLive.push(this.stats().live + nbytes);
       if (this.#trueLive.length > 8) this.#trueLive.shift();
-      handle = this.#take(nbytes, false);
-      if (handle) return handle;
+      const now = Math.max(...this.#trueLive);
+      this.#ceiling = now + Math.max(SLACK, now / 4);
     }
-    // Blocks of other sizes lie idle: let the system have most of them before asking for more.
-    if (cached > Math.max(BUDGET, live / 2)) this.trim(Math.max(BUDGET / 2, live / 4));
-    handle = this.#take(nbytes, true);
-    if (handle) return handle;
+    if ((handle = this.#take(nbytes, this.#ceiling))) return handle;
+    // Blocks of other sizes lie idle: the system gets them back before it is asked for more.
+    this.trim(Math.max(0, this.#ceiling - this.stats().live - 2 * nbytes));
+    if ((handle = this.#take(nbytes, this.#ceiling))) return handle;
     this.#gc();
     this.trim(0);
-    handle = this.#take(nbytes, true);
-    if (handle) return handle;
+    if ((handle = this.#take(nbytes, Number.MAX_SAFE_INTEGER))) return handle;
     const now = this.stats();
     throw new OutOfMemoryError({
       message: `${(nbytes / MB).toFixed(1)} MB asked for, ${(now.live / MB).toFixed(1)} MB in use by live tensors`,
       hint: "Use smaller batches or shorter sequences, or drop references to large tensors",
       data: { requested: nbytes, live: now.live },
     });
+  }
+
+  /** Looks for dead tensors if many were made since the last time. */
+  settle(): void {
+    if (this.#sinceMinor < BUDGET) return;
+    this.#gc({ type: "minor" });
+    this.#sinceMinor = 0;
+  }
+  /** Takes a handle's reference back before the collector does. */
+  giveBack(handle: object, nbytes: number): void {
+    this.#sinceMinor -= nbytes;
+    this.#addon.dispose(handle);
   }
 
   /** Uninitialised memory for a tensor. */

@@ -17,6 +17,7 @@ export interface Addon {
   alloc(): object | undefined;
   rehandle(): object;
   release(): void;
+  dispose(handle: object): void;
   holder(): object | undefined;
   trim(): void;
   stats(): void;
