@@ -115,7 +115,7 @@ napi_value release(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// (handle): gives its reference back now; its finalizer will find nothing left to do.
+// (handle): gives its reference back now; its finalizer will find nothing left to do. ring: -> [was it the last?]
 napi_value dispose(napi_env env, napi_callback_info info) {
   size_t argc = 1;
   napi_value argv[1];
@@ -123,7 +123,9 @@ napi_value dispose(napi_env env, napi_callback_info info) {
   napi_get_cb_info(env, info, &argc, argv, nullptr, &data);
   if (napi_get_value_external(env, argv[0], &data) != napi_ok) return nullptr;
   Handle* h = (Handle*)data;
-  if (h->id) h->env->memory.unref(h->id);
+  Memory& memory = h->env->memory;
+  h->env->ring[0] = h->id && memory.refs[h->id] == 1;
+  if (h->id) memory.unref(h->id);
   h->id = 0;
   return nullptr;
 }
@@ -147,6 +149,11 @@ napi_value stats(napi_env env, napi_callback_info info) {
   Env* e = self(env, info);
   Stats s = e->memory.stats();
   e->ring[0] = s.live, e->ring[1] = s.cached, e->ring[2] = s.peak, e->ring[3] = s.blocks;
+  return nullptr;
+}
+
+napi_value resetPeak(napi_env env, napi_callback_info info) {
+  self(env, info)->memory.resetPeak();
   return nullptr;
 }
 
@@ -210,6 +217,7 @@ extern "C" __attribute__((visibility("default"))) napi_value napi_register_modul
   define(env, exports, "holder", holder, e);
   define(env, exports, "trim", trim, e);
   define(env, exports, "stats", stats, e);
+  define(env, exports, "resetPeak", resetPeak, e);
   define(env, exports, "transfer", transfer, e);
   napi_add_env_cleanup_hook(env, cleanup, e);
   return exports;

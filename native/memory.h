@@ -25,6 +25,7 @@ class Memory {
   void* address(int block) const { return info[block].p; }
   // Gives cached blocks back to the system until at most `keep` bytes are cached.
   void trim(size_t keep);
+  void resetPeak() { peak = live; }
   Stats stats() const { return {(double)live, (double)cached, (double)peak, (double)blocks}; }
   int32_t* refs;
 

@@ -1,13 +1,16 @@
 // The front door: `import * as torch from "firebrand"`.
 import { getDevice, registerDevice } from "./core/device.ts";
 import { CpuBackend } from "./backends/cpu/index.ts";
+import { instancesOf } from "./backends/cpu/heap.ts";
 import { loadAddon } from "./backends/cpu/native.ts";
 import { makeMeta } from "./backends/meta/index.ts";
 import { makeReference } from "./backends/reference/index.ts";
 import { makeWasm } from "./backends/wasm/index.ts";
 import { ValueError } from "./core/errors.ts";
+import { provideHeap } from "./core/snapshot.ts";
 import "./ops/methods.ts";
 
+provideHeap(instancesOf);
 registerDevice("reference", () => makeReference());
 registerDevice("meta", makeMeta);
 registerDevice("wasm", () => makeWasm());
@@ -53,6 +56,8 @@ export {
   noGrad,
   setGradEnabled,
 } from "./core/mode.ts";
+export { keep, scope } from "./core/lifetime.ts";
+export * as memory from "./memory.ts";
 export { Generator, defaultGenerator, manualSeed, initialSeed, seed } from "./core/rng.ts";
 export { type ComplexScalar, resultType, type Scalar, type TensorLike } from "./ops/promote.ts";
 export type { Fn, Op, OpInfo, PointwiseOp } from "./ops/define.ts";

@@ -101,7 +101,10 @@ export function runBackward(roots: readonly Edge[], seeds: readonly Tensor[], op
       swapRegister(outer);
       if (custody) {
         custody.sweep();
-        for (const g of grads) if (g) if (node.foreign) custody.expose(g); else custody.read(g);
+        for (const g of grads)
+          if (g)
+            if (node.foreign) custody.expose(g);
+            else custody.read(g);
       }
     }
   } finally {

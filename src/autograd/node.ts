@@ -3,6 +3,8 @@ import { AutogradError, showShape } from "../core/errors.ts";
 import type { DType } from "../core/dtype.ts";
 import type { Layout } from "../core/layout.ts";
 import { isAnomalyEnabled } from "../core/mode.ts";
+import { isDisposed } from "../core/disposed.ts";
+import { holdsMemory, type Live } from "../core/snapshot.ts";
 import type { Retained } from "../core/storage.ts";
 import { type GraphNode, Tensor } from "../core/tensor.ts";
 
@@ -95,8 +97,9 @@ export class SavedTensor {
         data: { shape: this.layout.shape, saved: this.version, found: storage.version.value },
       });
     }
-    if (this.leaf) return this.leaf;
+    if (this.leaf && !isDisposed(this.leaf)) return this.leaf;
     const t = new Tensor(storage, this.layout, this.dtype);
+    if (this.leaf) [t.leafRequiresGrad, t.sink] = [true, this.leaf.sink];
     t.node = this.isOutput ? owner : this.node;
     t.outputIndex = this.index;
     t.isScalar = this.isScalar;
@@ -107,4 +110,10 @@ export class SavedTensor {
     this.memory?.release();
     this.memory = null;
   }
+
+  /** @internal */
+  static live(s: SavedTensor): Live | null {
+    return s.memory && { ...s.memory, block: s.memory.block, dtype: s.dtype, shape: s.layout.shape, note: "kept for backward" };
+  }
 }
+holdsMemory(SavedTensor, SavedTensor.live);

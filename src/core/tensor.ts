@@ -1,7 +1,9 @@
 // The Tensor: a typed window on a storage plus its place in the autograd graph. Its methods come from `ops/`.
 import type { DType } from "./dtype.ts";
+import { dispose, isDisposed } from "./disposed.ts";
 import type { Layout } from "./layout.ts";
 import { register } from "./lifetime.ts";
+import { holdsMemory } from "./snapshot.ts";
 import type { Storage } from "./storage.ts";
 
 const BRAND = Symbol.for("firebrand.tensor");
@@ -75,6 +77,13 @@ export class Tensor {
   get requiresGrad(): boolean {
     return this.leafRequiresGrad || this.node !== null;
   }
+  /**
+   * Frees the tensor now instead of when it is collected: what `using t = …` does at the end of its block. Views of the same
+   * memory and graphs that need it are not harmed. Never necessary.
+   */
+  [Symbol.dispose](): void {
+    dispose(this, "dispose");
+  }
   /** Is it not the result of a recorded operation? */
   get isLeaf(): boolean {
     return this.node === null;
@@ -84,3 +93,16 @@ export class Tensor {
 /** Is `x` a tensor (of any copy of this package)? @example isTensor(ones(2)) // => true */
 export const isTensor = (x: unknown): x is Tensor => typeof x === "object" && x !== null && (x as Record<symbol, unknown>)[BRAND] === true;
 Object.defineProperty(Tensor.prototype, BRAND, { value: true });
+holdsMemory(Tensor, (t) =>
+  // The shells that graph nodes keep have a shape and no memory.
+  !Object.hasOwn(t, "storage") || isDisposed(t) || t.storage.nbytes === undefined
+    ? null
+    : {
+        device: t.storage.device,
+        block: t.storage.block,
+        nbytes: t.storage.nbytes,
+        dtype: t.dtype,
+        shape: t.shape,
+        version: t.storage.version,
+      },
+);

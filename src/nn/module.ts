@@ -302,6 +302,8 @@ Object.defineProperty(Module.prototype, Symbol.for("nodejs.util.inspect.custom")
 
 /** Gives a tensor other memory, as assigning `.data` does in PyTorch; history and hooks stay. */
 export function replaceData(t: Tensor, from: Tensor): void {
+  t.storage.users--;
+  from.storage.users++;
   Object.assign(t, { storage: from.storage, layout: from.layout, dtype: from.dtype });
 }
 

@@ -1,6 +1,7 @@
 // Pointwise ops. A formula is traced once per combination of dtypes into one kernel for the result and one per gradient;
 // the same gradient formula runs on Tensors when the gradient itself is to be differentiable.
 import { checkInplace, needsGraph, rebaseHistory, setHistory } from "../autograd/graph.ts";
+import { door } from "../core/door.ts";
 import { canCast, category, type DType, dtypeId, getDefaultDtype, isDifferentiable, toReal } from "../core/dtype.ts";
 import { ArgumentError, DTypeError, showShape } from "../core/errors.ts";
 import { broadcastShapes, denseLayout, type Layout, sameShape } from "../core/layout.ts";
@@ -227,7 +228,7 @@ export function pointwise<O, P extends object = Record<never, never>>(def: Point
     return out;
   };
 
-  const inplace = (self: Tensor, ...args: unknown[]): Tensor => {
+  const inplace = door(`${name}_`, (self: Tensor, ...args: unknown[]): Tensor => {
     const op = `${name}_`;
     checkTensor(op, "input", self);
     checkInplace(op, self);
@@ -258,7 +259,7 @@ export function pointwise<O, P extends object = Record<never, never>>(def: Point
       node.saveOutput(self);
     }
     return self;
-  };
+  });
 
   const info: OpInfo = {
     torch: def.torch,
@@ -269,7 +270,7 @@ export function pointwise<O, P extends object = Record<never, never>>(def: Point
     ...(def.samples && { samples: def.samples }),
     ...(def.errors && { errors: def.errors }),
   };
-  const op = Object.assign(call, { op: info, method: true });
+  const op = Object.assign(door(name, call), { op: info, method: true });
   Object.defineProperty(op, "name", { value: name });
   registry.push(op as never);
   return op as unknown as O;

@@ -3,6 +3,7 @@ import "./engine.ts";
 import { backward, type BackwardOptions } from "../autograd/backward.ts";
 import { checkInplace, edgeOf, nodeOf } from "../autograd/graph.ts";
 import type { GradHook } from "../autograd/node.ts";
+import { door } from "../core/door.ts";
 import { type DType, isComplex, isDifferentiable, isFloating, itemSize } from "../core/dtype.ts";
 import { AutogradError, DTypeError, showShape } from "../core/errors.ts";
 import { isTensor, Tensor } from "../core/tensor.ts";
@@ -31,7 +32,8 @@ declare module "../core/tensor.ts" {
 }
 
 const proto = Tensor.prototype as unknown as Record<string, unknown>;
-const method = (name: string, f: (x: Tensor, ...args: never[]) => unknown): void => {
+const method = (name: string, run: (x: Tensor, ...args: never[]) => unknown): void => {
+  const f = "op" in run ? run : door(name, run);
   Object.defineProperty(proto, name, {
     value(this: Tensor, ...args: never[]) {
       return f(this, ...args);

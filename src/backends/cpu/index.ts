@@ -39,10 +39,10 @@ export class CpuBackend implements Backend {
     return this.memory.alloc(this, nbytes);
   }
   write(s: Storage, byteOffset: number, src: Uint8Array): void {
-    this.memory.transfer((s as NativeStorage).ptr + byteOffset, src, true);
+    this.memory.transfer((s as NativeStorage).address + byteOffset, src, true);
   }
   readSync(s: Storage, byteOffset: number, dst: Uint8Array): void {
-    this.memory.transfer((s as NativeStorage).ptr + byteOffset, dst, false);
+    this.memory.transfer((s as NativeStorage).address + byteOffset, dst, false);
   }
   async read(s: Storage, byteOffset: number, dst: Uint8Array): Promise<void> {
     this.readSync(s, byteOffset, dst);

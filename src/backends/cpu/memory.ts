@@ -1,11 +1,13 @@
 // Native memory without dispose. Every block has a count of references; a JavaScript handle is one reference, given back by
 // a finalizer that runs inside the garbage collector. When the cache has no block and enough was handed out since the last
 // collection, a minor collection (0.3 ms) is run to get blocks back, a full one only when live memory really grew.
-import type { Device } from "../../core/device.ts";
-import { OutOfMemoryError } from "../../core/errors.ts";
+import type { Device, DeviceMemory, MemoryStats } from "../../core/device.ts";
+import { DisposedError, OutOfMemoryError } from "../../core/errors.ts";
+import { outOfMemory } from "../../core/snapshot.ts";
 import { type Retained, Storage, type Version } from "../../core/storage.ts";
 import { type Collector, collector } from "./collector.ts";
 import type { Addon } from "./native.ts";
+import { freeMemory, totalMemory } from "./system.ts";
 
 const MB = 1 << 20;
 /**
@@ -19,6 +21,10 @@ const SLACK = 64 * MB;
 const SMALL = 512;
 const SLAB = 8192;
 const HOLDER_SLOTS = 64;
+/** Requests of this size and more are compared with what the system has. */
+const LARGE = 64 * MB;
+const HINT = "Use smaller batches or shorter sequences, or drop references to large tensors";
+const DISPOSED = "Dispose tensors after their last use, or leave them to the collector";
 
 /** A storage in native memory: an address, the block's number, and the handle that keeps it. */
 export class NativeStorage extends Storage {
@@ -49,7 +55,13 @@ export class NativeStorage extends Storage {
   get block(): number {
     return this.ptr;
   }
+  /** The address for a kernel. @throws DisposedError when the memory was given back. */
+  get address(): number {
+    if (this.ptr === 0) throw new DisposedError({ message: "memory that was given back is used", hint: DISPOSED });
+    return this.ptr;
+  }
   override retain(): Retained {
+    void this.address;
     return this.small ? super.retain() : new BlockClaim(this);
   }
   protected override free(): void {
@@ -61,46 +73,38 @@ export class NativeStorage extends Storage {
 
 // A graph node's claim: a count on the block, booked in a holder that gives it back should the node be collected unreleased.
 class BlockClaim implements Retained {
-  readonly #device: Device;
-  readonly #nbytes: number;
-  readonly #ptr: number;
-  readonly #block: number;
-  readonly #version: Version;
+  readonly device: Device;
+  readonly nbytes: number;
+  readonly version: Version;
+  readonly block: number;
+  readonly #blockId: number;
   readonly #memory: NativeMemory;
   readonly #holder: object | null;
   #slot: number;
   constructor(s: NativeStorage) {
-    this.#device = s.device;
-    this.#nbytes = s.nbytes;
-    this.#ptr = s.ptr;
-    this.#block = s.blockId;
-    this.#version = s.version;
+    this.device = s.device;
+    this.nbytes = s.nbytes;
+    this.version = s.version;
+    this.block = s.ptr;
+    this.#blockId = s.blockId;
     this.#memory = s.memory;
     this.#slot = s.memory.claim(s.blockId);
     this.#holder = s.memory.holder;
   }
   restore(): Storage {
-    return new NativeStorage(
-      this.#device,
-      this.#nbytes,
-      this.#ptr,
-      this.#block,
-      this.#memory.rehandle(this.#block),
-      this.#memory,
-      false,
-      this.#version,
-    );
+    const handle = this.#memory.rehandle(this.#blockId);
+    return new NativeStorage(this.device, this.nbytes, this.block, this.#blockId, handle, this.#memory, false, this.version);
   }
   release(): void {
     if (this.#slot < 0) return;
     void this.#holder;
-    this.#memory.unclaim(this.#slot, this.#block);
+    this.#memory.unclaim(this.#slot, this.#blockId);
     this.#slot = -1;
   }
 }
 
 /** The allocator of one JavaScript thread. */
-export class NativeMemory {
+export class NativeMemory implements DeviceMemory {
   readonly #addon: Addon;
   readonly #ring: Float64Array;
   readonly #refs: Int32Array;
@@ -114,6 +118,7 @@ export class NativeMemory {
   readonly #trueLive: number[] = [0];
   // How much may be live and cached together.
   #ceiling = SLACK;
+  #limit = 0.9 * totalMemory();
   #slab: object | null = null;
   #slabBlock = 0;
   #slabPtr = 0;
@@ -166,21 +171,29 @@ export class NativeMemory {
       this.#trueLive.push(this.stats().live + nbytes);
       if (this.#trueLive.length > 8) this.#trueLive.shift();
       const now = Math.max(...this.#trueLive);
-      this.#ceiling = now + Math.max(SLACK, now / 4);
+      this.#ceiling = Math.min(this.#limit, now + Math.max(SLACK, now / 4));
     }
-    if ((handle = this.#take(nbytes, this.#ceiling))) return handle;
+    if (this.#fits(nbytes) && (handle = this.#take(nbytes, this.#ceiling))) return handle;
     // Blocks of other sizes lie idle: the system gets them back before it is asked for more.
     this.trim(Math.max(0, this.#ceiling - this.stats().live - 2 * nbytes));
-    if ((handle = this.#take(nbytes, this.#ceiling))) return handle;
+    if (this.#fits(nbytes) && (handle = this.#take(nbytes, this.#ceiling))) return handle;
     this.#gc();
     this.trim(0);
-    if ((handle = this.#take(nbytes, Number.MAX_SAFE_INTEGER))) return handle;
-    const now = this.stats();
-    throw new OutOfMemoryError({
-      message: `${(nbytes / MB).toFixed(1)} MB asked for, ${(now.live / MB).toFixed(1)} MB in use by live tensors`,
-      hint: "Use smaller batches or shorter sequences, or drop references to large tensors",
-      data: { requested: nbytes, live: now.live },
-    });
+    if (this.#fits(nbytes) && (handle = this.#take(nbytes, this.#limit))) return handle;
+    throw outOfMemory("cpu", nbytes, this.stats(), this.#limit, HINT);
+  }
+
+  // What the system cannot give is refused before it is touched: it might end the process instead of the request.
+  #fits(nbytes: number): boolean {
+    return nbytes <= this.#limit && (nbytes < LARGE || nbytes <= freeMemory());
+  }
+  get limit(): number {
+    return this.#limit;
+  }
+  set limit(bytes: number) {
+    this.#limit = bytes;
+    this.#ceiling = Math.min(this.#ceiling, bytes);
+    this.trim(Math.max(0, bytes - this.stats().live));
   }
 
   /** Looks for dead tensors if many were made since the last time. */
@@ -191,8 +204,8 @@ export class NativeMemory {
   }
   /** Takes a handle's reference back before the collector does. */
   giveBack(handle: object, nbytes: number): void {
-    this.#sinceMinor -= nbytes;
     this.#addon.dispose(handle);
+    if (this.#ring[0] === 1) this.#sinceMinor -= nbytes;
   }
 
   /** Uninitialised memory for a tensor. */
@@ -209,7 +222,7 @@ export class NativeMemory {
       this.#slabPtr += size;
       return new NativeStorage(device, nbytes, ptr, this.#slabBlock, this.#slab!, this, true);
     }
-    if (!(nbytes <= Number.MAX_SAFE_INTEGER)) throw new OutOfMemoryError({ message: `${nbytes} bytes asked for`, hint: "Check the sizes" });
+    if (!(nbytes <= this.#limit)) throw outOfMemory("cpu", nbytes, this.stats(), this.#limit, "Check the sizes");
     const handle = this.#block(nbytes);
     return new NativeStorage(device, nbytes, this.#ring[1]!, this.#ring[0]!, handle, this, false);
   }
@@ -257,11 +270,18 @@ export class NativeMemory {
   /** Runs a full collection. */
   collect(): void {
     this.#gc();
+    this.#sinceMinor = 0;
   }
-  /** Bytes in live blocks, in the cache, and the most that was ever live. */
-  stats(): { live: number; cached: number; peak: number; blocks: number } {
+  emptyCache(): void {
+    this.collect();
+    this.trim(0);
+  }
+  stats(): MemoryStats {
     this.#addon.stats();
     return { live: this.#ring[0]!, cached: this.#ring[1]!, peak: this.#ring[2]!, blocks: this.#ring[3]! };
+  }
+  resetPeak(): void {
+    this.#addon.resetPeak();
   }
   /** Copies between a host array and native memory. */
   transfer(ptr: number, array: Uint8Array, toNative: boolean): void {

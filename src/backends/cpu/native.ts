@@ -21,6 +21,7 @@ export interface Addon {
   holder(): object | undefined;
   trim(): void;
   stats(): void;
+  resetPeak(): void;
   transfer(array: ArrayBufferView, toNative: boolean): void;
 }
 
@@ -74,7 +75,7 @@ export class NativeHost extends Host {
     this.#call = addon.call;
   }
   protected address(storage: Storage): number {
-    return (storage as NativeStorage).ptr;
+    return (storage as NativeStorage).address;
   }
   protected invoke(): void {
     this.#call();
