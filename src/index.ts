@@ -30,6 +30,7 @@ export {
   AutogradError,
   DTypeError,
   DeviceError,
+  DisposedError,
   type ErrorFacts,
   FileError,
   FirebrandError,

@@ -9,36 +9,34 @@ const SMALL = 4096;
 export class Custody {
   /** The register (see core/lifetime.ts) of a node at work. */
   readonly made: Tensor[] = [];
-  readonly #readers = new Map<Tensor, number>();
+  #readers: Map<Tensor, number> | null = null;
 
   /** `g`, made in this pass, goes to one more reader. */
   deliver(g: Tensor): void {
     if (g.storage.nbytes <= SMALL) return;
-    const n = this.#readers.get(g);
-    if (n !== undefined) this.#readers.set(g, n + 1);
-    else if (this.made.includes(g)) this.#readers.set(g, 1);
+    const n = this.#readers?.get(g) ?? (this.made.includes(g) ? 0 : null);
+    if (n !== null) (this.#readers ??= new Map()).set(g, n + 1);
   }
   /** One reader of `g` is done. */
   read(g: Tensor): void {
-    if (g.storage.nbytes <= SMALL) return;
-    const n = this.#readers.get(g);
+    const n = this.#readers?.get(g);
     if (n === undefined) return;
-    if (n > 1) this.#readers.set(g, n - 1);
+    if (n > 1) this.#readers!.set(g, n - 1);
     else {
-      this.#readers.delete(g);
+      this.#readers!.delete(g);
       g.storage.leave();
     }
   }
   /** `g` is seen from outside: it is the collector's. */
   expose(g: Tensor): void {
-    this.#readers.delete(g);
+    this.#readers?.delete(g);
   }
   /** A node is done: frees what it made, but for what was delivered and `kept`. */
   sweep(kept: Tensor | null = null): void {
     const made = this.made;
     for (let i = 0; i < made.length; i++) {
       const t = made[i]!;
-      if (t.storage.nbytes > SMALL && t !== kept && !this.#readers.has(t)) t.storage.leave();
+      if (t.storage.nbytes > SMALL && t !== kept && this.#readers?.has(t) !== true) t.storage.leave();
     }
     made.length = 0;
   }

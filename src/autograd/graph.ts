@@ -2,6 +2,7 @@
 import type { Device } from "../core/device.ts";
 import { AutogradError, showShape } from "../core/errors.ts";
 import { isDifferentiable } from "../core/dtype.ts";
+import { register } from "../core/lifetime.ts";
 import { isGradEnabled } from "../core/mode.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { arithmetic } from "./arithmetic.ts";
@@ -55,31 +56,31 @@ class ViewOfBase extends Node {
 /** History of a base one of whose views was written by `inner`: the window's gradient goes through `inner`, the rest passes. */
 class CopySlices extends Node {
   readonly name: string;
-  readonly #inner: Node;
+  readonly inner: Node;
   readonly #view: Tensor;
   readonly #base: Tensor;
   constructor(inner: Node, view: Tensor, base: Tensor, baseEdge: Edge | null) {
     super();
     this.name = `CopySlices(${inner.name})`;
-    this.#inner = inner;
+    this.inner = inner;
     this.#view = shell(view, view.storage.device);
     this.#base = shell(base, view.storage.device);
     this.edges = [baseEdge, ...inner.edges.slice(1)];
   }
   override get foreign(): boolean {
-    return this.#inner.foreign;
+    return this.inner.foreign;
   }
   apply(grads: (Tensor | null)[]): (Tensor | null | undefined)[] {
     const g = grads[0];
     if (!g) return [];
     const a = arithmetic();
     const { whole, part } = a.window(g, this.#base, this.#view);
-    const inner = this.#inner.apply([a.clone(part)]);
+    const inner = this.inner.apply([a.clone(part)]);
     a.copy_(part, inner[0] ?? a.zerosLike(part));
     return [whole, ...inner.slice(1)];
   }
   override release(): void {
-    this.#inner.release();
+    this.inner.release();
   }
 }
 
@@ -157,6 +158,8 @@ export function checkInplace(op: string, t: Tensor): void {
  */
 export function rebaseHistory(t: Tensor, node: Node): void {
   const v = t.viewOf;
+  register?.touch?.(t);
+  if (v) register?.touch?.(v.base);
   if (v === null) {
     setHistory(t, node);
     return;

@@ -2,6 +2,7 @@
 import { AutogradError, showShape } from "../core/errors.ts";
 import type { DType } from "../core/dtype.ts";
 import type { Layout } from "../core/layout.ts";
+import { register } from "../core/lifetime.ts";
 import { isAnomalyEnabled } from "../core/mode.ts";
 import { isDisposed } from "../core/disposed.ts";
 import { holdsMemory, type Live } from "../core/snapshot.ts";
@@ -35,6 +36,10 @@ export abstract class Node implements GraphNode {
   retained: { index: number; tensor: Tensor }[] | null = null;
   /** Where the operation was called, in anomaly mode. */
   readonly stack: string | undefined = isAnomalyEnabled() ? new Error().stack : undefined;
+
+  constructor() {
+    register?.record?.(this);
+  }
 
   /** The gradients of the inputs, one per edge; null means zero. */
   abstract apply(grads: (Tensor | null)[]): (Tensor | null | undefined)[];

@@ -28,6 +28,8 @@ export class FirebrandError extends Error {
   readonly hint: string | undefined;
   /** Machine-readable details. */
   readonly data: Readonly<Record<string, unknown>>;
+  // The text without an operation, where none was given.
+  readonly #nameless: string | null;
 
   constructor(facts: ErrorFacts | string) {
     const f = typeof facts === "string" ? { message: facts } : facts;
@@ -35,13 +37,14 @@ export class FirebrandError extends Error {
     super(text, f.cause === undefined ? undefined : { cause: f.cause });
     this.name = new.target.name;
     this.op = f.op;
+    this.#nameless = f.op ? null : text;
     this.hint = f.hint;
     this.data = f.data ?? {};
   }
-  /** @internal Names the operation where the layer that threw did not know it. */
+  /** @internal Names the operation where the layer that threw did not know it; the outermost is what the user called. */
   within(op: string): this {
-    if (this.op !== undefined) return this;
-    const text = `${op}: ${this.message}`;
+    if (this.#nameless === null) return this;
+    const text = `${op}: ${this.#nameless}`;
     if (this.stack) this.stack = this.stack.replace(this.message, text);
     return Object.assign(this, { op, message: text });
   }

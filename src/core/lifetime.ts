@@ -1,12 +1,17 @@
 // Who frees tensors before the collector does: while a register is set, every new tensor joins it. Backward passes register
 // what they make for themselves, `scope` what its function makes.
-import { dispose } from "./disposed.ts";
+import { dispose, isDisposed } from "./disposed.ts";
+import type { GraphNode, Tensor } from "./tensor.ts";
 
 /** Receives every new tensor while it is set. */
 export interface Register {
-  push(tensor: object): unknown;
+  push(tensor: Tensor): unknown;
   /** Takes in a gradient or an optimizer's state, which lives as long as the tensor that it belongs to. */
-  adopt?(tensor: object, owner: object): void;
+  adopt?(tensor: Tensor, owner: Tensor): void;
+  /** Learns of a new graph node. */
+  record?(node: GraphNode): void;
+  /** Learns that a tensor has a new place in the graph. */
+  touch?(tensor: Tensor): void;
 }
 
 /** @internal Where new tensors go at present; read in the Tensor's constructor. */
@@ -18,29 +23,54 @@ export function swapRegister(next: Register | null): Register | null {
   return old;
 }
 
-type Owned = Parameters<typeof dispose>[0];
-
 class Scope {
-  readonly members = new Set<object>();
+  readonly members = new Set<Tensor>();
+  readonly nodes: GraphNode[] = [];
+  /** Tensors that outlive the scope and may hang on its nodes. */
+  readonly roots: Tensor[] = [];
   readonly parent: Scope | undefined;
   #open = true;
   constructor(parent: Scope | undefined) {
     this.parent = parent;
   }
   /** What outlives its scope belongs to the nearest one around that is still open. */
-  push(t: object): void {
-    if (this.#open) this.members.add(t);
-    else this.parent?.push(t);
+  get nearest(): Scope | undefined {
+    return this.#open ? this : this.parent?.nearest;
+  }
+  /** Lets go of a tensor of its own. */
+  yield(t: Tensor): void {
+    this.members.delete(t);
+    this.roots.push(t);
   }
   close(result: unknown): void {
     this.#open = false;
+    const outer = this.parent?.nearest;
     for (const t of tensorsIn(result, this.members)) {
-      this.members.delete(t);
-      this.parent?.push(t);
+      this.yield(t);
+      outer?.members.add(t);
     }
-    for (const t of this.members) dispose(t as Owned, "scope");
+    const needed = nodesBelow(this.roots);
+    for (const node of this.nodes) {
+      if (!needed.has(node)) node.release();
+      else outer?.nodes.push(node);
+    }
+    for (const t of this.members) dispose(t, "scope");
+    for (const held of [this.nodes, this.roots]) held.length = 0;
     this.members.clear();
   }
+}
+
+function nodesBelow(tensors: readonly Tensor[]): ReadonlySet<GraphNode> {
+  const found = new Set<GraphNode>();
+  const stack = tensors.filter((t) => !isDisposed(t)).flatMap((t) => [t.node, t.viewOf?.base.node ?? null]);
+  while (stack.length > 0) {
+    const node = stack.pop();
+    if (!node || found.has(node)) continue;
+    found.add(node);
+    if (node.inner) stack.push(node.inner);
+    for (const edge of node.nextFunctions) stack.push(edge?.node ?? null);
+  }
+  return found;
 }
 
 // Which scope is the present one. Node follows it across await; where the engine cannot, it is the one opened last.
@@ -79,18 +109,23 @@ function follow(): Following {
   return (following = hooks ? new hooks.AsyncLocalStorage() : new Latest());
 }
 let open = 0;
+const present = (): Scope | undefined => following!.getStore()?.nearest;
 const router: Register = {
-  push: (t) => following!.getStore()?.push(t),
+  push: (t) => present()?.members.add(t),
   adopt: (t, owner) => {
-    let s = following!.getStore();
-    for (; s && !s.members.has(owner); s = s.parent) s.members.delete(t);
+    let s = present();
+    for (; s && !s.members.has(owner); s = s.parent) s.yield(t);
     s?.members.add(t);
+  },
+  record: (node) => present()?.nodes.push(node),
+  touch: (t) => {
+    for (let s = present(); s && !s.members.has(t); s = s.parent) s.roots.push(t);
   },
 };
 const isPromise = (x: unknown): x is Promise<unknown> => typeof (x as { then?: unknown } | null | undefined)?.then === "function";
 
 // The members of `all` that can be reached from a value: in lists, maps, objects, modules; gradients with their leaves.
-function* tensorsIn(value: unknown, all: ReadonlySet<object>): Generator<object> {
+function* tensorsIn(value: unknown, all: ReadonlySet<Tensor>): Generator<Tensor> {
   const seen = new Set<unknown>();
   const stack = [value];
   while (stack.length > 0) {
@@ -104,7 +139,7 @@ function* tensorsIn(value: unknown, all: ReadonlySet<object>): Generator<object>
     else for (const v of Array.isArray(x) || x instanceof Set ? x : Object.values(x)) if (typeof v === "object") stack.push(v);
   }
 }
-const isTensor = (x: object): x is { grad: unknown } => (x as Record<symbol, unknown>)[Symbol.for("firebrand.tensor")] === true;
+const isTensor = (x: object): x is Tensor => (x as Record<symbol, unknown>)[Symbol.for("firebrand.tensor")] === true;
 
 /**
  * Runs `fn` and frees at once what it made, without waiting for the collector; nobody needs it. What lives on: tensors in
@@ -118,9 +153,7 @@ export function scope<R>(fn: () => R): R {
   const s = new Scope(following.getStore());
   open++;
   const outer = swapRegister(router);
-  let ended = false;
   const close = (result: unknown): void => {
-    ended = true;
     s.close(result);
     if (--open === 0) following.disable();
     if (open === 0 && register === router) register = null;
@@ -144,7 +177,7 @@ export function scope<R>(fn: () => R): R {
       return result;
     },
     (e: unknown) => {
-      if (!ended) close(undefined);
+      close(undefined);
       throw e;
     },
   ) as R;
@@ -158,6 +191,6 @@ export function scope<R>(fn: () => R): R {
  * kept[0] // => [1, 1]
  */
 export function keep<T>(value: T): T {
-  for (let s = following?.getStore(); s; s = s.parent) for (const t of tensorsIn(value, s.members)) s.members.delete(t);
+  for (let s = following?.getStore(); s; s = s.parent) for (const t of tensorsIn(value, s.members)) s.yield(t);
   return value;
 }

@@ -15,6 +15,8 @@ export interface Live {
   readonly dtype: DType;
   readonly shape: readonly number[];
   readonly version: object;
+  /** Does it show memory that was made for another object? */
+  readonly view?: boolean;
   /** Why it is alive where that is not a variable of the program's. */
   readonly note?: string;
 }
@@ -59,8 +61,8 @@ export function takeSnapshot(device?: string): SnapshotGroup[] {
   const seen = new Set<unknown>();
   const groups = new Map<string, { -readonly [K in keyof SnapshotGroup]: SnapshotGroup[K] } & { largest: number; mixed: boolean }>();
   for (const { type, read } of sources) {
-    for (const x of heap(type)) {
-      const live = Object.hasOwn(x, "constructor") ? null : read(x);
+    const found = heap(type).map((x) => (Object.hasOwn(x, "constructor") ? null : read(x)));
+    for (const live of [...found.filter((l) => !l?.view), ...found.filter((l) => l?.view)]) {
       if (!live || seen.has(live.block) || (device !== undefined && live.device.name !== device)) continue;
       seen.add(live.block);
       const what = `${live.dtype} ${showShape(live.shape)}${live.note ? `, ${live.note}` : ""}`;

@@ -11,6 +11,11 @@ const BRAND = Symbol.for("firebrand.tensor");
 /** What the core knows of a graph node; the rest is `autograd/node.ts`. */
 export interface GraphNode {
   readonly name: string;
+  readonly nextFunctions: readonly ({ readonly node: GraphNode } | null)[];
+  /** A node that this one runs as a part of itself. */
+  readonly inner?: GraphNode;
+  /** Forgets saved tensors. */
+  release(): void;
 }
 
 /** A view's relation to the tensor whose memory it shows. */
@@ -104,5 +109,6 @@ holdsMemory(Tensor, (t) =>
         dtype: t.dtype,
         shape: t.shape,
         version: t.storage.version,
+        view: t.viewOf !== null,
       },
 );

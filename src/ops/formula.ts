@@ -1,7 +1,7 @@
 // Pointwise ops. A formula is traced once per combination of dtypes into one kernel for the result and one per gradient;
 // the same gradient formula runs on Tensors when the gradient itself is to be differentiable.
 import { checkInplace, needsGraph, rebaseHistory, setHistory } from "../autograd/graph.ts";
-import { door } from "../core/door.ts";
+import { door, named } from "../core/door.ts";
 import { canCast, category, type DType, dtypeId, getDefaultDtype, isDifferentiable, toReal } from "../core/dtype.ts";
 import { ArgumentError, DTypeError, showShape } from "../core/errors.ts";
 import { broadcastShapes, denseLayout, type Layout, sameShape } from "../core/layout.ts";
@@ -201,7 +201,14 @@ export function pointwise<O, P extends object = Record<never, never>>(def: Point
     (arity === 1 || (isTensor(b) && b.dtype === kind1 && !b.isScalar && b.layout.shape.length > 0));
 
   const call = (...args: unknown[]): Tensor => {
-    if (args.length === arity && arity <= 2 && quick(args[0], args[1])) return finishCall(cached!, args as Tensor[], usual);
+    try {
+      if (args.length === arity && arity <= 2 && quick(args[0], args[1])) return finishCall(cached!, args as Tensor[], usual);
+      return full(args);
+    } catch (e) {
+      throw named(e, name);
+    }
+  };
+  const full = (args: unknown[]): Tensor => {
     if (def.inplaceOption) {
       const last = args[args.length - 1];
       if (isOptions(last) && "inplace" in last) {
@@ -270,7 +277,7 @@ export function pointwise<O, P extends object = Record<never, never>>(def: Point
     ...(def.samples && { samples: def.samples }),
     ...(def.errors && { errors: def.errors }),
   };
-  const op = Object.assign(door(name, call), { op: info, method: true });
+  const op = Object.assign(call, { op: info, method: true });
   Object.defineProperty(op, "name", { value: name });
   registry.push(op as never);
   return op as unknown as O;

@@ -6,6 +6,7 @@ import type { GradHook } from "../autograd/node.ts";
 import { door } from "../core/door.ts";
 import { type DType, isComplex, isDifferentiable, isFloating, itemSize } from "../core/dtype.ts";
 import { AutogradError, DTypeError, showShape } from "../core/errors.ts";
+import { register } from "../core/lifetime.ts";
 import { isTensor, Tensor } from "../core/tensor.ts";
 import * as copies from "./copy.ts";
 import * as creation from "./create.ts";
@@ -83,6 +84,7 @@ for (const name of VIEWS_IN_PLACE)
   method(`${name}_`, (x, ...args) => {
     const v = table[name]!.call(x, ...(args as unknown[]));
     Object.assign(x, { layout: v.layout, node: v.node, outputIndex: v.outputIndex });
+    register?.touch?.(x);
     return x;
   });
 

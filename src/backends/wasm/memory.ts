@@ -26,6 +26,8 @@ class Place {
   gone = false;
   /** The storage, as long as it lives; null for small ones. */
   owner: WeakRef<WasmStorage> | null = null;
+  /** Its entry in the list of those that are away. */
+  away: Away | null = null;
   /** The call that used it last. */
   turn = 0;
   // The list of residents, the least recently used first.
@@ -34,6 +36,12 @@ class Place {
   constructor(nbytes: number) {
     this.nbytes = nbytes;
   }
+}
+
+/** Counts a large tensor that is away. Holds neither it nor its bytes: they are the collector's. */
+interface Away {
+  readonly owner: WeakRef<WasmStorage>;
+  readonly nbytes: number;
 }
 
 /** A storage of the WebAssembly backend. */
@@ -64,9 +72,9 @@ export class WasmMemory implements DeviceMemory {
   #resident = 0;
   #limit = RESIDENT;
   #turn = 0;
-  // Those that can be watched: small ones are the collector's alone.
-  readonly #away = new Set<Place>();
+  readonly #away = new Set<Away>();
   #awayBytes = 0;
+  #awayLimit = ENTRIES;
   #peak = 0;
   limit: number;
 
@@ -98,6 +106,7 @@ export class WasmMemory implements DeviceMemory {
     this.#turn++;
     if (this.#entries > ENTRIES) this.#evict(this.#resident, ENTRIES / 2);
     if (this.#resident > this.#limit) this.#relieve();
+    if (this.#away.size > this.#awayLimit) this.#sweep();
   }
   /** Brings a storage into linear memory. */
   admit(s: WasmStorage): void {
@@ -124,7 +133,11 @@ export class WasmMemory implements DeviceMemory {
   }
   #comeBack(p: Place): void {
     p.bytes = null;
-    if (this.#away.delete(p)) this.#awayBytes -= p.nbytes;
+    if (p.away) this.#forget(p.away);
+    p.away = null;
+  }
+  #forget(a: Away): void {
+    if (this.#away.delete(a)) this.#awayBytes -= a.nbytes;
   }
   /** Frees a place for good. */
   giveBack(p: Place): void {
@@ -182,7 +195,8 @@ export class WasmMemory implements DeviceMemory {
       if (p.owner && p.turn !== this.#turn && p.owner.deref() === undefined) this.#drop(p);
       p = next;
     }
-    for (const p of this.#away) if (p.owner!.deref() === undefined) this.#comeBack(p);
+    for (const a of this.#away) if (a.owner.deref() === undefined) this.#forget(a);
+    this.#awayLimit = Math.max(ENTRIES, 2 * this.#away.size);
   }
   // The oldest move out, but none that the present call uses.
   #evict(bytes: number, entries: number): void {
@@ -190,7 +204,7 @@ export class WasmMemory implements DeviceMemory {
       p.bytes = this.view.slice(p.ptr, p.ptr + p.nbytes);
       this.#drop(p);
       if (p.owner) {
-        this.#away.add(p);
+        this.#away.add((p.away = { owner: p.owner, nbytes: p.nbytes }));
         this.#awayBytes += p.nbytes;
       }
     }
