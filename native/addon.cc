@@ -43,7 +43,7 @@ struct Handle {
 void finalizeBlock(node_api_basic_env, void* data, void*) {
   Handle* h = (Handle*)data;
   Env* e = h->env;
-  e->memory.unref(h->id);
+  if (h->id) e->memory.unref(h->id);
   e->handles--;
   delete h;
   maybeDelete(e);
@@ -88,10 +88,10 @@ napi_value call(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// ring: [bytes, may it ask the system] -> [block, address]; the value is the handle, undefined on a cache miss.
+// ring: [bytes, reserve up to which the system may be asked] -> [block, address]; the value is the handle, undefined on a miss.
 napi_value alloc(napi_env env, napi_callback_info info) {
   Env* e = self(env, info);
-  int b = e->memory.alloc((size_t)e->ring[0], e->ring[1] != 0);
+  int b = e->memory.alloc((size_t)e->ring[0], (size_t)e->ring[1]);
   if (b < 0) return nullptr;
   e->ring[0] = b;
   e->ring[1] = (double)(uintptr_t)e->memory.address(b);
@@ -115,6 +115,21 @@ napi_value release(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// (handle): gives its reference back now; its finalizer will find nothing left to do. ring: -> [was it the last?]
+napi_value dispose(napi_env env, napi_callback_info info) {
+  size_t argc = 1;
+  napi_value argv[1];
+  void* data;
+  napi_get_cb_info(env, info, &argc, argv, nullptr, &data);
+  if (napi_get_value_external(env, argv[0], &data) != napi_ok) return nullptr;
+  Handle* h = (Handle*)data;
+  Memory& memory = h->env->memory;
+  h->env->ring[0] = h->id && memory.refs[h->id] == 1;
+  if (h->id) memory.unref(h->id);
+  h->id = 0;
+  return nullptr;
+}
+
 napi_value holder(napi_env env, napi_callback_info info) {
   Env* e = self(env, info);
   if (e->freeCount == 0 && e->usedHolders == MaxHolders) return nullptr;
@@ -134,6 +149,11 @@ napi_value stats(napi_env env, napi_callback_info info) {
   Env* e = self(env, info);
   Stats s = e->memory.stats();
   e->ring[0] = s.live, e->ring[1] = s.cached, e->ring[2] = s.peak, e->ring[3] = s.blocks;
+  return nullptr;
+}
+
+napi_value resetPeak(napi_env env, napi_callback_info info) {
+  self(env, info)->memory.resetPeak();
   return nullptr;
 }
 
@@ -208,9 +228,11 @@ extern "C" __attribute__((visibility("default"))) napi_value napi_register_modul
   define(env, exports, "alloc", alloc, e);
   define(env, exports, "rehandle", rehandle, e);
   define(env, exports, "release", release, e);
+  define(env, exports, "dispose", dispose, e);
   define(env, exports, "holder", holder, e);
   define(env, exports, "trim", trim, e);
   define(env, exports, "stats", stats, e);
+  define(env, exports, "resetPeak", resetPeak, e);
   define(env, exports, "transfer", transfer, e);
   define(env, exports, "view", view, e);
   define(env, exports, "detach", detach, e);

@@ -44,7 +44,7 @@ Memory::~Memory() {
   free(info);
 }
 
-int Memory::alloc(size_t n, bool fresh) {
+int Memory::alloc(size_t n, size_t reserve) {
   int c = classOf(n);
   size_t size = classSize(c);
   int b = lists[c];
@@ -52,7 +52,7 @@ int Memory::alloc(size_t n, bool fresh) {
     lists[c] = info[b].next;
     cached -= size;
   } else {
-    if (!fresh) return -1;
+    if (live + cached + size > reserve) return -1;
     void* p = take(size);
     if (!p) {
       trim(0);
@@ -70,6 +70,7 @@ int Memory::alloc(size_t n, bool fresh) {
     info[b] = {p, -1, c};
   }
   refs[b] = 1;
+  blocks++;
   live += size;
   if (live > peak) peak = live;
   return b;
@@ -78,6 +79,7 @@ int Memory::alloc(size_t n, bool fresh) {
 void Memory::give(int b) {
   int c = info[b].cls;
   size_t size = classSize(c);
+  blocks--;
   live -= size;
   cached += size;
   info[b].next = lists[c];

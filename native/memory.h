@@ -16,15 +16,17 @@ class Memory {
  public:
   Memory();
   ~Memory();
-  // A block of at least n bytes with one reference, or -1. Without `fresh` only cached blocks are given.
-  int alloc(size_t n, bool fresh);
+  // A block of at least n bytes with one reference, or -1. The system is asked only while no more than `reserve` bytes are
+  // live and cached together.
+  int alloc(size_t n, size_t reserve);
   void unref(int block) {
     if (--refs[block] == 0) give(block);
   }
   void* address(int block) const { return info[block].p; }
   // Gives cached blocks back to the system until at most `keep` bytes are cached.
   void trim(size_t keep);
-  Stats stats() const { return {(double)live, (double)cached, (double)peak, (double)used}; }
+  void resetPeak() { peak = live; }
+  Stats stats() const { return {(double)live, (double)cached, (double)peak, (double)blocks}; }
   int32_t* refs;
 
  private:
@@ -35,7 +37,7 @@ class Memory {
   };
   void give(int block);
   Block* info;
-  int freeIds = -1, used = 0;
+  int freeIds = -1, used = 0, blocks = 0;
   size_t live = 0, cached = 0, peak = 0;
   static constexpr int Classes = 256;
   int lists[Classes];

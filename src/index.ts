@@ -1,13 +1,16 @@
 // The front door: `import * as torch from "firebrand"`.
 import { getDevice, registerDevice } from "./core/device.ts";
 import { CpuBackend } from "./backends/cpu/index.ts";
+import { instancesOf } from "./backends/cpu/heap.ts";
 import { loadAddon } from "./backends/cpu/native.ts";
 import { makeMeta } from "./backends/meta/index.ts";
 import { makeReference } from "./backends/reference/index.ts";
 import { makeWasm } from "./backends/wasm/index.ts";
 import { ValueError } from "./core/errors.ts";
+import { provideHeap } from "./core/snapshot.ts";
 import "./ops/methods.ts";
 
+provideHeap(instancesOf);
 registerDevice("reference", () => makeReference());
 registerDevice("meta", makeMeta);
 registerDevice("wasm", () => makeWasm());
@@ -27,6 +30,7 @@ export {
   AutogradError,
   DTypeError,
   DeviceError,
+  DisposedError,
   type ErrorFacts,
   FileError,
   FirebrandError,
@@ -57,6 +61,8 @@ export {
   setGradEnabled,
 } from "./core/mode.ts";
 export { Generator, type GeneratorState, defaultGenerator, getRngState, manualSeed, initialSeed, seed, setRngState } from "./core/rng.ts";
+export { keep, scope } from "./core/lifetime.ts";
+export * as memory from "./memory.ts";
 export { type ComplexScalar, resultType, type Scalar, type TensorLike } from "./ops/promote.ts";
 export type { Fn, Op, OpInfo, PointwiseOp } from "./ops/define.ts";
 export type { Item, Nested } from "./ops/host.ts";

@@ -9,8 +9,8 @@ import type { Tensor } from "firebrand";
 export class Corpus {
   /** The characters, in order of their numbers. */
   readonly vocabulary: readonly string[];
-  readonly train: Int32Array;
-  readonly validation: Int32Array;
+  readonly train: Uint8Array;
+  readonly validation: Uint8Array;
   readonly #numbers: Map<string, number>;
 
   constructor(text: string) {
@@ -30,9 +30,12 @@ export class Corpus {
     this.train = data.filter((_, i) => !held(i));
     this.validation = data.filter((_, i) => held(i));
   }
-  encode(text: string): Int32Array {
+  encode(text: string): Uint8Array {
     const unknown = this.#numbers.get("\uFFFD")!;
-    return Int32Array.from([...text], (c) => this.#numbers.get(c) ?? unknown);
+    const out = new Uint8Array(text.length);
+    let n = 0;
+    for (const c of text) out[n++] = this.#numbers.get(c) ?? unknown;
+    return out.slice(0, n);
   }
   decode(token: number): string {
     return this.vocabulary[token]!;

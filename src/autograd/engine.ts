@@ -2,9 +2,11 @@
 // nodes the newest runs first, as in PyTorch, so that sums are made in the same order.
 import { AutogradError, showShape } from "../core/errors.ts";
 import { isAnomalyEnabled, swapGrad } from "../core/mode.ts";
+import { register, swapRegister } from "../core/lifetime.ts";
 import { storageCount } from "../core/storage.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { arithmetic } from "./arithmetic.ts";
+import { Custody } from "./custody.ts";
 import { AccumulateGrad } from "./graph.ts";
 import type { Edge, Node } from "./node.ts";
 
@@ -37,9 +39,12 @@ export function runBackward(roots: readonly Edge[], seeds: readonly Tensor[], op
   const newest = storageCount();
   const adopted = new Set<unknown>();
   const ready = new Heap();
+  const custody = createGraph ? null : new Custody();
+  const outer = register;
+  const device = seeds[0]?.storage.device;
   const oldMode = swapGrad(createGraph);
   try {
-    roots.forEach((edge, i) => deliver(pending.get(edge.node)!, edge.index, seeds[i]!, createGraph));
+    roots.forEach((edge, i) => deliver(pending.get(edge.node)!, edge.index, seeds[i]!, createGraph, custody));
     for (const edge of roots) {
       const p = pending.get(edge.node)!;
       if (p.waiting === 0) {
@@ -50,36 +55,71 @@ export function runBackward(roots: readonly Edge[], seeds: readonly Tensor[], op
     for (let node = ready.pop(); node; node = ready.pop()) {
       const p = pending.get(node)!;
       pending.delete(node);
-      if (node.hooks) runHooks(node, p.grads);
+      const grads = p.grads;
+      p.grads = []; // records that have grown old must not keep young gradients
+      if (node.hooks) runHooks(node, grads, custody);
       if (inputs) {
         inputs.forEach((e, i) => {
-          if (e?.node === node) caught[i] = p.grads[e.index] ?? null;
+          if (e?.node === node) caught[i] = show(grads[e.index] ?? null, custody);
         });
       }
-      if (node.retained) for (const r of node.retained) r.tensor.grad = p.grads[r.index] ?? null;
+      if (node.retained)
+        for (const r of node.retained) {
+          r.tensor.grad = show(grads[r.index] ?? null, custody);
+          if (r.tensor.grad) outer?.adopt?.(r.tensor.grad, r.tensor);
+        }
       if (node instanceof AccumulateGrad) {
-        const g = p.grads[0];
-        if (!inputs && g) node.accumulate(g, isFresh(g, newest, adopted));
+        const g = grads[0];
+        if (inputs || !g) continue;
+        if (custody) swapRegister(custody.made);
+        node.accumulate(g, isFresh(g, newest, adopted));
+        swapRegister(outer);
+        const sum = node.leaf.grad!;
+        custody?.sweep(sum);
+        custody?.expose(sum);
+        custody?.read(g);
+        outer?.adopt?.(sum, node.leaf);
+        if (node.postHooks) for (const fn of node.postHooks) fn(node.leaf);
         continue;
       }
       const edges = node.edges;
-      const any = p.wanted && p.grads.some((g) => g);
-      const out = any ? node.apply(p.grads) : [];
+      const any = p.wanted && grads.some((g) => g);
+      const mine = node.foreign ? null : custody;
+      if (mine) swapRegister(mine.made);
+      const out = any ? node.apply(grads) : [];
       if (any && isAnomalyEnabled()) checkAnomaly(node, out);
       if (any && !retainGraph) node.release();
+      if (custody) swapRegister(custody.made);
       for (let i = 0; i < edges.length; i++) {
         const edge = edges[i];
         if (!edge) continue;
         const next = pending.get(edge.node)!;
         const g = out[i];
-        if (g) deliver(next, edge.index, g, createGraph);
+        if (g) deliver(next, edge.index, g, createGraph, custody);
         if (--next.waiting === 0) ready.push(edge.node);
+      }
+      swapRegister(outer);
+      if (custody) {
+        custody.sweep();
+        for (const g of grads)
+          if (g)
+            if (node.foreign) custody.expose(g);
+            else custody.read(g);
       }
     }
   } finally {
+    swapRegister(outer);
     swapGrad(oldMode);
   }
+  if (outer) for (const g of caught) if (g) outer.push(g);
+  device?.settle?.();
   return caught;
+}
+
+// A gradient that the caller sees is no longer the engine's to free.
+function show(g: Tensor | null, custody: Custody | null): Tensor | null {
+  if (g) custody?.expose(g);
+  return g;
 }
 
 function countDependencies(roots: readonly Edge[]): Map<Node, Pending> {
@@ -125,15 +165,18 @@ function markWanted(pending: Map<Node, Pending>, inputs: readonly (Edge | null)[
   for (const [n, p] of pending) p.wanted = n.edges.some((e) => e && reaches.has(e.node));
 }
 
-function deliver(p: Pending, index: number, g: Tensor, createGraph: boolean): void {
+function deliver(p: Pending, index: number, g: Tensor, createGraph: boolean, custody: Custody | null): void {
   const old = p.grads[index];
   if (!old) {
     while (p.grads.length < index) p.grads.push(null);
     p.grads[index] = g;
+    custody?.deliver(g);
   } else if (!createGraph && p.owned?.[index]) arithmetic().accumulate_(old, g);
   else {
-    p.grads[index] = arithmetic().add(old, g);
+    const sum = (p.grads[index] = arithmetic().add(old, g));
     (p.owned ??= [])[index] = true;
+    custody?.deliver(sum);
+    custody?.read(old);
   }
 }
 
@@ -147,9 +190,9 @@ function isFresh(g: Tensor, newest: number, adopted: Set<unknown>): boolean {
   return true;
 }
 
-function runHooks(node: Node, grads: (Tensor | null)[]): void {
+function runHooks(node: Node, grads: (Tensor | null)[], custody: Custody | null): void {
   for (const { index, fn } of node.hooks!) {
-    const g = grads[index];
+    const g = show(grads[index] ?? null, custody);
     if (!g) continue;
     const replaced = fn(g);
     if (replaced) grads[index] = replaced;

@@ -2,7 +2,7 @@
 import { isDifferentiable } from "../core/dtype.ts";
 import { AutogradError } from "../core/errors.ts";
 import { isGradEnabled, noGrad } from "../core/mode.ts";
-import { isTensor, type Tensor } from "../core/tensor.ts";
+import { isTensor, Tensor } from "../core/tensor.ts";
 import { edgeOf, setHistory } from "./graph.ts";
 import { type Edge, Node, SavedTensor } from "./node.ts";
 
@@ -48,12 +48,15 @@ export class Context<A extends unknown[] = unknown[]> {
 /** A pair of forward and backward. `backward` gives one gradient per tensor argument (null: zero). */
 export interface FunctionDef<A extends unknown[], R extends Tensor | Tensor[]> {
   readonly name?: string;
+  /** Is it the user's code, which may keep any tensor that it sees? */
+  readonly foreign?: boolean;
   forward(ctx: Context<A>, ...args: A): R;
   backward(ctx: Context<A>, ...grads: (Tensor | null)[]): Tensor | null | undefined | (Tensor | null | undefined)[];
 }
 
 class FunctionNode extends Node {
   readonly name: string;
+  readonly #foreign: boolean;
   readonly #ctx: Context<never>;
   readonly #backward: (ctx: Context<never>, ...grads: (Tensor | null)[]) => Tensor | null | undefined | (Tensor | null | undefined)[];
   readonly #outputs: number;
@@ -65,9 +68,11 @@ class FunctionNode extends Node {
     backward: FunctionNode["applyBackward"],
     edges: (Edge | null)[],
     outputs: readonly Tensor[],
+    foreign: boolean,
   ) {
     super();
     this.name = name;
+    this.#foreign = foreign;
     this.edges = edges;
     this.#ctx = ctx;
     this.#backward = backward;
@@ -75,6 +80,9 @@ class FunctionNode extends Node {
     this.#saved = (ctx.toSave ?? []).map((t) => (t ? new SavedTensor(t, outputs.includes(t)) : null));
     ctx.toSave = null;
     ctx.node = this as never;
+  }
+  override get foreign(): boolean {
+    return this.#foreign;
   }
   get applyBackward(): (ctx: Context<never>, ...grads: (Tensor | null)[]) => Tensor | null | undefined | (Tensor | null | undefined)[] {
     return this.#backward;
@@ -125,19 +133,10 @@ export function applyFunction<A extends unknown[], R extends Tensor | Tensor[]>(
   ctx.args = args.map((a) => (isTensor(a) || (Array.isArray(a) && a.some(isTensor)) ? null : a)) as A;
   const edges = inputs.map((t, i) => (ctx.needsInputGrad[i] ? edgeOf(t) : null));
   // An input handed back as it is must not lose its own history: the output is a new tensor over the same memory.
-  const fresh = (t: Tensor): Tensor =>
-    inputs.includes(t)
-      ? Object.assign(Object.create(Object.getPrototypeOf(t)) as Tensor, t, {
-          node: null,
-          leafRequiresGrad: false,
-          sink: null,
-          grad: null,
-          viewOf: null,
-        })
-      : t;
+  const fresh = (t: Tensor): Tensor => (inputs.includes(t) ? new Tensor(t.storage, t.layout, t.dtype) : t);
   out = (Array.isArray(out) ? out.map(fresh) : fresh(out)) as R;
   const outputs = (Array.isArray(out) ? out : [out]) as Tensor[];
-  const node = new FunctionNode(def.name ?? "Function", ctx as never, def.backward as never, edges, outputs);
+  const node = new FunctionNode(def.name ?? "Function", ctx as never, def.backward as never, edges, outputs, def.foreign ?? false);
   outputs.forEach((t, i) => {
     if (!ctx.nonDifferentiable?.has(t)) setHistory(t, node, i);
   });
@@ -166,7 +165,7 @@ export abstract class Function {
     ...args: A
   ): R {
     return applyFunction<A, R>(
-      { name: this.name, forward: (c, ...a) => this.forward(c, ...a), backward: (c, ...g) => this.backward(c, ...g) },
+      { name: this.name, foreign: true, forward: (c, ...a) => this.forward(c, ...a), backward: (c, ...g) => this.backward(c, ...g) },
       args,
     );
   }

@@ -1,6 +1,8 @@
 // How tensors hang on the graph: gradient edges, leaf sinks, views and in-place history.
+import type { Device } from "../core/device.ts";
 import { AutogradError, showShape } from "../core/errors.ts";
 import { isDifferentiable } from "../core/dtype.ts";
+import { register } from "../core/lifetime.ts";
 import { isGradEnabled } from "../core/mode.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { arithmetic } from "./arithmetic.ts";
@@ -31,7 +33,6 @@ export class AccumulateGrad extends Node {
     if (old === null) this.leaf.grad = g.node !== null ? g : fresh ? g : a.clone(g);
     else if (isGradEnabled()) this.leaf.grad = a.add(old, g);
     else a.accumulate_(old, g);
-    if (this.postHooks) for (const fn of this.postHooks) fn(this.leaf);
   }
 }
 
@@ -42,8 +43,8 @@ class ViewOfBase extends Node {
   readonly #base: Tensor;
   constructor(view: Tensor, base: Tensor, edge: Edge | null) {
     super();
-    this.#view = shell(view);
-    this.#base = shell(base);
+    this.#view = shell(view, view.storage.device);
+    this.#base = shell(base, view.storage.device);
     this.edges = [edge];
   }
   apply(grads: (Tensor | null)[]): (Tensor | null)[] {
@@ -55,35 +56,38 @@ class ViewOfBase extends Node {
 /** History of a base one of whose views was written by `inner`: the window's gradient goes through `inner`, the rest passes. */
 class CopySlices extends Node {
   readonly name: string;
-  readonly #inner: Node;
+  readonly inner: Node;
   readonly #view: Tensor;
   readonly #base: Tensor;
   constructor(inner: Node, view: Tensor, base: Tensor, baseEdge: Edge | null) {
     super();
     this.name = `CopySlices(${inner.name})`;
-    this.#inner = inner;
-    this.#view = shell(view);
-    this.#base = shell(base);
+    this.inner = inner;
+    this.#view = shell(view, view.storage.device);
+    this.#base = shell(base, view.storage.device);
     this.edges = [baseEdge, ...inner.edges.slice(1)];
+  }
+  override get foreign(): boolean {
+    return this.inner.foreign;
   }
   apply(grads: (Tensor | null)[]): (Tensor | null | undefined)[] {
     const g = grads[0];
     if (!g) return [];
     const a = arithmetic();
     const { whole, part } = a.window(g, this.#base, this.#view);
-    const inner = this.#inner.apply([a.clone(part)]);
+    const inner = this.inner.apply([a.clone(part)]);
     a.copy_(part, inner[0] ?? a.zerosLike(part));
     return [whole, ...inner.slice(1)];
   }
   override release(): void {
-    this.#inner.release();
+    this.inner.release();
   }
 }
 
 // Nodes need a tensor's geometry, not its history: keeping the tensor itself would make a cycle through the graph.
-function shell(t: Tensor): Tensor {
+function shell(t: Tensor, device: Device): Tensor {
   const s = Object.create(Object.getPrototypeOf(t)) as Tensor;
-  return Object.assign(s, { layout: t.layout, dtype: t.dtype, storage: { device: t.storage.device }, node: null, leafRequiresGrad: false });
+  return Object.assign(s, { layout: t.layout, dtype: t.dtype, storage: { device }, node: null, leafRequiresGrad: false });
 }
 
 /** The node of a computed tensor. Views whose base was written since are rebuilt here, lazily. */
@@ -154,6 +158,8 @@ export function checkInplace(op: string, t: Tensor): void {
  */
 export function rebaseHistory(t: Tensor, node: Node): void {
   const v = t.viewOf;
+  register?.touch?.(t);
+  if (v) register?.touch?.(v.base);
   if (v === null) {
     setHistory(t, node);
     return;

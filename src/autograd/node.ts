@@ -2,7 +2,10 @@
 import { AutogradError, showShape } from "../core/errors.ts";
 import type { DType } from "../core/dtype.ts";
 import type { Layout } from "../core/layout.ts";
+import { register } from "../core/lifetime.ts";
 import { isAnomalyEnabled } from "../core/mode.ts";
+import { isDisposed } from "../core/disposed.ts";
+import { holdsMemory, type Live } from "../core/snapshot.ts";
 import type { Retained } from "../core/storage.ts";
 import { type GraphNode, Tensor } from "../core/tensor.ts";
 
@@ -34,8 +37,16 @@ export abstract class Node implements GraphNode {
   /** Where the operation was called, in anomaly mode. */
   readonly stack: string | undefined = isAnomalyEnabled() ? new Error().stack : undefined;
 
+  constructor() {
+    register?.record?.(this);
+  }
+
   /** The gradients of the inputs, one per edge; null means zero. */
   abstract apply(grads: (Tensor | null)[]): (Tensor | null | undefined)[];
+  /** Does it run code of the user's, who may keep any tensor that passes? */
+  get foreign(): boolean {
+    return false;
+  }
   /** Forgets saved tensors. A later `apply` throws. */
   release(): void {}
   /** The next nodes, PyTorch's `next_functions`. */
@@ -91,8 +102,9 @@ export class SavedTensor {
         data: { shape: this.layout.shape, saved: this.version, found: storage.version.value },
       });
     }
-    if (this.leaf) return this.leaf;
+    if (this.leaf && !isDisposed(this.leaf)) return this.leaf;
     const t = new Tensor(storage, this.layout, this.dtype);
+    if (this.leaf) [t.leafRequiresGrad, t.sink] = [true, this.leaf.sink];
     t.node = this.isOutput ? owner : this.node;
     t.outputIndex = this.index;
     t.isScalar = this.isScalar;
@@ -103,4 +115,10 @@ export class SavedTensor {
     this.memory?.release();
     this.memory = null;
   }
+
+  /** @internal */
+  static live(s: SavedTensor): Live | null {
+    return s.memory && { ...s.memory, block: s.memory.block, dtype: s.dtype, shape: s.layout.shape, note: "kept for backward" };
+  }
 }
+holdsMemory(SavedTensor, SavedTensor.live);

@@ -69,7 +69,7 @@ The end of B's name says its format: .pt, .pth, .safetensors, .gguf, .npz. A may
 /** The file's value with its tensors read and converted: the whole tree, or the tensors by name. */
 async function convertedValue(file: Opened, dtype: DType | undefined, tree: boolean): Promise<unknown> {
   const total = [...file.tensors.values()].reduce((n, t) => n + t.nbytes, 0);
-  const bar = await progress("converting", total);
+  const bar = progress("converting", total);
   let done = 0;
   const shared = new Map<unknown, Tensor>();
   const read = async (t: StoredTensor): Promise<Tensor> => {

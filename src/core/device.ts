@@ -2,10 +2,33 @@
 import { DeviceError } from "./errors.ts";
 import type { Storage } from "./storage.ts";
 
+/** How much memory a device holds for tensors, in bytes. */
+export interface MemoryStats {
+  /** In tensors and in what graphs keep; with what is dead and not yet collected. */
+  readonly live: number;
+  /** Free, and held for the next tensors. */
+  readonly cached: number;
+  /** The most that was ever live, or since `resetPeak`. */
+  readonly peak: number;
+  /** Separate pieces of live memory; small tensors share them. */
+  readonly blocks: number;
+}
+/** What can be asked of a device's allocator. */
+export interface DeviceMemory {
+  stats(): MemoryStats;
+  /** Collects what is dead, and gives free memory back to the system. */
+  emptyCache(): void;
+  /** Lets `peak` start again from what is live. */
+  resetPeak(): void;
+  /** The most bytes that tensors may take. */
+  limit: number;
+}
+
 /** The memory half of a backend. */
 export interface Device {
   /** `cpu`, `wasm`, `reference`, `meta`, … */
   readonly name: string;
+  readonly memory: DeviceMemory;
   /** Uninitialised memory. @throws OutOfMemoryError */
   alloc(nbytes: number): Storage;
   /** Copies host bytes into a storage at a byte offset. */
@@ -19,6 +42,8 @@ export interface Device {
    * reachable until `close`, after which the bytes are gone.
    */
   window?(storage: Storage, byteOffset: number, nbytes: number): { readonly bytes: Uint8Array; close(): void } | undefined;
+  /** A backward pass has ended: few tensors are alive, which makes it a good moment to look for dead ones. */
+  settle?(): void;
 }
 
 const devices = new Map<string, Device | (() => Device)>();

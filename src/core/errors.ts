@@ -8,6 +8,8 @@ export interface ErrorFacts {
   readonly message: string;
   /** One short sentence that names the remedy. */
   readonly hint?: string;
+  /** Further lines, below the hint. */
+  readonly details?: string;
   /** Machine-readable details: shapes, dtypes, offsets, keys. */
   readonly data?: Readonly<Record<string, unknown>>;
   readonly cause?: unknown;
@@ -26,15 +28,25 @@ export class FirebrandError extends Error {
   readonly hint: string | undefined;
   /** Machine-readable details. */
   readonly data: Readonly<Record<string, unknown>>;
+  // The text without an operation, where none was given.
+  readonly #nameless: string | null;
 
   constructor(facts: ErrorFacts | string) {
     const f = typeof facts === "string" ? { message: facts } : facts;
-    const text = (f.op ? `${f.op}: ` : "") + f.message + (f.hint ? `. ${f.hint}` : "");
+    const text = (f.op ? `${f.op}: ` : "") + f.message + (f.hint ? `. ${f.hint}` : "") + (f.details ? `\n${f.details}` : "");
     super(text, f.cause === undefined ? undefined : { cause: f.cause });
     this.name = new.target.name;
     this.op = f.op;
+    this.#nameless = f.op ? null : text;
     this.hint = f.hint;
     this.data = f.data ?? {};
+  }
+  /** @internal Names the operation where the layer that threw did not know it; the outermost is what the user called. */
+  within(op: string): this {
+    if (this.#nameless === null) return this;
+    const text = `${op}: ${this.#nameless}`;
+    if (this.stack) this.stack = this.stack.replace(this.message, text);
+    return Object.assign(this, { op, message: text });
   }
 }
 
@@ -117,6 +129,15 @@ export class FileError extends FirebrandError {}
  * error.name // => "OutOfMemoryError"
  */
 export class OutOfMemoryError extends FirebrandError {}
+/**
+ * Use of a tensor that was freed by hand: by `scope`, `using` or `[Symbol.dispose]()`.
+ * @example
+ * let leaked, error;
+ * scope(() => { leaked = ones(2); });
+ * try { leaked.add(1); } catch (e) { error = e; }
+ * error.name // => "DisposedError"
+ */
+export class DisposedError extends FirebrandError {}
 /**
  * A matrix that is singular or not positive definite, an iteration that did not converge.
  * @example

@@ -1,5 +1,6 @@
 // Memory as everyone above a backend sees it: some bytes on a device, with a version that every write moves.
 import type { Device } from "./device.ts";
+import { noteSite, recording } from "./site.ts";
 
 /** Shared by all storages over one block, so that a write through any of them is seen by all. */
 export interface Version {
@@ -8,6 +9,11 @@ export interface Version {
 
 /** A claim on a storage's memory that does not keep its JavaScript object alive (see `Storage.retain`). */
 export interface Retained {
+  readonly device: Device;
+  readonly nbytes: number;
+  readonly version: Version;
+  /** As of the storage. */
+  readonly block: unknown;
   /** The memory as a storage again. Throws nothing; must not be called after `release`. */
   restore(): Storage;
   /** Gives the claim back; idempotent. */
@@ -26,11 +32,14 @@ export abstract class Storage {
   readonly device: Device;
   readonly nbytes: number;
   readonly version: Version;
+  /** @internal Tensors and claims that were not given up by hand. Those that the collector took are still counted. */
+  users = 0;
 
-  constructor(device: Device, nbytes: number, version: Version = { value: 0 }) {
+  constructor(device: Device, nbytes: number, version?: Version) {
     this.device = device;
     this.nbytes = nbytes;
-    this.version = version;
+    this.version = version ?? { value: 0 };
+    if (recording && version === undefined) noteSite(this.version);
   }
 
   /** A token that is equal for two storages over the same memory. */
@@ -43,17 +52,33 @@ export abstract class Storage {
   retain(): Retained {
     return new StrongRetained(this);
   }
+  /** @internal A user is gone for good; with the last one the memory goes back at once. */
+  leave(): void {
+    if (--this.users === 0) this.free();
+  }
+  /** Gives the memory back although the object lives on; using it afterwards throws. Idempotent. */
+  protected free(): void {}
 }
 
 class StrongRetained implements Retained {
+  readonly device: Device;
+  readonly nbytes: number;
+  readonly version: Version;
+  readonly block: unknown;
   #storage: Storage | null;
   constructor(storage: Storage) {
     this.#storage = storage;
+    this.device = storage.device;
+    this.nbytes = storage.nbytes;
+    this.version = storage.version;
+    this.block = storage.block;
+    storage.users++;
   }
   restore(): Storage {
     return this.#storage!;
   }
   release(): void {
+    this.#storage?.leave();
     this.#storage = null;
   }
 }

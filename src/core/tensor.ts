@@ -1,6 +1,9 @@
 // The Tensor: a typed window on a storage plus its place in the autograd graph. Its methods come from `ops/`.
 import type { DType } from "./dtype.ts";
+import { dispose, isDisposed } from "./disposed.ts";
 import type { Layout } from "./layout.ts";
+import { register } from "./lifetime.ts";
+import { holdsMemory } from "./snapshot.ts";
 import type { Storage } from "./storage.ts";
 
 const BRAND = Symbol.for("firebrand.tensor");
@@ -8,6 +11,11 @@ const BRAND = Symbol.for("firebrand.tensor");
 /** What the core knows of a graph node; the rest is `autograd/node.ts`. */
 export interface GraphNode {
   readonly name: string;
+  readonly nextFunctions: readonly ({ readonly node: GraphNode } | null)[];
+  /** A node that this one runs as a part of itself. */
+  readonly inner?: GraphNode;
+  /** Forgets saved tensors. */
+  release(): void;
 }
 
 /** A view's relation to the tensor whose memory it shows. */
@@ -50,6 +58,8 @@ export class Tensor {
     this.storage = storage;
     this.layout = layout;
     this.dtype = dtype;
+    storage.users++;
+    if (register !== null) register.push(this);
   }
 
   static [Symbol.hasInstance](x: unknown): boolean {
@@ -72,6 +82,13 @@ export class Tensor {
   get requiresGrad(): boolean {
     return this.leafRequiresGrad || this.node !== null;
   }
+  /**
+   * Frees the tensor now instead of when it is collected: what `using t = …` does at the end of its block. Views of the same
+   * memory and graphs that need it are not harmed. Never necessary.
+   */
+  [Symbol.dispose](): void {
+    dispose(this, "dispose");
+  }
   /** Is it not the result of a recorded operation? */
   get isLeaf(): boolean {
     return this.node === null;
@@ -81,3 +98,17 @@ export class Tensor {
 /** Is `x` a tensor (of any copy of this package)? @example isTensor(ones(2)) // => true */
 export const isTensor = (x: unknown): x is Tensor => typeof x === "object" && x !== null && (x as Record<symbol, unknown>)[BRAND] === true;
 Object.defineProperty(Tensor.prototype, BRAND, { value: true });
+holdsMemory(Tensor, (t) =>
+  // The shells that graph nodes keep have a shape and no memory.
+  !Object.hasOwn(t, "storage") || isDisposed(t) || t.storage.nbytes === undefined
+    ? null
+    : {
+        device: t.storage.device,
+        block: t.storage.block,
+        nbytes: t.storage.nbytes,
+        dtype: t.dtype,
+        shape: t.shape,
+        version: t.storage.version,
+        view: t.viewOf !== null,
+      },
+);

@@ -334,6 +334,8 @@ export function matchKeys(
 
 /** Gives a tensor other memory, as assigning `.data` does in PyTorch; history and hooks stay. */
 export function replaceData(t: Tensor, from: Tensor): void {
+  t.storage.users--;
+  from.storage.users++;
   Object.assign(t, { storage: from.storage, layout: from.layout, dtype: from.dtype });
 }
 

@@ -1,5 +1,6 @@
 // Tensors from nothing: values, constants, ranges. Random ones are in random.ts.
 import { getDefaultDevice, getDevice } from "../core/device.ts";
+import { door } from "../core/door.ts";
 import {
   category,
   defaultComplex,
@@ -19,7 +20,7 @@ import { ArgumentError, AutogradError, DTypeError, ShapeError, ValueError } from
 import { checkShape, numelOf } from "../core/layout.ts";
 import { isTensor, Tensor } from "../core/tensor.ts";
 import { rawFull, to } from "./copy.ts";
-import { bindArgs, gatherNumbers, type OpInfo, registry } from "./define.ts";
+import { bindArgs, gatherNumbers, jsName, type OpInfo, registry } from "./define.ts";
 import { allocate } from "./launch.ts";
 import { ComplexScalar, isScalar, type Scalar, scalarDtype } from "./promote.ts";
 
@@ -39,7 +40,9 @@ export type SizeArgs<O = TensorOptions> = [size: readonly number[], opts?: O] | 
 
 /** @internal Names a creation function for the registry. */
 export function creation<F extends (...args: never[]) => Tensor>(torch: string, f: F): F & { op: OpInfo } {
-  const out = Object.assign(f, { op: { torch, kind: "primitive", differentiable: false } satisfies OpInfo });
+  const out = Object.assign(door(jsName(torch), f as never) as unknown as F, {
+    op: { torch, kind: "primitive", differentiable: false } satisfies OpInfo,
+  });
   registry.push(out);
   return out;
 }
@@ -133,7 +136,7 @@ export function tensor(data: NestedList | ArrayBufferView | Tensor, options: Ten
   if (options.dtype != null && !isDType(options.dtype))
     throw new DTypeError({ op: "tensor", message: `unknown dtype ${String(options.dtype)}`, hint: 'Use "float32", "int64", …' });
   if (isTensor(data))
-    return leaf(to(data, { dtype: options.dtype ?? data.dtype, device, copy: true }).detach(), options.requiresGrad, "tensor");
+    return leaf(copyOf(data, { dtype: options.dtype ?? data.dtype, device, copy: true }).detach(), options.requiresGrad, "tensor");
   if (ArrayBuffer.isView(data))
     return leaf(fromTyped(data as TypedArray, options.dtype ?? undefined, device), options.requiresGrad, "tensor");
   const shape: number[] = [];
@@ -173,6 +176,8 @@ export function tensor(data: NestedList | ArrayBufferView | Tensor, options: Ten
   for (let i = 0; i < flat.length; i++) put(i, flat[i]!);
   return leaf(fromRaw(raw, shape, dtype, device), options.requiresGrad, "tensor");
 }
+
+const copyOf = door("tensor", to);
 
 function fromTyped(data: TypedArray, want: DType | undefined, device: string): Tensor {
   const natural = NATURAL.find(([C]) => data instanceof C)?.[1];

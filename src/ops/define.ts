@@ -4,6 +4,7 @@
 import { applyFunction, type Context } from "../autograd/function.ts";
 import { edgeOf, needsGraph, setHistory, setView } from "../autograd/graph.ts";
 import { Node } from "../autograd/node.ts";
+import { door } from "../core/door.ts";
 import { isDifferentiable } from "../core/dtype.ts";
 import { ArgumentError } from "../core/errors.ts";
 import type { Layout } from "../core/layout.ts";
@@ -129,12 +130,12 @@ function finish<O>(kind: OpInfo["kind"], def: Common, differentiable: boolean, r
   const first = params[0];
   const needsTensor = first === "input";
   const internal = def.torch.startsWith("_");
-  const call = (...args: unknown[]): unknown => {
+  const call = door(name, (...args: unknown[]): unknown => {
     if (needsTensor && !isTensor(args[0]) && !(isOptions(args[args.length - 1]) && "input" in (args[args.length - 1] as object)))
       checkTensor(name, "input", args[0]);
     // Names with an underscore are the library's own: called in full, and with plain objects that are no options.
     return run(internal ? args : bindArgs(name, params, variadic === undefined ? args : gatherNumbers(args, variadic)));
-  };
+  });
   const info: OpInfo = {
     torch: def.torch,
     kind,

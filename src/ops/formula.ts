@@ -1,6 +1,7 @@
 // Pointwise ops. A formula is traced once per combination of dtypes into one kernel for the result and one per gradient;
 // the same gradient formula runs on Tensors when the gradient itself is to be differentiable.
 import { checkInplace, needsGraph, rebaseHistory, setHistory } from "../autograd/graph.ts";
+import { door, named } from "../core/door.ts";
 import { canCast, category, type DType, dtypeId, getDefaultDtype, isDifferentiable, toReal } from "../core/dtype.ts";
 import { ArgumentError, DTypeError, showShape } from "../core/errors.ts";
 import { broadcastShapes, denseLayout, type Layout, sameShape } from "../core/layout.ts";
@@ -211,7 +212,14 @@ export function pointwise<O, P extends object = Record<never, never>>(def: Point
     (arity === 1 || (isTensor(b) && b.dtype === kind1 && !b.isScalar && b.layout.shape.length > 0));
 
   const call = (...args: unknown[]): Tensor => {
-    if (args.length === arity && arity <= 2 && quick(args[0], args[1])) return finishCall(cached!, args as Tensor[], usual);
+    try {
+      if (args.length === arity && arity <= 2 && quick(args[0], args[1])) return finishCall(cached!, args as Tensor[], usual);
+      return full(args);
+    } catch (e) {
+      throw named(e, name);
+    }
+  };
+  const full = (args: unknown[]): Tensor => {
     if (def.inplaceOption) {
       const last = args[args.length - 1];
       if (isOptions(last) && "inplace" in last) {
@@ -238,7 +246,7 @@ export function pointwise<O, P extends object = Record<never, never>>(def: Point
     return out;
   };
 
-  const inplace = (self: Tensor, ...args: unknown[]): Tensor => {
+  const inplace = door(`${name}_`, (self: Tensor, ...args: unknown[]): Tensor => {
     const op = `${name}_`;
     checkTensor(op, "input", self);
     checkInplace(op, self);
@@ -269,7 +277,7 @@ export function pointwise<O, P extends object = Record<never, never>>(def: Point
       node.saveOutput(self);
     }
     return self;
-  };
+  });
 
   const info: OpInfo = {
     torch: def.torch,

@@ -1,4 +1,5 @@
 // Values on the host: reading tensors back, printing them.
+import { isDisposed } from "../core/disposed.ts";
 import { bf16ToNumber, type DType, f16ToNumber, isComplex, itemSize, rawArray, type TypedArray } from "../core/dtype.ts";
 import { ShapeError, showShape, ValueError } from "../core/errors.ts";
 import type { Tensor } from "../core/tensor.ts";
@@ -115,6 +116,7 @@ function formatter(values: readonly number[], integral: boolean): (v: number) =>
 
 /** The tensor as PyTorch prints it. */
 export function toText(x: Tensor): string {
+  if (isDisposed(x)) return `tensor(freed, size=(${x.shape.join(", ")}))`;
   const suffix: string[] = [];
   if (x.layout.numel === 0 && !(x.ndim === 1)) suffix.push(`size=(${x.shape.join(", ")}${x.ndim === 1 ? "," : ""})`);
   const usual = x.dtype === "float32" || x.dtype === "int64" || x.dtype === "bool" || x.dtype === "complex64";

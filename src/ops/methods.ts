@@ -3,9 +3,11 @@ import "./engine.ts";
 import { backward, type BackwardOptions } from "../autograd/backward.ts";
 import { checkInplace, edgeOf, nodeOf } from "../autograd/graph.ts";
 import type { GradHook } from "../autograd/node.ts";
+import { door } from "../core/door.ts";
 import { type DType, isComplex, isDifferentiable, isFloating, itemSize } from "../core/dtype.ts";
 import { AutogradError, DTypeError, showShape } from "../core/errors.ts";
 import { isGradEnabled } from "../core/mode.ts";
+import { register } from "../core/lifetime.ts";
 import { isTensor, Tensor } from "../core/tensor.ts";
 import * as copies from "./copy.ts";
 import * as creation from "./create.ts";
@@ -34,7 +36,8 @@ declare module "../core/tensor.ts" {
 }
 
 const proto = Tensor.prototype as unknown as Record<string, unknown>;
-const method = (name: string, f: (x: Tensor, ...args: never[]) => unknown): void => {
+const method = (name: string, run: (x: Tensor, ...args: never[]) => unknown): void => {
+  const f = "op" in run ? run : door(name, run);
   Object.defineProperty(proto, name, {
     value(this: Tensor, ...args: never[]) {
       return f(this, ...args);
@@ -99,6 +102,7 @@ for (const name of VIEWS_IN_PLACE)
   method(`${name}_`, (x, ...args) => {
     const v = table[name]!.call(x, ...(args as unknown[]));
     Object.assign(x, { layout: v.layout, node: v.node, outputIndex: v.outputIndex });
+    register?.touch?.(x);
     return x;
   });
 

@@ -1,5 +1,6 @@
 // What optimizers share: parameter groups, state, and their dictionaries.
 import { ArgumentError, ShapeError, showShape, ValueError } from "../core/errors.ts";
+import { register } from "../core/lifetime.ts";
 import { enableGrad, noGrad } from "../core/mode.ts";
 import { checkOptions } from "../core/options.ts";
 import { isTensor, type Tensor } from "../core/tensor.ts";
@@ -112,6 +113,7 @@ export abstract class Optimizer<O extends { lr?: number } = { lr?: number }> {
           let state = this.state.get(p);
           if (!state) this.state.set(p, (state = {}));
           this.update(p, p.grad, group, state);
+          if (register) for (const t of Object.values(state)) if (isTensor(t)) register.adopt?.(t, p);
         }
       }
     });

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as torch from "firebrand";
 import { io, type Tensor } from "firebrand";
-import { readFolder } from "../../examples/vision/idx.ts";
+import { readImages } from "../../examples/vision/idx.ts";
 import { mnist, normalise } from "./mnist.ts";
 import { assertRecorded, dataFile, needs, type Recorded, recorded, weightFile } from "./support.ts";
 
@@ -16,7 +16,8 @@ for (const [kind, file] of [["pt", pt] as const, ["safetensors", safetensors] as
     const model = mnist();
     const report = await io.load(file, { into: model });
     assert.deepEqual([report.missingKeys, report.unexpectedKeys], [[], []]);
-    const { pixels, labels, count } = readFolder(images).test!;
+    const { pixels, labels } = readImages(images, "t10k")!;
+    const count = labels.length;
     const x = normalise(torch.tensor(pixels).view([count, 1, 28, 28]));
     const y = torch.noGrad(() => torch.cat((x.split(500) as Tensor[]).map((part) => model.forward(part)))); // [10000, 10]
     const golden = recorded<Record<typeof kind, { logProbabilities: Recorded; right: number }>>("mnist")[kind];

@@ -39,16 +39,19 @@ export class CpuBackend implements Backend {
     return this.memory.alloc(this, nbytes);
   }
   write(s: Storage, byteOffset: number, src: Uint8Array): void {
-    this.memory.transfer((s as NativeStorage).ptr + byteOffset, src, true);
+    this.memory.transfer((s as NativeStorage).address + byteOffset, src, true);
   }
   readSync(s: Storage, byteOffset: number, dst: Uint8Array): void {
-    this.memory.transfer((s as NativeStorage).ptr + byteOffset, dst, false);
+    this.memory.transfer((s as NativeStorage).address + byteOffset, dst, false);
   }
   window(s: Storage, byteOffset: number, nbytes: number): { bytes: Uint8Array; close(): void } | undefined {
     return this.memory.view((s as NativeStorage).ptr + byteOffset, nbytes);
   }
   async read(s: Storage, byteOffset: number, dst: Uint8Array): Promise<void> {
     this.readSync(s, byteOffset, dst);
+  }
+  settle(): void {
+    this.memory.settle();
   }
   run(spec: KernelSpec, outs: readonly Operand[], ins: readonly Operand[], params: readonly number[]): void {
     this.#drivers.run(spec, outs, ins, params);

@@ -1,11 +1,13 @@
 // Native memory without dispose. Every block has a count of references; a JavaScript handle is one reference, given back by
 // a finalizer that runs inside the garbage collector. When the cache has no block and enough was handed out since the last
 // collection, a minor collection (0.3 ms) is run to get blocks back, a full one only when live memory really grew.
-import type { Device } from "../../core/device.ts";
-import { OutOfMemoryError } from "../../core/errors.ts";
+import type { Device, DeviceMemory, MemoryStats } from "../../core/device.ts";
+import { DisposedError, OutOfMemoryError } from "../../core/errors.ts";
+import { outOfMemory } from "../../core/snapshot.ts";
 import { type Retained, Storage, type Version } from "../../core/storage.ts";
 import { type Collector, collector } from "./collector.ts";
 import type { Addon } from "./native.ts";
+import { freeMemory, totalMemory } from "./system.ts";
 
 const MB = 1 << 20;
 /**
@@ -13,14 +15,21 @@ const MB = 1 << 20;
  * examples/gpt a step takes as much time with 24 MB as with 64, and 250 MB instead of 880.
  */
 const BUDGET = 24 * MB;
+/** Reserve beyond the true peak. */
+const SLACK = 64 * MB;
 /** Tensors up to this size take slots in slabs that share one handle. */
 const SMALL = 512;
 const SLAB = 8192;
 const HOLDER_SLOTS = 64;
+/** Requests of this size and more are compared with what the system has. */
+const LARGE = 64 * MB;
+const HINT = "Use smaller batches or shorter sequences, or drop references to large tensors";
+const DISPOSED = "Dispose tensors after their last use, or leave them to the collector";
 
 /** A storage in native memory: an address, the block's number, and the handle that keeps it. */
 export class NativeStorage extends Storage {
-  readonly ptr: number;
+  /** 0 once it was freed by hand. */
+  ptr: number;
   readonly blockId: number;
   readonly handle: object;
   readonly memory: NativeMemory;
@@ -46,53 +55,56 @@ export class NativeStorage extends Storage {
   get block(): number {
     return this.ptr;
   }
+  /** The address for a kernel. @throws DisposedError when the memory was given back. */
+  get address(): number {
+    if (this.ptr === 0) throw new DisposedError({ message: "memory that was given back is used", hint: DISPOSED });
+    return this.ptr;
+  }
   override retain(): Retained {
+    void this.address;
     return this.small ? super.retain() : new BlockClaim(this);
+  }
+  protected override free(): void {
+    if (this.small || this.ptr === 0) return;
+    this.ptr = 0;
+    this.memory.giveBack(this.handle, this.nbytes);
   }
 }
 
 // A graph node's claim: a count on the block, booked in a holder that gives it back should the node be collected unreleased.
 class BlockClaim implements Retained {
-  readonly #device: Device;
-  readonly #nbytes: number;
-  readonly #ptr: number;
-  readonly #block: number;
-  readonly #version: Version;
+  readonly device: Device;
+  readonly nbytes: number;
+  readonly version: Version;
+  readonly block: number;
+  readonly #blockId: number;
   readonly #memory: NativeMemory;
   readonly #holder: object | null;
   #slot: number;
   constructor(s: NativeStorage) {
-    this.#device = s.device;
-    this.#nbytes = s.nbytes;
-    this.#ptr = s.ptr;
-    this.#block = s.blockId;
-    this.#version = s.version;
+    this.device = s.device;
+    this.nbytes = s.nbytes;
+    this.version = s.version;
+    this.block = s.ptr;
+    this.#blockId = s.blockId;
     this.#memory = s.memory;
     this.#slot = s.memory.claim(s.blockId);
     this.#holder = s.memory.holder;
   }
   restore(): Storage {
-    return new NativeStorage(
-      this.#device,
-      this.#nbytes,
-      this.#ptr,
-      this.#block,
-      this.#memory.rehandle(this.#block),
-      this.#memory,
-      false,
-      this.#version,
-    );
+    const handle = this.#memory.rehandle(this.#blockId);
+    return new NativeStorage(this.device, this.nbytes, this.block, this.#blockId, handle, this.#memory, false, this.version);
   }
   release(): void {
     if (this.#slot < 0) return;
     void this.#holder;
-    this.#memory.unclaim(this.#slot, this.#block);
+    this.#memory.unclaim(this.#slot, this.#blockId);
     this.#slot = -1;
   }
 }
 
 /** The allocator of one JavaScript thread. */
-export class NativeMemory {
+export class NativeMemory implements DeviceMemory {
   readonly #addon: Addon;
   readonly #ring: Float64Array;
   readonly #refs: Int32Array;
@@ -104,6 +116,9 @@ export class NativeMemory {
   // What was really live after the last few full collections. Its maximum is the true peak of a loop: full collections are
   // asked for near peaks. More than a margin above it must be garbage that minor collections no longer see.
   readonly #trueLive: number[] = [0];
+  // How much may be live and cached together.
+  #ceiling = SLACK;
+  #limit = 0.9 * totalMemory();
   #slab: object | null = null;
   #slabBlock = 0;
   #slabPtr = 0;
@@ -125,23 +140,22 @@ export class NativeMemory {
   #selfTest(): boolean {
     const before = this.stats().live;
     (() => {
-      for (let i = 0; i < 4; i++) this.#take(SLAB * 4, true);
+      for (let i = 0; i < 4; i++) this.#take(SLAB * 4, SLACK);
     })();
     this.#gc({ type: "minor" });
     return this.stats().live <= before;
   }
 
   // The ring gets [block, address] when a handle comes back.
-  #take(nbytes: number, fresh: boolean): object | undefined {
+  #take(nbytes: number, reserve: number): object | undefined {
     this.#ring[0] = nbytes;
-    this.#ring[1] = fresh ? 1 : 0;
+    this.#ring[1] = reserve;
     return this.#addon.alloc();
   }
 
   #block(nbytes: number): object {
-    const fresh = this.#sinceMinor + nbytes < BUDGET;
-    let handle = this.#take(nbytes, fresh);
-    if (!handle) handle = this.#collectAndTake(nbytes);
+    // Within the budget a miss may grow the reserve; beyond it, what has died comes first.
+    const handle = this.#take(nbytes, this.#sinceMinor + nbytes < BUDGET ? this.#ceiling : 0) ?? this.#collectAndTake(nbytes);
     this.#sinceMinor += nbytes;
     return handle;
   }
@@ -149,31 +163,49 @@ export class NativeMemory {
   #collectAndTake(nbytes: number): object {
     this.#gc({ type: "minor" });
     this.#sinceMinor = 0;
-    let handle = this.#take(nbytes, false);
+    let handle = this.#take(nbytes, 0);
     if (handle) return handle;
-    const { live, cached } = this.stats();
     const peak = Math.max(...this.#trueLive);
-    if (live + nbytes > peak + Math.max(BUDGET, peak * 0.15)) {
+    if (this.stats().live + nbytes > peak + Math.max(SLACK / 2, peak / 8)) {
       this.#gc();
-      this.#trueLive.push(this.stats().live);
+      this.#trueLive.push(this.stats().live + nbytes);
       if (this.#trueLive.length > 8) this.#trueLive.shift();
-      handle = this.#take(nbytes, false);
-      if (handle) return handle;
+      const now = Math.max(...this.#trueLive);
+      this.#ceiling = Math.min(this.#limit, now + Math.max(SLACK, now / 4));
     }
-    // Blocks of other sizes lie idle: let the system have most of them before asking for more.
-    if (cached > Math.max(BUDGET, live / 2)) this.trim(Math.max(BUDGET / 2, live / 4));
-    handle = this.#take(nbytes, true);
-    if (handle) return handle;
+    if (this.#fits(nbytes) && (handle = this.#take(nbytes, this.#ceiling))) return handle;
+    // Blocks of other sizes lie idle: the system gets them back before it is asked for more.
+    this.trim(Math.max(0, this.#ceiling - this.stats().live - 2 * nbytes));
+    if (this.#fits(nbytes) && (handle = this.#take(nbytes, this.#ceiling))) return handle;
     this.#gc();
     this.trim(0);
-    handle = this.#take(nbytes, true);
-    if (handle) return handle;
-    const now = this.stats();
-    throw new OutOfMemoryError({
-      message: `${(nbytes / MB).toFixed(1)} MB asked for, ${(now.live / MB).toFixed(1)} MB in use by live tensors`,
-      hint: "Use smaller batches or shorter sequences, or drop references to large tensors",
-      data: { requested: nbytes, live: now.live },
-    });
+    if (this.#fits(nbytes) && (handle = this.#take(nbytes, this.#limit))) return handle;
+    throw outOfMemory("cpu", nbytes, this.stats(), this.#limit, HINT);
+  }
+
+  // What the system cannot give is refused before it is touched: it might end the process instead of the request.
+  #fits(nbytes: number): boolean {
+    return nbytes <= this.#limit && (nbytes < LARGE || nbytes <= freeMemory());
+  }
+  get limit(): number {
+    return this.#limit;
+  }
+  set limit(bytes: number) {
+    this.#limit = bytes;
+    this.#ceiling = Math.min(this.#ceiling, bytes);
+    this.trim(Math.max(0, bytes - this.stats().live));
+  }
+
+  /** Looks for dead tensors if many were made since the last time. */
+  settle(): void {
+    if (this.#sinceMinor < BUDGET) return;
+    this.#gc({ type: "minor" });
+    this.#sinceMinor = 0;
+  }
+  /** Takes a handle's reference back before the collector does. */
+  giveBack(handle: object, nbytes: number): void {
+    this.#addon.dispose(handle);
+    if (this.#ring[0] === 1) this.#sinceMinor -= nbytes;
   }
 
   /** Uninitialised memory for a tensor. */
@@ -190,7 +222,7 @@ export class NativeMemory {
       this.#slabPtr += size;
       return new NativeStorage(device, nbytes, ptr, this.#slabBlock, this.#slab!, this, true);
     }
-    if (!(nbytes <= Number.MAX_SAFE_INTEGER)) throw new OutOfMemoryError({ message: `${nbytes} bytes asked for`, hint: "Check the sizes" });
+    if (!(nbytes <= this.#limit)) throw outOfMemory("cpu", nbytes, this.stats(), this.#limit, "Check the sizes");
     const handle = this.#block(nbytes);
     return new NativeStorage(device, nbytes, this.#ring[1]!, this.#ring[0]!, handle, this, false);
   }
@@ -238,9 +270,13 @@ export class NativeMemory {
   /** Runs a full collection. */
   collect(): void {
     this.#gc();
+    this.#sinceMinor = 0;
   }
-  /** Bytes in live blocks, in the cache, and the most that was ever live. */
-  stats(): { live: number; cached: number; peak: number; blocks: number } {
+  emptyCache(): void {
+    this.collect();
+    this.trim(0);
+  }
+  stats(): MemoryStats {
     this.#addon.stats();
     return { live: this.#ring[0]!, cached: this.#ring[1]!, peak: this.#ring[2]!, blocks: this.#ring[3]! };
   }
@@ -250,6 +286,10 @@ export class NativeMemory {
     this.#ring[1] = nbytes;
     const buffer = this.#addon.view();
     return buffer && { bytes: new Uint8Array(buffer), close: () => this.#addon.detach(buffer) };
+  }
+  /** The most that was ever live begins anew with what is live now. */
+  resetPeak(): void {
+    this.#addon.resetPeak();
   }
   /** Copies between a host array and native memory. */
   transfer(ptr: number, array: Uint8Array, toNative: boolean): void {

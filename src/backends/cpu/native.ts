@@ -17,9 +17,11 @@ export interface Addon {
   alloc(): object | undefined;
   rehandle(): object;
   release(): void;
+  dispose(handle: object): void;
   holder(): object | undefined;
   trim(): void;
   stats(): void;
+  resetPeak(): void;
   transfer(array: ArrayBufferView, toNative: boolean): void;
   view(): ArrayBuffer | undefined;
   detach(buffer: ArrayBuffer): void;
@@ -75,7 +77,7 @@ export class NativeHost extends Host {
     this.#call = addon.call;
   }
   protected address(storage: Storage): number {
-    return (storage as NativeStorage).ptr;
+    return (storage as NativeStorage).address;
   }
   protected invoke(): void {
     this.#call();

@@ -1,4 +1,5 @@
 // The meta backend: shapes and dtypes without memory. Models of any size can be built and called to see their shapes.
+import type { DeviceMemory } from "../../core/device.ts";
 import { DeviceError } from "../../core/errors.ts";
 import { Storage } from "../../core/storage.ts";
 import type { Backend } from "../../kernel/backend.ts";
@@ -9,6 +10,12 @@ class NoMemory extends Storage {
     return this;
   }
 }
+const NOTHING: DeviceMemory = {
+  stats: () => ({ live: 0, cached: 0, peak: 0, blocks: 0 }),
+  emptyCache: () => {},
+  resetPeak: () => {},
+  limit: Number.POSITIVE_INFINITY,
+};
 const unreadable = (): never => {
   throw new DeviceError({ message: "a meta tensor has no values", hint: "Make it on another device, or use it for shapes only" });
 };
@@ -17,6 +24,7 @@ const unreadable = (): never => {
 export function makeMeta(): Backend {
   const backend = {
     name: "meta",
+    memory: NOTHING,
     alloc: (nbytes: number): Storage => new NoMemory(backend, nbytes),
     write: (): void => {},
     readSync: unreadable,

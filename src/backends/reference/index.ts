@@ -4,7 +4,9 @@ import { layoutOf } from "../../core/layout.ts";
 import type { Storage } from "../../core/storage.ts";
 import type { Backend } from "../../kernel/backend.ts";
 import { type KernelSpec, laneOf, type MatmulSpec, type Operand, type PointwiseSpec, type ScatterSpec } from "../../kernel/spec.ts";
-import { BufferStorage, elements, toLane, type Value, walk } from "./memory.ts";
+import { BufferMemory, BufferStorage, elements, toLane, type Value, walk } from "./memory.ts";
+import { collector } from "../cpu/collector.ts";
+import { totalMemory } from "../cpu/system.ts";
 import { argReduce, join, reduce, scan, sort } from "./reduce.ts";
 import { evaluate } from "./scalar.ts";
 import { conv, pool } from "./window.ts";
@@ -117,9 +119,11 @@ function run(spec: KernelSpec, outs: readonly Operand[], ins: readonly Operand[]
 /** Makes the reference backend, under another name where it stands in for that device. */
 export function makeReference(name = "reference"): Backend {
   const bytes = (s: Storage, offset: number, n: number): Uint8Array => new Uint8Array((s as BufferStorage).buffer, offset, n);
+  const memory = new BufferMemory(name, 0.9 * totalMemory(), collector());
   const backend = {
     name,
-    alloc: (nbytes: number): Storage => new BufferStorage(backend, nbytes),
+    memory,
+    alloc: (nbytes: number): Storage => new BufferStorage(backend, nbytes, memory),
     write: (s: Storage, offset: number, src: Uint8Array): void => bytes(s, offset, src.length).set(src),
     readSync: (s: Storage, offset: number, dst: Uint8Array): void => dst.set(bytes(s, offset, dst.length)),
     read: async (s: Storage, offset: number, dst: Uint8Array): Promise<void> => dst.set(bytes(s, offset, dst.length)),

@@ -10,7 +10,9 @@ import {
   rawArray,
   type TypedArray,
 } from "../../core/dtype.ts";
-import type { Device } from "../../core/device.ts";
+import type { Device, DeviceMemory, MemoryStats } from "../../core/device.ts";
+import { DisposedError } from "../../core/errors.ts";
+import { outOfMemory } from "../../core/snapshot.ts";
 import { Storage } from "../../core/storage.ts";
 import type { Lane, Operand } from "../../kernel/spec.ts";
 
@@ -21,13 +23,75 @@ export type Value = number | bigint | Complex;
 
 /** Memory that the collector owns. */
 export class BufferStorage extends Storage {
-  readonly buffer: ArrayBuffer;
-  constructor(device: Device, nbytes: number) {
+  readonly #memory: BufferMemory;
+  #buffer: ArrayBuffer | null;
+  constructor(device: Device, nbytes: number, memory: BufferMemory) {
     super(device, nbytes);
-    this.buffer = new ArrayBuffer((nbytes + 15) & ~15);
+    this.#memory = memory;
+    this.#buffer = memory.take(nbytes);
+    memory.watch(this, this.#buffer);
+  }
+  /** @throws DisposedError when it was given back. */
+  get buffer(): ArrayBuffer {
+    if (!this.#buffer)
+      throw new DisposedError({ message: "memory that was given back is used", hint: "Dispose tensors after their last use" });
+    return this.#buffer;
   }
   get block(): unknown {
-    return this.buffer;
+    return this.#buffer;
+  }
+  protected override free(): void {
+    if (this.#buffer) this.#memory.giveBack(this, this.#buffer);
+    this.#buffer = null;
+  }
+}
+
+/** Counts the buffers of one device. The collector reports what it took only when the event loop turns. */
+export class BufferMemory implements DeviceMemory {
+  readonly #name: string;
+  readonly #collect: () => void;
+  #live = 0;
+  #peak = 0;
+  #blocks = 0;
+  readonly #registry = new FinalizationRegistry<number>((bytes) => this.#drop(bytes));
+  limit: number;
+  constructor(name: string, limit: number, collect: () => void) {
+    this.#name = name;
+    this.limit = limit;
+    this.#collect = collect;
+  }
+  /** A zeroed buffer. @throws OutOfMemoryError */
+  take(nbytes: number): ArrayBuffer {
+    const size = (nbytes + 15) & ~15;
+    try {
+      if (nbytes <= this.limit) return new ArrayBuffer(nbytes < 2 ** 31 ? size : nbytes);
+    } catch {
+      // The engine's own words say neither how much nor for what.
+    }
+    throw outOfMemory(this.#name, nbytes, this.stats(), this.limit, "Use smaller batches, or drop references to large tensors");
+  }
+  watch(storage: BufferStorage, buffer: ArrayBuffer): void {
+    this.#live += buffer.byteLength;
+    this.#blocks++;
+    this.#peak = Math.max(this.#peak, this.#live);
+    this.#registry.register(storage, buffer.byteLength, storage);
+  }
+  giveBack(storage: BufferStorage, buffer: ArrayBuffer): void {
+    this.#registry.unregister(storage);
+    this.#drop(buffer.byteLength);
+  }
+  #drop(bytes: number): void {
+    this.#live -= bytes;
+    this.#blocks--;
+  }
+  stats(): MemoryStats {
+    return { live: this.#live, cached: 0, peak: this.#peak, blocks: this.#blocks };
+  }
+  emptyCache(): void {
+    this.#collect();
+  }
+  resetPeak(): void {
+    this.#peak = this.#live;
   }
 }
 

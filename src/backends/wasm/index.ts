@@ -4,6 +4,7 @@ import type { Storage } from "../../core/storage.ts";
 import type { Backend } from "../../kernel/backend.ts";
 import type { KernelSpec } from "../../kernel/spec.ts";
 import { weakCollector } from "../cpu/collector.ts";
+import { totalMemory } from "../cpu/system.ts";
 import { Drivers } from "../cpu/drivers.ts";
 import { WasmHost } from "./host.ts";
 import { WasmMemory, type WasmStorage } from "./memory.ts";
@@ -12,10 +13,11 @@ import { loadKernels } from "./module.ts";
 /** Makes the WebAssembly backend, under another name where it stands in for that device. */
 export function makeWasm(name = "wasm"): Backend {
   const kernels = loadKernels();
-  const memory = new WasmMemory(kernels, weakCollector());
+  const memory = new WasmMemory(kernels, weakCollector(), 0.9 * totalMemory());
   const drivers = new Drivers(new WasmHost(kernels, memory));
   const backend = {
     name,
+    memory,
     alloc: (nbytes: number): Storage => memory.alloc(backend, nbytes),
     write: (s: Storage, offset: number, src: Uint8Array): void => memory.write(s as WasmStorage, offset, src),
     readSync: (s: Storage, offset: number, dst: Uint8Array): void => memory.read(s as WasmStorage, offset, dst),

@@ -2,8 +2,9 @@
 // kernels use are resident in it; when too much is, what has died is found out by weak references after a collection, and
 // where none can be forced (browsers) the oldest move to ArrayBuffers of their own, which the collector does see. So
 // nothing needs to be freed by hand, synchronous loops included.
-import type { Device } from "../../core/device.ts";
-import { OutOfMemoryError } from "../../core/errors.ts";
+import type { Device, DeviceMemory, MemoryStats } from "../../core/device.ts";
+import { DisposedError, type OutOfMemoryError } from "../../core/errors.ts";
+import { outOfMemory } from "../../core/snapshot.ts";
 import { Storage } from "../../core/storage.ts";
 import type { WasmKernels } from "./module.ts";
 
@@ -21,8 +22,12 @@ class Place {
   ptr = 0;
   bytes: Uint8Array | null = null;
   readonly nbytes: number;
+  /** Was it given back by hand? */
+  gone = false;
   /** The storage, as long as it lives; null for small ones. */
   owner: WeakRef<WasmStorage> | null = null;
+  /** Its entry in the list of those that are away. */
+  away: Away | null = null;
   /** The call that used it last. */
   turn = 0;
   // The list of residents, the least recently used first.
@@ -33,20 +38,31 @@ class Place {
   }
 }
 
+/** Counts a large tensor that is away. Holds neither it nor its bytes: they are the collector's. */
+interface Away {
+  readonly owner: WeakRef<WasmStorage>;
+  readonly nbytes: number;
+}
+
 /** A storage of the WebAssembly backend. */
 export class WasmStorage extends Storage {
   readonly place: Place;
-  constructor(device: Device, nbytes: number) {
+  readonly #memory: WasmMemory;
+  constructor(device: Device, nbytes: number, memory: WasmMemory) {
     super(device, nbytes);
     this.place = new Place(nbytes);
+    this.#memory = memory;
   }
   get block(): Place {
     return this.place;
   }
+  protected override free(): void {
+    this.#memory.giveBack(this.place);
+  }
 }
 
-/** The residents of one linear memory. */
-export class WasmMemory {
+/** The residents of one linear memory, and the large tensors that are away. */
+export class WasmMemory implements DeviceMemory {
   readonly #kernels: WasmKernels;
   readonly #collect: (() => void) | null;
   #view: Uint8Array;
@@ -56,10 +72,16 @@ export class WasmMemory {
   #resident = 0;
   #limit = RESIDENT;
   #turn = 0;
+  readonly #away = new Set<Away>();
+  #awayBytes = 0;
+  #awayLimit = ENTRIES;
+  #peak = 0;
+  limit: number;
 
   /** `collect` runs a full collection and lets weak references die, where the engine can. */
-  constructor(kernels: WasmKernels, collect: (() => void) | null) {
+  constructor(kernels: WasmKernels, collect: (() => void) | null, limit: number = Number.POSITIVE_INFINITY) {
     this.#kernels = kernels;
+    this.limit = limit;
     this.#collect = collect;
     this.#view = new Uint8Array(kernels.memory.buffer);
   }
@@ -74,9 +96,9 @@ export class WasmMemory {
   }
 
   alloc(device: Device, nbytes: number): WasmStorage {
-    if (!(nbytes <= MOST))
-      throw new OutOfMemoryError({ message: `${nbytes} bytes asked for`, hint: "WebAssembly memory ends at 4 GB: use the native kernels" });
-    return new WasmStorage(device, nbytes);
+    if (!(nbytes <= Math.min(MOST, this.limit)))
+      throw this.#outOfMemory(nbytes, nbytes > MOST ? "WebAssembly memory ends at 4 GB: use the native kernels" : "Check the sizes");
+    return new WasmStorage(device, nbytes, this);
   }
 
   /** Begins a call: what is admitted from here on stays until the next. */
@@ -84,10 +106,12 @@ export class WasmMemory {
     this.#turn++;
     if (this.#entries > ENTRIES) this.#evict(this.#resident, ENTRIES / 2);
     if (this.#resident > this.#limit) this.#relieve();
+    if (this.#away.size > this.#awayLimit) this.#sweep();
   }
   /** Brings a storage into linear memory. */
   admit(s: WasmStorage): void {
     const p = s.place;
+    if (p.gone) throw new DisposedError({ message: "memory that was given back is used", hint: "Dispose tensors after their last use" });
     p.turn = this.#turn;
     if (p.ptr !== 0) {
       if (p !== this.#newest) {
@@ -103,25 +127,58 @@ export class WasmMemory {
     this.#link(p);
     if (p.bytes) {
       this.view.set(p.bytes, p.ptr);
-      p.bytes = null;
+      this.#comeBack(p);
     }
+    this.#peak = Math.max(this.#peak, this.#resident + this.#awayBytes);
+  }
+  #comeBack(p: Place): void {
+    p.bytes = null;
+    if (p.away) this.#forget(p.away);
+    p.away = null;
+  }
+  #forget(a: Away): void {
+    if (this.#away.delete(a)) this.#awayBytes -= a.nbytes;
+  }
+  /** Frees a place for good. */
+  giveBack(p: Place): void {
+    if (p.ptr !== 0) this.#drop(p);
+    this.#comeBack(p);
+    p.gone = true;
   }
 
   #allocate(nbytes: number): number {
     const size = Math.max(nbytes, 64);
-    let ptr = this.#kernels.alloc(size);
-    if (ptr === 0) {
+    const full = (): boolean => this.#resident + this.#awayBytes + nbytes > this.limit;
+    if (full()) this.#sweep();
+    let ptr = full() ? 0 : this.#kernels.alloc(size);
+    if (ptr === 0 && !full()) {
       this.#sweep();
       this.#evict(0, 0);
       ptr = this.#kernels.alloc(size);
     }
-    if (ptr === 0)
-      throw new OutOfMemoryError({
-        message: `${(nbytes / MB).toFixed(1)} MB asked for, ${(this.#resident / MB).toFixed(1)} MB of WebAssembly memory in use by one call`,
-        hint: "Use smaller batches, or the native kernels, which have no 4 GB limit",
-        data: { requested: nbytes, live: this.#resident },
-      });
+    if (ptr === 0) throw this.#outOfMemory(nbytes, "Use smaller batches, or the native kernels, which have no 4 GB limit");
     return ptr;
+  }
+  #outOfMemory(nbytes: number, hint: string): OutOfMemoryError {
+    return outOfMemory("wasm", nbytes, this.stats(), Math.min(MOST, this.limit), hint);
+  }
+
+  stats(): MemoryStats {
+    const live = this.#resident + this.#awayBytes;
+    return {
+      live,
+      cached: this.#kernels.memory.buffer.byteLength - this.#resident,
+      peak: this.#peak,
+      blocks: this.#entries + this.#away.size,
+    };
+  }
+  /** Finds out what is dead. Linear memory itself never shrinks. */
+  emptyCache(): void {
+    this.#turn++;
+    this.#sweep();
+  }
+  resetPeak(): void {
+    this.#peak = this.#resident + this.#awayBytes;
   }
 
   // Makes room: the dead leave first; if more than half are alive the limit grows, as far as it can.
@@ -138,12 +195,18 @@ export class WasmMemory {
       if (p.owner && p.turn !== this.#turn && p.owner.deref() === undefined) this.#drop(p);
       p = next;
     }
+    for (const a of this.#away) if (a.owner.deref() === undefined) this.#forget(a);
+    this.#awayLimit = Math.max(ENTRIES, 2 * this.#away.size);
   }
   // The oldest move out, but none that the present call uses.
   #evict(bytes: number, entries: number): void {
     for (let p = this.#oldest; p && (this.#resident > bytes || this.#entries > entries) && p.turn !== this.#turn; p = this.#oldest) {
       p.bytes = this.view.slice(p.ptr, p.ptr + p.nbytes);
       this.#drop(p);
+      if (p.owner) {
+        this.#away.add((p.away = { owner: p.owner, nbytes: p.nbytes }));
+        this.#awayBytes += p.nbytes;
+      }
     }
   }
   #drop(p: Place): void {
