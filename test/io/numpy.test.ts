@@ -163,6 +163,10 @@ test("arrays longer than a piece, also when items cross the pieces", async () =>
   text.write("10000,) }    ", text.indexOf("1500001"), "latin1");
   assert.ok(torch.equal(await load<torch.Tensor>(io.npy, odd), x.narrow(0, 0, 10_000)));
 });
+test("names that NumPy takes: colons, folders", async () => {
+  const bytes = await io.npzBytes({ "w:0": torch.ones(1), "layer/w": torch.zeros(1) });
+  assert.deepEqual(Object.keys(await torch.load(bytes)), ["w:0", "layer/w"]);
+});
 test("what numpy lacks is refused when it is written", async () => {
   assert.throws(() => io.npyBytes(torch.ones(1).to("bfloat16")), { name: "DTypeError", message: /bfloat16/ });
   await assert.rejects(io.npzBytes({ "../x": torch.ones(1) }), { name: "ArgumentError", message: /\.\.\/x/ });
@@ -262,6 +266,16 @@ test("zip tricks are refused", async () => {
   );
   await refuses(good.slice(0, -5), /no end of the zip directory/);
   await refuses(await zip({ "a/../../b.npy": one }), /a path that leads out of the archive/);
+  const end = Buffer.from(good).indexOf(Buffer.from([0x50, 0x4b, 5, 6]));
+  const record = Buffer.from(good).indexOf(Buffer.from([0x50, 0x4b, 6, 6]));
+  await refuses(
+    changed((v) => v.setUint16(end + 8, 1, true)),
+    /an archive of several files/,
+  );
+  await refuses(
+    changed((v) => v.setBigUint64(record + 48, 1n << 40n, true)),
+    /a directory of \d+ bytes at byte 1099511627776/,
+  );
   // A megabyte of zeros that says it is ten bytes: reading stops at the eleventh.
   const bomb = await zip({ "x.npy": new Uint8Array(1 << 20) }, true);
   const at = Buffer.from(bomb).indexOf(Buffer.from([0x50, 0x4b, 1, 2]));
