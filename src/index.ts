@@ -152,6 +152,7 @@ export * as nn from "./nn/index.ts";
 export * as autograd from "./testing/autograd.ts";
 export * as optim from "./optim/index.ts";
 export * as io from "./io/index.ts";
+export { load, save } from "./io/index.ts";
 export * as testing from "./testing/index.ts";
 export * as data from "./data/index.ts";
 

@@ -1,5 +1,6 @@
 // The error for damaged files: every message names the file, the offset and what was expected.
-import { FormatError } from "../core/errors.ts";
+import type { FormatError } from "../core/errors.ts";
+import { damaged } from "./source.ts";
 
 /** Makes the errors of one file: `fail(offset, "what was found, what was expected")`. */
 export type Fail = (offset: number, message: string, options?: { hint?: string; cause?: unknown }) => FormatError;
@@ -8,13 +9,7 @@ export type Fail = (offset: number, message: string, options?: { hint?: string; 
 export const failing =
   (op: string, file: string, kind: string): Fail =>
   (offset, message, o = {}) =>
-    new FormatError({
-      op,
-      message: `${file}: at byte ${offset}: ${message}`,
-      hint: o.hint ?? `The file is damaged or not ${kind}`,
-      data: { file, offset },
-      cause: o.cause,
-    });
+    damaged(file, offset, message, o.hint ?? `The file is damaged or not ${kind}`, o.cause, op);
 
 /** A value of a damaged file for a message: short, and quoted where it is text. @internal */
 export const shown = (x: unknown): string => {

@@ -85,6 +85,9 @@ lookup("float8_e4m3fnuz", () => float8(3, 8, "fnuz"));
 lookup("float8_e5m2fnuz", () => float8(2, 16, "fnuz"));
 lookup("float8_e8m0fnu", () => Float32Array.from({ length: 256 }, (_, e) => (e === 255 ? Number.NaN : 2 ** (e - 127))));
 
+/** bool where any byte but 0 is true, as numpy, HDF5 and TensorFlow have it. */
+export const anyBool: Element = { name: "bool", size: 1, dtype: "bool", unit: 1, widen: (b) => b.map((x) => Number(x !== 0)) };
+
 /** The element type of that name, or undefined. */
 export const elementOf = (name: string): Element | undefined => table.get(name);
 

@@ -4,6 +4,7 @@ import { noGrad } from "../core/mode.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { type KeyReport, matchKeys, type Module } from "../nn/module.ts";
 import { copy_ } from "../ops/copy.ts";
+import { QuantizedTensor } from "./gguf/quantized.ts";
 import { isStored, type OpenFile, type StoredTensor } from "./stored.ts";
 import type { PythonObject } from "./torch/python.ts";
 
@@ -125,7 +126,7 @@ export async function loadInto(file: OpenFile, options: { into: Module; strict?:
     if (await t.readInto(target)) target.storage.version.value++;
     else {
       const values = await t.read({ device: target.device, shared });
-      noGrad(() => copy_(target, values as Tensor));
+      noGrad(() => copy_(target, values instanceof QuantizedTensor ? values.dequantize() : (values as Tensor)));
     }
   }
   return { ...report, key: found.key, stripped };

@@ -88,7 +88,8 @@ const bound = (s: ByteSource): ByteSource => ({
  * sets as Sets; integers beyond 2^53 as bigints; objects of other classes as `{ $class, ...attributes }`. Tensors that share memory in the file
  * share it here. Nothing in a file is ever executed.
  *
- * With `into`, values go straight into a module's parameters and buffers, and what could not be matched is reported.
+ * With `into`, values go straight into a module's parameters and buffers, quantised ones as the numbers they stand for, and what could not be
+ * matched is reported.
  * @throws FormatError that names file, offset and what was expected; UnsafeGlobalError for a pickle that wants a call that is not known to be harmless
  * @example
  * const state = await load(safetensorsBytes({ weight: tensor([[1, 2]]), bias: tensor([3]) }));

@@ -1,10 +1,8 @@
 // Files beside a file, for formats that spread one model over several.
 import { ArgumentError } from "../core/errors.ts";
 import { type Fail, shown } from "./damage.ts";
-import { type ByteSource, openSource, type SourceLike } from "./source.ts";
-
-/** A source that can open what lies in its folder. */
-type WithSiblings = ByteSource & { sibling?(name: string): Promise<ByteSource> };
+import { type ByteSource, openSource } from "./source.ts";
+import type { OpenOptions } from "./stored.ts";
 
 /** Does the name stay in the folder: no absolute path, no address, no `..`? */
 export const staysInside = (name: string): boolean =>
@@ -13,26 +11,21 @@ export const staysInside = (name: string): boolean =>
   !/[\\:\0?#]/.test(name) &&
   !name.split("/").some((part) => part === ".." || part === "." || part === "");
 
-/** Other files of a model by name, where they do not lie beside it: `File`s that a user chose, for one. */
-export type Siblings = Readonly<Record<string, SourceLike>>;
-
-/** Opens the file `name` in the folder of `source`. @throws FormatError when it leads elsewhere or cannot be opened */
-export async function openSibling(source: WithSiblings, name: string, fail: Fail, given: Siblings = {}): Promise<ByteSource> {
+/** Opens the file `name` in the folder of `source`, or the one given for it. @throws FormatError when it leads elsewhere or cannot be opened */
+export async function openSibling(
+  source: ByteSource,
+  name: string,
+  fail: Fail,
+  given: NonNullable<OpenOptions["files"]> = {},
+): Promise<ByteSource> {
   if (!staysInside(name)) throw fail(0, `the file ${shown(name)} lies elsewhere, expected one in the same folder`);
   try {
     if (Object.hasOwn(given, name)) return await openSource(given[name]!);
     if (source.sibling) return await source.sibling(name);
-    const folder = source.name.replace(/[^/\\]*$/, "");
-    if (folder === "" && !/\./.test(source.name))
-      throw new ArgumentError({
-        op: "open",
-        message: `${source.name} has no folder`,
-        hint: "Open it by its path, or give the other files",
-      });
-    return await openSource(folder + name);
+    throw new ArgumentError({ op: "open", message: `${source.name} has no folder` });
   } catch (cause) {
     throw fail(0, `the file ${shown(name)}, expected beside it, cannot be opened: ${(cause as Error).message}`, {
-      hint: "Keep the files of a model together",
+      hint: "Keep the files of a model together, or give the others as { files }",
       cause,
     });
   }

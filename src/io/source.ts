@@ -21,8 +21,14 @@ export interface ByteSource {
 export type SourceLike = string | URL | Blob | Uint8Array | ArrayBuffer | ByteSource;
 
 /** The error for damage: where it is, what was expected. */
-export const damaged = (file: string, offset: number, message: string, hint = "The file is damaged", cause?: unknown): FormatError =>
-  new FormatError({ op: "read", message: `${file}: at byte ${offset}: ${message}`, hint, data: { file, offset }, cause });
+export const damaged = (
+  file: string,
+  offset: number,
+  message: string,
+  hint = "The file is damaged",
+  cause?: unknown,
+  op = "read",
+): FormatError => new FormatError({ op, message: `${file}: at byte ${offset}: ${message}`, hint, data: { file, offset }, cause });
 
 /** The error for a range that goes past the end. */
 export const ended = (source: { name: string }, offset: number, length: number, got: number): FormatError =>

@@ -16,7 +16,7 @@ const BRAND = Symbol.for("firebrand.stored");
 
 /** A tensor that lies in a file: its type and shape are known, its values are read when asked for. */
 export abstract class StoredTensor {
-  /** A dtype of Firebrand's, or the name of the format's quantised type: `Q4_K`. */
+  /** A dtype of Firebrand's, or the file's name of a type that is read as another or stays quantised: `uint16`, `Q4_K`. */
   abstract readonly dtype: DType | (string & {});
   abstract readonly shape: readonly number[];
   /** Bytes that it takes in the file. */

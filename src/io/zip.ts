@@ -94,7 +94,7 @@ export class ZipFile {
     }
     if (crc !== e.crc) throw this.#fail(e.header, `${e.name} has checksum ${crc.toString(16)}, the directory says ${e.crc.toString(16)}`);
   }
-  // Chunks of the usual size out of a stream of any sizes; never more than the directory says.
+  // Never more than the directory says.
   async *#inflate(e: ZipEntry): AsyncGenerator<Uint8Array> {
     const begin = await this.begin(e);
     const stream = new DecompressionStream("deflate-raw");
@@ -107,29 +107,16 @@ export class ZipFile {
     })();
     feed.catch((error) => writer.abort(error).catch(() => {}));
     let total = 0;
-    let pending = new Uint8Array(Math.min(CHUNK, e.size));
-    let filled = 0;
     try {
       for (;;) {
         const { done, value } = await reader.read();
         if (done) break;
         total += value.length;
         if (total > e.size) throw this.#fail(begin, `${e.name} inflates to more than the ${e.size} bytes that the directory says`);
-        for (let at = 0; at < value.length; ) {
-          const n = Math.min(value.length - at, pending.length - filled);
-          pending.set(value.subarray(at, at + n), filled);
-          at += n;
-          filled += n;
-          if (filled === CHUNK) {
-            yield pending;
-            pending = new Uint8Array(Math.min(CHUNK, e.size - total + (value.length - at)));
-            filled = 0;
-          }
-        }
+        yield value;
       }
       await feed;
       if (total !== e.size) throw this.#fail(begin, `${e.name} inflates to ${total} bytes, the directory says ${e.size}`);
-      if (filled > 0) yield pending.subarray(0, filled);
     } catch (error) {
       if ((error as Error).name === "FormatError") throw error;
       throw this.#fail(begin, `${e.name} cannot be inflated: ${(error as Error).message}`, undefined, error);
@@ -140,15 +127,28 @@ export class ZipFile {
   }
 }
 
-/** Bytes `begin` to `begin + length` of a stream, which is read to its end. */
-async function* part(chunks: AsyncIterable<Uint8Array>, begin: number, length: number): AsyncGenerator<Uint8Array> {
+/** Bytes `begin` to `begin + length` of a stream of pieces of any sizes, as chunks of the usual size. The stream is read to its end. */
+async function* part(stream: AsyncIterable<Uint8Array>, begin: number, length: number): AsyncGenerator<Uint8Array> {
   let at = 0;
-  for await (const chunk of chunks) {
-    const from = Math.max(begin - at, 0);
-    const to = Math.min(begin + length - at, chunk.length);
-    if (from < to) yield chunk.subarray(from, to);
-    at += chunk.length;
+  let left = length;
+  let chunk = new Uint8Array(Math.min(CHUNK, left));
+  let filled = 0;
+  for await (const piece of stream) {
+    for (let from = Math.max(begin - at, 0); from < piece.length && left > 0; ) {
+      const n = Math.min(piece.length - from, chunk.length - filled);
+      chunk.set(piece.subarray(from, from + n), filled);
+      from += n;
+      filled += n;
+      left -= n;
+      if (filled === chunk.length) {
+        yield chunk;
+        chunk = new Uint8Array(Math.min(CHUNK, left));
+        filled = 0;
+      }
+    }
+    at += piece.length;
   }
+  if (filled > 0) yield chunk.subarray(0, filled);
 }
 
 const known = new WeakMap<ByteSource, Promise<ZipFile>>();
@@ -162,6 +162,9 @@ export function openZip(source: ByteSource): Promise<ZipFile> {
 export const isZip = (head: Uint8Array): boolean =>
   head[0] === 0x50 && head[1] === 0x4b && ((head[2] === 3 && head[3] === 4) || (head[2] === 5 && head[3] === 6));
 
+/** Is a name a path that leads out of the folder that an archive is unpacked to? */
+export const leadsOut = (name: string): boolean => /^\/|^[A-Za-z]:\/|\\|\0|(^|\/)\.\.(\/|$)/.test(name);
+
 async function readDirectory(source: ByteSource): Promise<ZipFile> {
   const fail = (at: number, message: string): Error => damaged(source.name, at, message, "The archive is damaged or truncated");
   const { count, offset, size } = await findDirectory(source, fail);
@@ -170,7 +173,7 @@ async function readDirectory(source: ByteSource): Promise<ZipFile> {
   const bytes = size > 0 ? (await source.read(offset, size)).slice() : new Uint8Array(0);
   const v = viewOf(bytes);
   const text = new TextDecoder();
-  const found: Omit<ZipEntry, "end">[] = [];
+  const found: (Omit<ZipEntry, "end"> & { readonly nameLength: number })[] = [];
   let at = 0;
   for (let i = 0; i < count; i++) {
     const here = offset + at;
@@ -182,44 +185,52 @@ async function readDirectory(source: ByteSource): Promise<ZipFile> {
     const next = at + 46 + nameLength + extraLength + v.getUint16(at + 32, true);
     if (next > size) throw fail(here, `entry ${i} ends after the directory`);
     const name = text.decode(bytes.subarray(at + 46, at + 46 + nameLength));
-    const [sizeOf, compressed, header] = wide(v, at, 46 + nameLength, extraLength);
+    const [sizeOf, compressed, header] = wide(v, at, 46 + nameLength, extraLength, () =>
+      fail(here, `${JSON.stringify(name)} has a 64-bit field that is too short`),
+    );
     if (flags & 1) throw fail(here, `${JSON.stringify(name)} is encrypted`);
     if (method !== 0 && method !== 8)
       throw fail(here, `${JSON.stringify(name)} is compressed by method ${method}, expected 0 (stored) or 8 (deflated)`);
-    if (/^\/|^[A-Za-z]:|\\|\0|(^|\/)\.\.(\/|$)/.test(name))
-      throw fail(here, `${JSON.stringify(name)} is a path that leads out of the archive`);
+    if (leadsOut(name)) throw fail(here, `${JSON.stringify(name)} is a path that leads out of the archive`);
     const deflated = method === 8;
     if (!deflated && compressed !== sizeOf) throw fail(here, `${JSON.stringify(name)} is stored with ${compressed} bytes of ${sizeOf}`);
     if (deflated && sizeOf > compressed * RATIO + RATIO)
       throw fail(here, `${JSON.stringify(name)}: ${compressed} bytes cannot inflate to ${sizeOf}`);
     if (!(header + 30 + nameLength + compressed <= offset)) throw fail(here, `${JSON.stringify(name)} reaches into the directory`);
-    found.push({ name, size: sizeOf, compressed, deflated, crc: v.getUint32(at + 16, true), header });
+    found.push({ name, size: sizeOf, compressed, deflated, crc: v.getUint32(at + 16, true), header, nameLength });
     at = next;
   }
   const order = found.toSorted((a, b) => a.header - b.header);
   const entries = new Map<string, ZipEntry>();
   const ends = new Map(order.map((e, i) => [e, order[i + 1]?.header ?? offset]));
   for (const e of found) {
+    const { nameLength, ...entry } = e;
     const end = ends.get(e)!;
-    if (e.header + 30 + new TextEncoder().encode(e.name).length + e.compressed > end)
-      throw fail(e.header, `${JSON.stringify(e.name)} overlaps the entry after it`);
+    if (e.header + 30 + nameLength + e.compressed > end) throw fail(e.header, `${JSON.stringify(e.name)} overlaps the entry after it`);
     if (entries.has(e.name)) throw fail(e.header, `${JSON.stringify(e.name)} is there twice`);
-    entries.set(e.name, { ...e, end });
+    entries.set(e.name, { ...entry, end });
   }
   return new ZipFile(source, entries);
 }
 
 /** Sizes and header offset of a directory entry: in its fields, or, from 4 GB on, in an extra field. */
-function wide(v: DataView, at: number, nameEnd: number, extraLength: number): [size: number, compressed: number, header: number] {
+function wide(
+  v: DataView,
+  at: number,
+  nameEnd: number,
+  extraLength: number,
+  fail: () => Error,
+): [size: number, compressed: number, header: number] {
   const fields = [v.getUint32(at + 24, true), v.getUint32(at + 20, true), v.getUint32(at + 42, true)] as [number, number, number];
   for (let x = at + nameEnd, end = x + extraLength; x + 4 <= end; ) {
     const length = v.getUint16(x + 2, true);
     if (v.getUint16(x, true) === 1)
-      for (let k = 0, p = x + 4; k < 3; k++)
-        if (fields[k] === 0xffffffff && p + 8 <= Math.min(x + 4 + length, end)) {
-          fields[k] = Number(v.getBigUint64(p, true));
-          p += 8;
-        }
+      for (let k = 0, p = x + 4; k < 3; k++) {
+        if (fields[k] !== 0xffffffff) continue;
+        if (p + 8 > Math.min(x + 4 + length, end)) throw fail();
+        fields[k] = Number(v.getBigUint64(p, true));
+        p += 8;
+      }
     x += 4 + length;
   }
   return fields;
@@ -240,7 +251,8 @@ async function findDirectory(
   let count = v.getUint16(at + 10, true);
   let size = v.getUint32(at + 12, true);
   let offset = v.getUint32(at + 16, true);
-  if (v.getUint16(at + 4, true) !== 0 && v.getUint16(at + 4, true) !== 0xffff) throw fail(base + at, "an archive of several files");
+  const disk = v.getUint16(at + 4, true);
+  if ((disk !== 0 && disk !== 0xffff) || v.getUint16(at + 8, true) !== count) throw fail(base + at, "an archive of several files");
   let limit = base + at;
   if (limit >= 20) {
     const l = viewOf(await source.read(limit - 20, 20));

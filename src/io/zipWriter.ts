@@ -1,4 +1,4 @@
-// Zip archives written as a stream, laid out as PyTorch lays them out: entries stored, their bytes aligned by padding in the extra field,
+// Zip archives written as a stream, laid out as PyTorch lays them out: entries' bytes aligned by padding in the extra field,
 // checksums and sizes behind them, 64-bit fields from 4 GB on. Source: PKWARE APPNOTE 6.3; caffe2/serialize/inline_container.cc.
 import { ValueError } from "../core/errors.ts";
 import { crc32 } from "./crc32.ts";
@@ -8,9 +8,15 @@ const LIMIT = 0xffffffff;
 const HAS_DESCRIPTOR = 0x0008;
 const UTF8 = 0x0800;
 
+/** Takes an entry's bytes in order; they may be changed once it has taken them, which a promise tells. */
+export type Write = (bytes: Uint8Array) => void | Promise<void>;
+
 interface Written {
   readonly name: Uint8Array;
   readonly size: number;
+  readonly compressed: number;
+  readonly deflated: boolean;
+  readonly wide: boolean;
   readonly crc: number;
   readonly header: number;
 }
@@ -27,6 +33,29 @@ function fields(...list: readonly (readonly [width: 2 | 4 | 8, value: number])[]
     at += width;
   }
   return out;
+}
+
+/** The field of 64-bit sizes and places. */
+function extraField(sizes: readonly number[], header: number): Uint8Array {
+  const wide = [...sizes, ...(header >= LIMIT ? [header] : [])];
+  return wide.length ? fields([2, 1], [2, 8 * wide.length], ...wide.map((x) => [8, x] as const)) : new Uint8Array(0);
+}
+
+/** Hands over what bytes are deflated to, as it comes. */
+function deflateInto(take: (bytes: Uint8Array) => void): { write(bytes: Uint8Array): Promise<void>; end(): Promise<void> } {
+  const stream = new CompressionStream("deflate-raw");
+  const writer = stream.writable.getWriter();
+  const reader = stream.readable.getReader() as ReadableStreamDefaultReader<Uint8Array>;
+  const reading = (async () => {
+    for (let r = await reader.read(); !r.done; r = await reader.read()) take(r.value);
+  })();
+  reading.catch((error) => writer.abort(error).catch(() => {})); // a full disk, say: end() throws it
+  return {
+    write: (bytes) => writer.write(bytes.slice()),
+    end: async () => {
+      await Promise.all([writer.close(), reading]);
+    },
+  };
 }
 
 /** Writes an archive into a sink. */
@@ -50,46 +79,38 @@ export class ZipWriter {
     return this.#entries.map((e) => ({ name: new TextDecoder().decode(e.name), crc: e.crc }));
   }
 
-  /** Writes one entry of `size` bytes, which `fill` hands over in order. */
-  async entry(name: string, size: number, fill: (write: (bytes: Uint8Array) => void) => void | Promise<void>): Promise<void> {
+  /** Writes one entry of `size` bytes, which `fill` hands over in order. Those to be deflated are awaited one by one. */
+  async entry(name: string, size: number, fill: (write: Write) => void | Promise<void>, deflated = false): Promise<void> {
     const label = new TextEncoder().encode(name);
     const header = this.#at;
-    const wide: [8, number][] = [];
-    if (size >= LIMIT) wide.push([8, size], [8, size]);
-    if (header >= LIMIT) wide.push([8, header]);
-    const extra = wide.length ? fields([2, 1], [2, 8 * wide.length], ...wide) : new Uint8Array(0);
+    // What cannot be compressed grows by five bytes in 16 KB, and these fields stand before the bytes.
+    const wide = size + (deflated ? size / 1024 + 64 : 0) >= LIMIT;
+    const extra = extraField(wide ? [size, deflated ? 0 : size] : [], header);
     const start = header + 30 + label.length + extra.length + 4;
     const pad = (this.#align - (start % this.#align)) % this.#align;
-    const flags = UTF8 | (size > 0 ? HAS_DESCRIPTOR : 0);
-    this.#write(
-      fields(
-        [4, 0x04034b50],
-        [2, 0],
-        [2, flags],
-        [2, 0],
-        [2, 0],
-        [2, 0],
-        [4, 0],
-        [4, 0],
-        [4, 0],
-        [2, label.length],
-        [2, extra.length + 4 + pad],
-      ),
-    );
+    const method = deflated ? 8 : 0;
+    const flags = UTF8 | (size > 0 || deflated ? HAS_DESCRIPTOR : 0);
+    this.#write(fields([4, 0x04034b50], [2, 0], [2, flags], [2, method], [2, 0], [2, 0], [4, 0], [4, 0], [4, 0]));
+    this.#write(fields([2, label.length], [2, extra.length + 4 + pad]));
     this.#write(label);
     this.#write(extra);
     this.#write(Uint8Array.from([0x46, 0x42, pad & 255, pad >> 8, ...new Array<number>(pad).fill(0x5a)]));
     let crc = 0;
+    let written = 0;
     const begin = this.#at;
+    const put = deflated ? deflateInto((bytes) => this.#write(bytes)) : null;
     await fill((bytes) => {
       crc = crc32(bytes, crc);
+      written += bytes.length;
+      if (put) return put.write(bytes);
       this.#write(bytes);
     });
-    if (this.#at - begin !== size)
-      throw new ValueError({ op: "save", message: `${name}: ${this.#at - begin} bytes written, ${size} announced` });
-    const width = size >= LIMIT || header >= LIMIT ? 8 : 4;
-    if (size > 0) this.#write(fields([4, 0x08074b50], [4, crc], [width, size], [width, size]));
-    this.#entries.push({ name: label, size, crc, header });
+    await put?.end();
+    if (written !== size) throw new ValueError({ op: "save", message: `${name}: ${written} bytes written, ${size} announced` });
+    const compressed = this.#at - begin;
+    const width = wide || header >= LIMIT ? 8 : 4;
+    if (flags & HAS_DESCRIPTOR) this.#write(fields([4, 0x08074b50], [4, crc], [width, compressed], [width, size]));
+    this.#entries.push({ name: label, size, compressed, deflated, wide, crc, header });
   }
   /** An entry whose bytes are at hand. */
   async bytes(name: string, bytes: Uint8Array | string): Promise<void> {
@@ -101,13 +122,11 @@ export class ZipWriter {
   finish(): void {
     const offset = this.#at;
     for (const e of this.#entries) {
-      const wide: [8, number][] = [];
-      if (e.size >= LIMIT) wide.push([8, e.size], [8, e.size]);
-      if (e.header >= LIMIT) wide.push([8, e.header]);
-      const extra = wide.length ? fields([2, 1], [2, 8 * wide.length], ...wide) : new Uint8Array(0);
-      const flags = UTF8 | (e.size > 0 ? HAS_DESCRIPTOR : 0);
-      const size = Math.min(e.size, LIMIT);
-      this.#write(fields([4, 0x02014b50], [2, 0], [2, 0], [2, flags], [2, 0], [2, 0], [2, 0], [4, e.crc], [4, size], [4, size]));
+      const extra = extraField(e.wide ? [e.size, e.compressed] : [], e.header);
+      const flags = UTF8 | (e.size > 0 || e.deflated ? HAS_DESCRIPTOR : 0);
+      const [size, compressed] = e.wide ? [LIMIT, LIMIT] : [e.size, e.compressed];
+      const method = e.deflated ? 8 : 0;
+      this.#write(fields([4, 0x02014b50], [2, 0], [2, 0], [2, flags], [2, method], [2, 0], [2, 0], [4, e.crc], [4, compressed], [4, size]));
       this.#write(fields([2, e.name.length], [2, extra.length], [2, 0], [2, 0], [2, 0], [4, 0], [4, Math.min(e.header, LIMIT)]));
       this.#write(e.name);
       this.#write(extra);

@@ -58,6 +58,17 @@ test("tensors have the values that the gguf package gives", async () => {
   assert.equal(q4.dequantize({ dtype: "bfloat16" }).dtype, "bfloat16");
   assert.equal((got["BF16"] as torch.Tensor).dtype, "bfloat16");
 });
+test("quantised weights go into a module as the numbers they stand for", async () => {
+  const weight = torch.randn(2, 64);
+  const quantized = io.QuantizedTensor.quantize(weight, "Q8_0");
+  const bytes = io.ggufBytes({ weight: quantized, bias: torch.ones(2) });
+  const module = new torch.nn.Linear(64, 2);
+  const report = await torch.load(bytes, { into: module });
+  assert.deepEqual([report.missingKeys, report.unexpectedKeys], [[], []]);
+  assert.ok(torch.equal(module.weight, quantized.dequantize()));
+  assert.ok(torch.equal(module.bias!, torch.ones(2)));
+  assert.ok(module.weight.isLeaf && module.weight.requiresGrad);
+});
 test("writing what was read gives the gguf package's file again", async () => {
   for (const bytes of [small, aligned]) {
     const file = await open(bytes);

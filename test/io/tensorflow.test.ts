@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 import * as torch from "../../src/index.ts";
-import { crc32c } from "../../src/io/crc.ts";
+import { crc32c } from "../../src/io/crc32.ts";
 import { staysInside } from "../../src/io/siblings.ts";
 import type { StoredTensor } from "../../src/io/stored.ts";
 import { fixture, folder, type Listed, listed, readAll, withFiles } from "./fixtures.ts";

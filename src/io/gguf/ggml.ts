@@ -6,6 +6,8 @@ import { numelOf } from "../../core/layout.ts";
 import { failing, shown } from "../damage.ts";
 import { Pages, textOf } from "../pages.ts";
 import { RangedTensor } from "../ranged.ts";
+import { fileRegion } from "../region.ts";
+import { elementOf } from "../elements.ts";
 import type { ByteSource } from "../source.ts";
 import type { Format, StoredTensor } from "../stored.ts";
 import { StoredQuantized } from "./quantized.ts";
@@ -98,7 +100,12 @@ async function readTensors(r: Reader, p: Pages, source: ByteSource): Promise<Map
     if (r.at + bytes > source.size)
       throw p.fail(at, `${where} ends at byte ${r.at + bytes}, the file at ${source.size}`, { hint: "The file is truncated" });
     if (out.has(name)) throw p.fail(at, `${where} stands twice`);
-    out.set(name, typeof kind === "string" ? new RangedTensor(source, r.at, kind, shape) : new StoredQuantized(source, r.at, kind, shape));
+    out.set(
+      name,
+      typeof kind === "string"
+        ? new RangedTensor(fileRegion(source, r.at, source.size - r.at), elementOf(kind)!, shape)
+        : new StoredQuantized(source, r.at, kind, shape),
+    );
     r.at += bytes;
   }
   return out;

@@ -6,7 +6,9 @@ import { numelOf } from "../../core/layout.ts";
 import { isTensor, type Tensor } from "../../core/tensor.ts";
 import { rawCopy } from "../../ops/copy.ts";
 import { type Fail, failing, shown } from "../damage.ts";
-import { RangedTensor, writePieces } from "../ranged.ts";
+import { elementOf } from "../elements.ts";
+import { piecesOf, RangedTensor } from "../ranged.ts";
+import { fileRegion } from "../region.ts";
 import { type ByteSink, memorySink, replaceFile } from "../sink.ts";
 import type { ByteSource } from "../source.ts";
 import type { Format, OpenFile, OpenOptions, StoredTensor } from "../stored.ts";
@@ -157,7 +159,7 @@ export const gguf: GgufFormat = {
     checkPlaces(h, source.size, fail);
     const stored = (t: Description): StoredTensor =>
       typeof t.type === "string"
-        ? new RangedTensor(source, h.data + t.offset, t.type, t.shape)
+        ? new RangedTensor(fileRegion(source, h.data + t.offset, source.size - h.data - t.offset), elementOf(t.type)!, t.shape)
         : new StoredQuantized(source, h.data + t.offset, t.type, t.shape);
     return {
       format: "gguf",
@@ -223,7 +225,7 @@ export function writeGguf(sink: ByteSink, tensors: Readonly<Record<string, Tenso
   for (const part of w.parts()) sink.write(part);
   for (const [, t] of entries) {
     const plain = t instanceof QuantizedTensor ? t.bytes : t;
-    writePieces((b) => sink.write(b), plain.layout.contiguous ? plain : rawCopy(plain));
+    for (const b of piecesOf(plain.layout.contiguous ? plain : rawCopy(plain))) sink.write(b);
     const rest = (plain.layout.numel * itemSize(plain.dtype)) % alignment;
     if (rest > 0) sink.write(new Uint8Array(alignment - rest));
   }

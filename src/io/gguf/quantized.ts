@@ -1,12 +1,13 @@
 // A tensor whose values stay quantised: bytes on a device, decoded when asked for.
-import { getDefaultDevice, getDevice } from "../../core/device.ts";
 import { type DType, itemSize } from "../../core/dtype.ts";
 import { ArgumentError, DTypeError, ShapeError, showShape, ValueError } from "../../core/errors.ts";
 import { numelOf } from "../../core/layout.ts";
 import { isTensor, type Tensor } from "../../core/tensor.ts";
 import { rawCopy, to } from "../../ops/copy.ts";
 import { allocate } from "../../ops/launch.ts";
-import { readPieces } from "../ranged.ts";
+import { elementOf } from "../elements.ts";
+import { RangedTensor } from "../ranged.ts";
+import { fileRegion } from "../region.ts";
 import type { ByteSource } from "../source.ts";
 import { type ReadOptions, StoredTensor } from "../stored.ts";
 import type { BlockType } from "./block.ts";
@@ -143,20 +144,15 @@ export class StoredQuantized extends StoredTensor {
   readonly dtype: string;
   readonly shape: readonly number[];
   readonly nbytes: number;
-  readonly #source: ByteSource;
-  readonly #begin: number;
+  readonly #bytes: RangedTensor;
   constructor(source: ByteSource, begin: number, type: BlockType, shape: readonly number[]) {
     super();
     this.dtype = type.name;
     this.shape = shape;
     this.nbytes = quantizedBytes(type, shape);
-    this.#source = source;
-    this.#begin = begin;
+    this.#bytes = new RangedTensor(fileRegion(source, begin, this.nbytes), elementOf("uint8")!, [this.nbytes]);
   }
   async read(options: ReadOptions = {}): Promise<QuantizedTensor> {
-    const bytes = allocate([this.nbytes], "uint8", getDevice(options.device ?? getDefaultDevice()));
-    const { storage } = bytes;
-    await readPieces(this.#source, this.#begin, this.nbytes, (part, at) => storage.device.write(storage, at, part));
-    return new QuantizedTensor(this.dtype as QuantType, this.shape, bytes);
+    return new QuantizedTensor(this.dtype as QuantType, this.shape, await this.#bytes.read(options));
   }
 }

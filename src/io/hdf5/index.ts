@@ -2,11 +2,12 @@
 // stay in the file until they are asked for. Every walk is bounded by what the file can hold, so that damage cannot make it hang.
 import { numelOf } from "../../core/layout.ts";
 import { type Fail, shown } from "../damage.ts";
+import { anyBool, type Element, elementOf } from "../elements.ts";
 import { RangedTensor } from "../ranged.ts";
-import { type ByteSource, bytesSource } from "../source.ts";
+import { fileRegion, memoryRegion } from "../region.ts";
+import type { ByteSource } from "../source.ts";
 import { StoredTensor } from "../stored.ts";
 import { isHdf5 } from "../tensorflow/magic.ts";
-import { converter, type Packed } from "../widen.ts";
 import { type Message, attributesOf, dataspaceOf, datatypeOf, type HdfAttribute, type HdfType, MESSAGE, readObject } from "./object.ts";
 import { Pages, textOf, u64 } from "../pages.ts";
 
@@ -93,12 +94,8 @@ function linkOf(m: Message, fail: Fail): [string, number] | null {
   }
 }
 
-const packed = (t: HdfType & { kind: "number" }): Packed => ({
-  size: t.size,
-  swap: t.big && t.size > 1 ? t.size : 0,
-  unsigned: t.unsigned,
-  bool: t.dtype === "bool",
-});
+const elementFor = (t: HdfType & { kind: "number" }): Element =>
+  t.dtype === "bool" ? anyBool : elementOf(t.unsigned ? `uint${8 * t.size}` : t.dtype)!;
 
 /** A dataset that can be listed but not read. */
 class Unreadable extends StoredTensor {
@@ -147,15 +144,15 @@ function datasetOf(p: Pages, source: ByteSource, messages: readonly Message[], p
     if (kind === 0) {
       const from = version < 3 ? 8 + 4 * v.getUint8(1) + 4 : 4;
       if (from + bytes > v.byteLength) throw p.fail(layout.at, `${where} needs ${bytes} bytes, its message has ${v.byteLength - from}`);
-      const own = bytesSource(new Uint8Array(v.buffer, v.byteOffset + from, bytes).slice(), source.name);
-      return new RangedTensor(own, 0, type.dtype, shape, { convert: converter(packed(type), layout.at + from, p.fail) });
+      const own = new Uint8Array(v.buffer, v.byteOffset + from, bytes).slice();
+      return new RangedTensor(memoryRegion(own, `${source.name}: ${path}`), elementFor(type), shape, { swap: type.big });
     }
     const address = u64(v, version < 3 ? 8 : 2);
     if (bytes > 0 && address === Number.POSITIVE_INFINITY) throw p.fail(layout.at, `${where} was never written, expected ${bytes} bytes`);
     const begin = bytes > 0 ? address : 0;
     if (begin + bytes > source.size)
       throw p.fail(layout.at, `${where} ends at byte ${begin + bytes}, the file at ${source.size}`, { hint: "The file is truncated" });
-    return new RangedTensor(source, begin, type.dtype, shape, { convert: converter(packed(type), begin, p.fail) });
+    return new RangedTensor(fileRegion(source, begin, bytes), elementFor(type), shape, { swap: type.big });
   } catch (e) {
     if (e instanceof RangeError) throw p.fail(layout.at, `${where} has a damaged header`, { cause: e });
     throw e;

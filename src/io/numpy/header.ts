@@ -2,7 +2,7 @@
 // Source: NEP 1 and numpy.lib.format, versions 1.0 to 3.0.
 import type { DType } from "../../core/dtype.ts";
 import { type Fail, shown } from "../damage.ts";
-import type { Packed } from "../widen.ts";
+import { anyBool, type Element, elementOf } from "../elements.ts";
 
 /** Values of Python literals that headers may have: tuples and lists are arrays. */
 export type Literal = string | number | boolean | null | readonly Literal[] | { readonly [key: string]: Literal };
@@ -74,9 +74,11 @@ export function parseLiteral(text: string): Literal {
 }
 
 /** How items lie in a file. */
-export interface NpyItem extends Packed {
+export interface NpyItem {
   readonly descr: string;
-  readonly dtype: DType;
+  readonly element: Element;
+  /** Are they big-endian? */
+  readonly swap: boolean;
 }
 /** What a header says. */
 export interface NpyHeader {
@@ -88,21 +90,21 @@ export interface NpyHeader {
   readonly data: number;
 }
 
-const TYPES: Readonly<Record<string, readonly [dtype: DType, swap: number]>> = {
-  b1: ["bool", 0],
-  i1: ["int8", 0],
-  i2: ["int16", 2],
-  i4: ["int32", 4],
-  i8: ["int64", 8],
-  u1: ["uint8", 0],
-  u2: ["int32", 2],
-  u4: ["int64", 4],
-  u8: ["int64", 8],
-  f2: ["float16", 2],
-  f4: ["float32", 4],
-  f8: ["float64", 8],
-  c8: ["complex64", 4],
-  c16: ["complex128", 8],
+const TYPES: Readonly<Record<string, Element>> = {
+  b1: anyBool,
+  i1: elementOf("int8")!,
+  i2: elementOf("int16")!,
+  i4: elementOf("int32")!,
+  i8: elementOf("int64")!,
+  u1: elementOf("uint8")!,
+  u2: elementOf("uint16")!,
+  u4: elementOf("uint32")!,
+  u8: elementOf("uint64")!,
+  f2: elementOf("float16")!,
+  f4: elementOf("float32")!,
+  f8: elementOf("float64")!,
+  c8: elementOf("complex64")!,
+  c16: elementOf("complex128")!,
 };
 const REFUSED: Readonly<Record<string, string>> = {
   O: "Python objects (pickled), which are never read",
@@ -122,11 +124,7 @@ function itemOf(descr: Literal): NpyHeader["item"] | null {
   if (!m) return null;
   const [, order, kind, digits] = m as unknown as [string, string, string, string];
   const known = Object.hasOwn(TYPES, kind + digits) && m[0] === descr ? TYPES[kind + digits]! : null;
-  if (known) {
-    const [dtype, swap] = known;
-    const [size, big] = [Number(digits), order === ">"];
-    return { descr: m[0], dtype, size, swap: big ? swap : 0, unsigned: kind === "u" && size > 1, bool: kind === "b" };
-  }
+  if (known) return { descr: m[0], element: known, swap: order === ">" };
   const refused = REFUSED[kind + digits] ?? REFUSED[kind];
   return refused ? { descr: descr as string, refused: `${refused} (${shown(descr)})` } : null;
 }
@@ -169,7 +167,7 @@ export function parseHeader(bytes: Uint8Array, fail: Fail): NpyHeader {
     throw fail(start, `shape is ${shown(shape)}, expected a tuple of sizes`);
   const item = itemOf(descr!);
   if (!item) throw fail(start, `descr is ${shown(descr)}, expected a type such as "<f4"`);
-  const size = "refused" in item ? 1 : item.size;
+  const size = "refused" in item ? 1 : item.element.size;
   if (!Number.isSafeInteger((shape as number[]).reduce((a, b) => a * b, size)))
     throw fail(start, `shape is ${shown(shape)}, more than a file can hold`);
   return { item, shape: shape as number[], fortran, data: bytes.length };

@@ -1,93 +1,34 @@
 // NumPy's files: .npy, one array, and .npz, a zip archive of them. Read and written as np.load and np.savez do.
-import { getDefaultDevice, getDevice } from "../../core/device.ts";
-import { type DType, itemSize } from "../../core/dtype.ts";
+import { itemSize } from "../../core/dtype.ts";
 import { ArgumentError, DTypeError } from "../../core/errors.ts";
 import { numelOf } from "../../core/layout.ts";
 import { isTensor, type Tensor } from "../../core/tensor.ts";
 import { rawCopy } from "../../ops/copy.ts";
-import { allocate } from "../../ops/launch.ts";
-import { type Entry, entryChunks, type NewEntry, readArchive, writeArchive } from "../archive.ts";
 import { type Fail, failing, shown } from "../damage.ts";
-import { CHUNK, writePieces } from "../ranged.ts";
+import { piecesOf, RangedTensor } from "../ranged.ts";
+import { fileRegion, type Region } from "../region.ts";
 import { type ByteSink, memorySink, replaceFile } from "../sink.ts";
-import type { ByteSource } from "../source.ts";
-import { type Format, type ReadOptions, StoredTensor } from "../stored.ts";
-import { converter } from "../widen.ts";
-import { headerLength, isNpy, makeHeader, type NpyHeader, type NpyItem, parseHeader } from "./header.ts";
+import { type Format, StoredTensor } from "../stored.ts";
+import { isZip, leadsOut, openZip } from "../zip.ts";
+import { ZipWriter } from "../zipWriter.ts";
+import { headerLength, isNpy, makeHeader, type NpyHeader, parseHeader } from "./header.ts";
 
-/** Bytes in order, from the start, as often as asked for. */
-type Stream = () => AsyncIterable<Uint8Array>;
+const FIRST = 4096;
 
-async function* sourceChunks(source: ByteSource): AsyncGenerator<Uint8Array> {
-  // The header alone is often all that is wanted.
-  for (let at = 0, n = 4096; at < source.size; at += n, n = CHUNK) {
-    n = Math.min(n, source.size - at);
-    yield await source.read(at, n);
-  }
+async function readHeader(region: Region, fail: Fail): Promise<NpyHeader> {
+  // One chunk has the longest header that is allowed.
+  const head = async (n: number): Promise<Uint8Array> => {
+    for await (const chunk of region.chunks(0, Math.min(n, region.size))) return chunk.slice();
+    return new Uint8Array(0);
+  };
+  let bytes = await head(FIRST);
+  const length = headerLength(bytes, fail);
+  if (length !== null && length > bytes.length) bytes = await head(length);
+  if (length === null || length > bytes.length)
+    throw fail(bytes.length, `the file ends in the header, expected ${length === null ? "one" : `${length} bytes of it`}`);
+  return parseHeader(bytes.subarray(0, length), fail);
 }
 
-async function readHeader(stream: Stream, fail: Fail): Promise<NpyHeader> {
-  let head: Uint8Array = new Uint8Array(0);
-  for await (const chunk of stream()) {
-    const more = new Uint8Array(head.length + chunk.length);
-    more.set(head);
-    more.set(chunk, head.length);
-    head = more;
-    const length = headerLength(head, fail);
-    if (length !== null && head.length >= length) return parseHeader(head.subarray(0, length), fail);
-  }
-  const length = headerLength(head, fail);
-  throw fail(head.length, `the file ends in the header, expected ${length === null ? "one" : `${length} bytes of it`}`);
-}
-
-/** Pieces of whole items, `skip` bytes left out before them. */
-async function* items(chunks: AsyncIterable<Uint8Array>, skip: number, size: number): AsyncGenerator<Uint8Array> {
-  let rest: Uint8Array = new Uint8Array(0);
-  for await (const chunk of chunks) {
-    const part = chunk.subarray(Math.min(skip, chunk.length));
-    skip -= chunk.length - part.length;
-    const all = new Uint8Array(rest.length + part.length);
-    all.set(rest);
-    all.set(part, rest.length);
-    const whole = all.length - (all.length % size);
-    rest = all.subarray(whole);
-    if (whole > 0) yield all.subarray(0, whole);
-  }
-  if (rest.length > 0) yield rest;
-}
-
-class NpyTensor extends StoredTensor {
-  readonly dtype: DType;
-  readonly shape: readonly number[];
-  readonly nbytes: number;
-  readonly #stream: Stream;
-  readonly #header: NpyHeader;
-  readonly #item: NpyItem;
-  readonly #fail: Fail;
-  constructor(stream: Stream, header: NpyHeader, item: NpyItem, fail: Fail) {
-    super();
-    this.dtype = item.dtype;
-    this.shape = header.shape;
-    this.nbytes = numelOf(header.shape) * item.size;
-    this.#stream = stream;
-    this.#header = header;
-    this.#item = item;
-    this.#fail = fail;
-  }
-  async read(options: ReadOptions = {}): Promise<Tensor> {
-    const { data, shape, fortran } = this.#header;
-    // A column-major array is the transpose of a row-major one: the same memory, seen the other way round.
-    const out = allocate(fortran ? [...shape].reverse() : shape, this.dtype, getDevice(options.device ?? getDefaultDevice()));
-    const size = itemSize(this.dtype);
-    const own = converter(this.#item, data, this.#fail)?.convert;
-    let index = 0;
-    for await (const part of items(this.#stream(), data, this.#item.size)) {
-      out.storage.device.write(out.storage, index * size, own ? own(part, index) : part);
-      index += part.length / this.#item.size;
-    }
-    return fortran && shape.length > 1 ? out.permute(shape.map((_, i) => shape.length - 1 - i)) : out;
-  }
-}
 /** An array of a type that Firebrand has not: it can be listed, not read. */
 class Refused extends StoredTensor {
   readonly dtype: string;
@@ -106,19 +47,19 @@ class Refused extends StoredTensor {
   }
 }
 
-async function openStream(stream: Stream, size: number, fail: Fail): Promise<StoredTensor> {
-  const header = await readHeader(stream, fail);
-  const { item, shape, data } = header;
+async function openArray(region: Region, fail: Fail): Promise<StoredTensor> {
+  const { item, shape, fortran, data } = await readHeader(region, fail);
+  const { size } = region;
   if ("refused" in item)
     return new Refused(item.descr, shape, size - data, () =>
       fail(data, `an array of ${item.refused}, expected numbers`, { hint: "Convert it to a numeric array in Python" }),
     );
-  const bytes = numelOf(shape) * item.size;
+  const bytes = numelOf(shape) * item.element.size;
   if (data + bytes !== size)
     throw fail(data, `${item.descr} of shape ${shown(shape)} takes ${bytes} bytes, the file has ${size - data} more`, {
       hint: size > data + bytes ? "Several arrays in one file are read from .npz only: use np.savez" : "The file is truncated",
     });
-  return new NpyTensor(stream, header, item, fail);
+  return new RangedTensor(region, item.element, shape, { begin: data, swap: item.swap, columns: fortran });
 }
 
 /**
@@ -131,30 +72,28 @@ export const npy: Format = {
   detect: isNpy,
   open: async (source) => {
     const fail = failing("npy", source.name, "a .npy file");
-    const value = await openStream(() => sourceChunks(source), source.size, fail);
+    const value = await openArray(fileRegion(source, 0, source.size), fail);
     return { format: "npy", metadata: {}, value, close: () => source.close() };
   },
 };
 
-/** The `Fail` of an entry: its offsets are those in the unpacked file. */
-const failingIn = (source: ByteSource, e: Entry): Fail => failing("npz", `${source.name}/${e.name}`, "a .npy file");
-
-/** The .npz format of NumPy: arrays by name, from `np.savez` or `np.savez_compressed`. */
+/** The .npz format of NumPy: arrays by name, from `np.savez` or `np.savez_compressed`. Checksums are always compared, as NumPy does. */
 export const npz: Format = {
   name: "npz",
   detect: async (head, source) => {
-    if (!(head[0] === 0x50 && head[1] === 0x4b)) return false;
-    const entries = await readArchive(source, failing("npz", source.name, "a .npz file")).catch(() => []);
-    return entries.length > 0 && entries.every((e) => e.name.endsWith(".npy"));
+    if (!isZip(head)) return false;
+    const names = [...(await openZip(source)).entries.keys()].filter((name) => !name.endsWith("/"));
+    return names.length > 0 && names.every((name) => name.endsWith(".npy"));
   },
   open: async (source) => {
-    const fail = failing("npz", source.name, "a .npz file");
+    const zip = await openZip(source);
     const tensors: [string, StoredTensor][] = [];
-    for (const e of await readArchive(source, fail)) {
-      const inside = failingIn(source, e);
-      if (e.name.endsWith(".npy"))
-        tensors.push([e.name.slice(0, -4), await openStream(() => entryChunks(source, e, fail), e.size, inside)]);
-      else tensors.push([e.name, new Refused("bytes", [], e.size, () => inside(0, "no .npy file, expected arrays only"))]);
+    for (const e of zip.entries.values()) {
+      if (e.name.endsWith("/")) continue;
+      // Its offsets are those in the unpacked file.
+      const fail = failing("npz", `${source.name}/${e.name}`, "a .npy file");
+      if (e.name.endsWith(".npy")) tensors.push([e.name.slice(0, -4), await openArray(zip.region(e, true), fail)]);
+      else tensors.push([e.name, new Refused("bytes", [], e.size, () => fail(0, "no .npy file, expected arrays only"))]);
     }
     return { format: "npz", metadata: {}, value: Object.fromEntries(tensors), close: () => source.close() };
   },
@@ -171,7 +110,7 @@ function prepare(op: string, t: Tensor, name?: string): { header: Uint8Array; te
 function writeNpy(sink: ByteSink, t: Tensor, op: string): void {
   const { header, tensor } = prepare(op, t);
   sink.write(header);
-  writePieces((b) => sink.write(b), tensor);
+  for (const b of piecesOf(tensor)) sink.write(b);
 }
 /** Saves a tensor as .npy. The old file stays until the new one is whole and on disk. @throws DTypeError for bfloat16 */
 export async function saveNpy(t: Tensor, path: string): Promise<void> {
@@ -191,32 +130,33 @@ export interface NpzOptions {
 }
 /** Writes tensors by name as .npz. @throws DTypeError for bfloat16 */
 export async function writeNpz(sink: ByteSink, tensors: Readonly<Record<string, Tensor>>, options: NpzOptions, op: string): Promise<void> {
-  const entries = Object.entries(tensors).map(([name, t]): NewEntry => {
-    if (name === "" || name.includes("\0") || name.split(/[\\/]/).includes(".."))
+  const entries = Object.entries(tensors).map(([name, t]) => {
+    if (name === "" || leadsOut(name))
       throw new ArgumentError({
         op,
         message: `an array cannot be named ${shown(name)}`,
         hint: "Names become names of files in the archive",
       });
-    const { header, tensor } = prepare(op, t, name);
-    const write: NewEntry["write"] = (take) => {
-      take(header);
-      writePieces(take, tensor);
-    };
-    return {
-      name: `${name}.npy`,
-      size: header.length + tensor.layout.numel * itemSize(t.dtype),
-      compress: options.compress ?? false,
-      write,
-    };
+    return { name: `${name}.npy`, ...prepare(op, t, name) };
   });
-  await writeArchive(sink, entries);
+  const zip = new ZipWriter(sink);
+  for (const { name, header, tensor } of entries)
+    await zip.entry(
+      name,
+      header.length + tensor.layout.numel * itemSize(tensor.dtype),
+      async (write) => {
+        await write(header);
+        for (const b of piecesOf(tensor)) await write(b);
+      },
+      options.compress,
+    );
+  zip.finish();
 }
 /** Saves tensors by name as .npz. The old file stays until the new one is whole and on disk. @throws DTypeError for bfloat16 */
 export async function saveNpz(tensors: Readonly<Record<string, Tensor>>, path: string, options: NpzOptions = {}): Promise<void> {
   await replaceFile(path, (sink) => writeNpz(sink, tensors, options, "saveNpz"));
 }
-/** The bytes of a .npz file. @throws DTypeError for bfloat16 @example (await npzBytes({ a: ones(2), b: zeros(3) })).length // => 470 */
+/** The bytes of a .npz file. @throws DTypeError for bfloat16 @example (await npzBytes({ a: ones(2), b: zeros(3) })).length // => 612 */
 export async function npzBytes(tensors: Readonly<Record<string, Tensor>>, options: NpzOptions = {}): Promise<Uint8Array> {
   const sink = memorySink();
   await writeNpz(sink, tensors, options, "npzBytes");

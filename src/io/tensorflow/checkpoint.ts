@@ -1,44 +1,38 @@
 // TensorFlow's checkpoints, which SavedModels hold as variables/variables.index and .data-00000-of-00001: an index of
 // BundleEntryProto messages in a sorted string table, and the values in data files beside it.
 // Source: tensorflow/core/protobuf/tensor_bundle.proto and trackable_object_graph.proto
-import type { DType } from "../../core/dtype.ts";
 import { showShape } from "../../core/errors.ts";
 import { numelOf } from "../../core/layout.ts";
-import { crc32c } from "../crc.ts";
+import { crc32c } from "../crc32.ts";
 import { type Fail, failing, shown } from "../damage.ts";
+import { anyBool, type Element, elementOf } from "../elements.ts";
 import { RangedTensor } from "../ranged.ts";
-import { openSibling, type Siblings } from "../siblings.ts";
+import { fileRegion, type Region } from "../region.ts";
+import { openSibling } from "../siblings.ts";
 import type { ByteSource } from "../source.ts";
 import type { OpenFile, OpenOptions, StoredTensor } from "../stored.ts";
-import { converter } from "../widen.ts";
 import { fields, fieldText, varint } from "./proto.ts";
 import { readTable, unmask } from "./table.ts";
 
-interface Item {
-  readonly name: string;
-  readonly dtype: DType;
-  readonly size: number;
-  readonly unsigned?: boolean;
-}
-const item = (name: string, dtype: DType, size: number, unsigned = false): Item => ({ name, dtype, size, unsigned });
 /** DataType of types.proto. */
-const TYPES: ReadonlyMap<number, Item> = new Map([
-  [1, item("float", "float32", 4)],
-  [2, item("double", "float64", 8)],
-  [3, item("int32", "int32", 4)],
-  [4, item("uint8", "uint8", 1)],
-  [5, item("int16", "int16", 2)],
-  [6, item("int8", "int8", 1)],
-  [8, item("complex64", "complex64", 8)],
-  [9, item("int64", "int64", 8)],
-  [10, item("bool", "bool", 1)],
-  [14, item("bfloat16", "bfloat16", 2)],
-  [17, item("uint16", "int32", 2, true)],
-  [18, item("complex128", "complex128", 16)],
-  [19, item("half", "float16", 2)],
-  [22, item("uint32", "int64", 4, true)],
-  [23, item("uint64", "int64", 8, true)],
-]);
+const TYPES: ReadonlyMap<number, Element> = new Map(
+  Object.entries({
+    1: "float32",
+    2: "float64",
+    3: "int32",
+    4: "uint8",
+    5: "int16",
+    6: "int8",
+    8: "complex64",
+    9: "int64",
+    14: "bfloat16",
+    17: "uint16",
+    18: "complex128",
+    19: "float16",
+    22: "uint32",
+    23: "uint64",
+  }).map(([code, name]) => [Number(code), elementOf(name)!] as const),
+).set(10, anyBool);
 const STRING = 7;
 const MAX_SHARDS = 100_000;
 const GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH";
@@ -149,20 +143,26 @@ function storedOf(name: string, e: BundleEntry, shard: ByteSource, fail: Fail, i
   if (bytes !== e.size) throw fail(e.at, `${where} of ${t.name} ${showShape(e.shape)} takes ${bytes} bytes, the index says ${e.size}`);
   if (e.offset + e.size > shard.size)
     throw inShard(e.offset, `${where} of ${e.size} bytes, the file has ${shard.size}`, { hint: "The file is truncated" });
-  const check = (): ((b: Uint8Array | null) => void) => {
-    let crc = 0;
-    return (b) => {
-      if (b) crc = crc32c(b, crc);
-      else if (e.crc !== null && crc !== unmask(e.crc))
+  const plain = fileRegion(shard, e.offset, e.size);
+  const region: Region = {
+    name: plain.name,
+    offset: plain.offset,
+    size: plain.size,
+    chunks: async function* (begin, length) {
+      let crc = 0;
+      for await (const chunk of plain.chunks(begin, length)) {
+        crc = crc32c(chunk, crc);
+        yield chunk;
+      }
+      if (e.crc !== null && length === e.size && crc !== unmask(e.crc))
         throw inShard(e.offset, `${where} has CRC ${crc.toString(16)}, expected ${unmask(e.crc).toString(16)}`);
-    };
+    },
   };
-  const packed = { size: t.size, swap: 0, unsigned: t.unsigned ?? false, bool: t.dtype === "bool" };
-  return new RangedTensor(shard, e.offset, t.dtype, e.shape, { convert: converter(packed, e.offset, inShard), check });
+  return new RangedTensor(region, t, e.shape);
 }
 
 /** Opens the index of a checkpoint. @throws FormatError */
-export async function openCheckpoint(source: ByteSource, options: OpenOptions & { readonly files?: Siblings }): Promise<OpenFile> {
+export async function openCheckpoint(source: ByteSource, options: OpenOptions): Promise<OpenFile> {
   const fail = failing("tensorflow", source.name, "a checkpoint index of TensorFlow");
   const inFile = (s: ByteSource): Fail => failing("tensorflow", s.name, "a data file of this checkpoint");
   const entries = new Map<string, BundleEntry>();

@@ -1,7 +1,6 @@
 // Files of TensorFlow, TensorFlow.js and Keras. The code that reads one is loaded with the first such file.
-import { readArchive } from "../archive.ts";
-import { failing } from "../damage.ts";
 import type { Format } from "../stored.ts";
+import { isZip, openZip } from "../zip.ts";
 import { isHdf5, isTable, isTfjs, WEIGHTS } from "./magic.ts";
 
 /**
@@ -19,9 +18,9 @@ export const hdf5: Format = {
 export const keras: Format = {
   name: "keras",
   detect: async (head, source) => {
-    if (!(head[0] === 0x50 && head[1] === 0x4b)) return false;
-    const entries = await readArchive(source, failing("keras", source.name, "a .keras file")).catch(() => []);
-    return ["config.json", WEIGHTS].every((name) => entries.some((e) => e.name === name));
+    if (!isZip(head)) return false;
+    const { entries } = await openZip(source);
+    return ["config.json", WEIGHTS].every((name) => entries.has(name));
   },
   open: async (source) => (await import("./keras.ts")).openKeras(source),
 };

@@ -1,10 +1,10 @@
 // Keras models: .h5 files (Keras 1 to 3), .weights.h5 and .keras archives. Weights are read by name; the architecture is given
 // as the JSON that Keras saved.
-import { type Entry, entryBytes, entryChunks, readArchive } from "../archive.ts";
-import { type Fail, failing } from "../damage.ts";
+import { failing } from "../damage.ts";
 import { datasetsOf, type HdfAttribute, type HdfObject, readHdf5 } from "../hdf5/index.ts";
 import { type ByteSource, bytesSource, checkRange } from "../source.ts";
 import type { OpenFile, StoredTensor } from "../stored.ts";
+import { openZip, type ZipEntry, type ZipFile } from "../zip.ts";
 import { WEIGHTS } from "./magic.ts";
 
 const MAX_JSON = 256 << 20;
@@ -80,18 +80,18 @@ async function openWeights(source: ByteSource, format: string): Promise<OpenFile
 /** Opens an HDF5 file. @throws FormatError */
 export const openHdf5 = (source: ByteSource): Promise<OpenFile> => openWeights(source, "hdf5");
 
-/** An entry of an archive as a source: part of the file where it is stored, unpacked where it is not. Its CRC is checked either way. */
-async function entrySource(source: ByteSource, e: Entry, fail: Fail): Promise<ByteSource> {
-  const name = `${source.name}/${e.name}`;
-  if (e.method !== 0) return bytesSource(await entryBytes(source, e, fail, MAX_UNPACKED), name);
-  let begin = 0;
-  for await (const _ of entryChunks(source, e, fail, (at) => (begin = at)));
+/** An entry of an archive as a source: part of the file where it is stored, unpacked where it is not. Its checksum is compared either way. */
+async function entrySource(zip: ZipFile, e: ZipEntry): Promise<ByteSource> {
+  const name = `${zip.source.name}: ${e.name}`;
+  if (e.deflated) return bytesSource(await zip.bytes(e, { verify: true, limit: MAX_UNPACKED }), name);
+  for await (const _ of zip.region(e, true).chunks(0, e.size));
+  const begin = await zip.begin(e);
   return {
     name,
     size: e.size,
     read: async (offset, length) => {
       checkRange({ name, size: e.size }, offset, length);
-      return source.read(begin + offset, length);
+      return zip.source.read(begin + offset, length);
     },
     close: async () => {},
   };
@@ -100,22 +100,22 @@ async function entrySource(source: ByteSource, e: Entry, fail: Fail): Promise<By
 /** Opens a .keras archive. @throws FormatError */
 export async function openKeras(source: ByteSource): Promise<OpenFile> {
   const fail = failing("keras", source.name, "a .keras file");
-  const entries = new Map((await readArchive(source, fail)).map((e) => [e.name, e]));
-  const entry = (name: string): Entry => {
-    const e = entries.get(name);
+  const zip = await openZip(source);
+  const entry = (name: string): ZipEntry => {
+    const e = zip.entries.get(name);
     if (!e) throw fail(source.size, `no ${name} in the archive, expected config.json, metadata.json and ${WEIGHTS}`);
     return e;
   };
   const json = async (name: string): Promise<unknown> => {
     const e = entry(name);
     try {
-      return JSON.parse(new TextDecoder().decode(await entryBytes(source, e, fail, MAX_JSON)));
+      return JSON.parse(new TextDecoder().decode(await zip.bytes(e, { verify: true, limit: MAX_JSON })));
     } catch (cause) {
       if (!(cause instanceof SyntaxError)) throw cause;
-      throw fail(e.offset, `${name} is not JSON`, { cause });
+      throw fail(e.header, `${name} is not JSON`, { cause });
     }
   };
   const [config, about] = [await json("config.json"), await json("metadata.json")];
-  const file = await openWeights(await entrySource(source, entry(WEIGHTS), fail), "keras");
+  const file = await openWeights(await entrySource(zip, entry(WEIGHTS)), "keras");
   return { ...file, metadata: { ...file.metadata, config, keras: about }, close: () => source.close() };
 }

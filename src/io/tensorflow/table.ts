@@ -1,6 +1,6 @@
 // Sorted string tables: keys and values in blocks, as LevelDB and TensorFlow's checkpoint indices store them.
 // Source: https://github.com/google/leveldb/blob/main/doc/table_format.md
-import { crc32c } from "../crc.ts";
+import { crc32c } from "../crc32.ts";
 import type { Fail } from "../damage.ts";
 import type { ByteSource } from "../source.ts";
 import { FOOTER, isTable } from "./magic.ts";

@@ -1,49 +1,37 @@
 // TensorFlow.js models: model.json with a manifest of weights, whose values lie in binary files beside it, quantised or not.
 // Source: tfjs-core/src/io (weights manifest, quantization).
-import type { DType } from "../../core/dtype.ts";
 import { f16ToNumber } from "../../core/dtype.ts";
 import { showShape } from "../../core/errors.ts";
 import { numelOf } from "../../core/layout.ts";
 import { type Fail, failing, shown } from "../damage.ts";
-import { type Convert, RangedTensor } from "../ranged.ts";
-import { joined, openSibling, type Siblings } from "../siblings.ts";
+import { anyBool, type Element, elementOf } from "../elements.ts";
+import { RangedTensor } from "../ranged.ts";
+import { fileRegion } from "../region.ts";
+import { joined, openSibling } from "../siblings.ts";
 import type { ByteSource } from "../source.ts";
 import type { OpenFile, OpenOptions, StoredTensor } from "../stored.ts";
-import { converter } from "../widen.ts";
 
 const MAX_JSON = 256 << 20;
 const MAX_FILES = 100_000;
 
-const TYPES: Readonly<Record<string, readonly [dtype: DType, size: number]>> = {
-  float32: ["float32", 4],
-  float16: ["float16", 2],
-  int32: ["int32", 4],
-  uint16: ["int32", 2],
-  uint8: ["uint8", 1],
-  int8: ["int8", 1],
-  int16: ["int16", 2],
-  bool: ["bool", 1],
-  complex64: ["complex64", 8],
-};
+const TYPES = ["float32", "float16", "int32", "uint16", "uint8", "int8", "int16", "bool", "complex64"];
 
 /** `x` as an object with unknown fields. */
 const record = (x: unknown): Record<string, unknown> => (typeof x === "object" && x !== null ? (x as Record<string, unknown>) : {});
 
 /** What quantised items become: q * scale + min in double, rounded once, as TensorFlow.js computes it. */
-function dequantizer(
-  spec: Record<string, unknown>,
-  dtype: string,
-  refuse: (what: string) => Error,
-): { itemSize: number; convert: Convert } {
+function dequantizer(spec: Record<string, unknown>, dtype: string, refuse: (what: string) => Error): Element {
   const { dtype: stored, scale, min } = spec as { dtype: unknown; scale: unknown; min: unknown };
   if (stored === "float16") {
     if (dtype !== "float32") throw refuse(`float16 for ${dtype}, expected float32`);
     return {
-      itemSize: 2,
-      convert: (bytes) => {
+      name: dtype,
+      size: 2,
+      dtype,
+      unit: 2,
+      widen: (bytes) => {
         const v = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-        const out = Float32Array.from({ length: bytes.length / 2 }, (_, i) => f16ToNumber(v.getUint16(2 * i, true)));
-        return new Uint8Array(out.buffer);
+        return Float32Array.from({ length: bytes.length / 2 }, (_, i) => f16ToNumber(v.getUint16(2 * i, true)));
       },
     };
   }
@@ -51,18 +39,19 @@ function dequantizer(
   if (typeof scale !== "number" || typeof min !== "number")
     throw refuse(`quantisation with scale ${shown(scale)} and min ${shown(min)}, expected numbers`);
   if (dtype !== "float32" && dtype !== "int32") throw refuse(`quantised ${dtype}, expected float32 or int32`);
-  const itemSize = stored === "uint8" ? 1 : 2;
+  const size = stored === "uint8" ? 1 : 2;
   return {
-    itemSize,
-    convert: (bytes) => {
+    name: dtype,
+    size,
+    dtype,
+    unit: size,
+    widen: (bytes) => {
       const v = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-      const n = bytes.length / itemSize;
-      const q = (i: number): number => (itemSize === 1 ? v.getUint8(i) : v.getUint16(2 * i, true));
-      const out =
-        dtype === "float32"
-          ? Float32Array.from({ length: n }, (_, i) => q(i) * scale + min)
-          : Int32Array.from({ length: n }, (_, i) => Math.round(q(i) * scale + min));
-      return new Uint8Array(out.buffer);
+      const n = bytes.length / size;
+      const q = (i: number): number => (size === 1 ? v.getUint8(i) : v.getUint16(2 * i, true));
+      return dtype === "float32"
+        ? Float32Array.from({ length: n }, (_, i) => q(i) * scale + min)
+        : Int32Array.from({ length: n }, (_, i) => Math.round(q(i) * scale + min));
     },
   };
 }
@@ -99,16 +88,12 @@ async function readGroup(group: Record<string, unknown>, data: ByteSource, fail:
       texts.push(name);
       continue;
     }
-    const known = typeof dtype === "string" && Object.hasOwn(TYPES, dtype) ? TYPES[dtype]! : null;
-    if (!known) throw refuse(`dtype ${shown(dtype)}, expected one of ${Object.keys(TYPES).join(", ")}`);
-    const [own, size] = known;
-    const packed = { size, swap: 0, unsigned: dtype === "uint16", bool: dtype === "bool" };
-    const convert = quantization === undefined ? converter(packed, at, fail) : dequantizer(record(quantization), dtype as string, refuse);
-    const tensor = new RangedTensor(data, at, own, shape as number[], { convert });
+    if (typeof dtype !== "string" || !TYPES.includes(dtype)) throw refuse(`dtype ${shown(dtype)}, expected one of ${TYPES.join(", ")}`);
+    const plain = dtype === "bool" ? anyBool : elementOf(dtype)!;
+    const element = quantization === undefined ? plain : dequantizer(record(quantization), dtype, refuse);
+    const tensor = new RangedTensor(fileRegion(data, at, numelOf(shape as number[]) * element.size), element, shape as number[]);
     if (at + tensor.nbytes > data.size)
-      throw refuse(
-        `${dtype as string} ${showShape(shape as number[])} ends at byte ${at + tensor.nbytes} of its files, they have ${data.size}`,
-      );
+      throw refuse(`${dtype} ${showShape(shape as number[])} ends at byte ${at + tensor.nbytes} of its files, they have ${data.size}`);
     out.set(name, tensor);
     at += tensor.nbytes;
   }
@@ -117,7 +102,7 @@ async function readGroup(group: Record<string, unknown>, data: ByteSource, fail:
 }
 
 /** Opens a model.json. @throws FormatError */
-export async function openTfjs(source: ByteSource, options: OpenOptions & { readonly files?: Siblings }): Promise<OpenFile> {
+export async function openTfjs(source: ByteSource, options: OpenOptions): Promise<OpenFile> {
   const fail = failing("tfjs", source.name, "a model.json of TensorFlow.js");
   if (source.size > MAX_JSON) throw fail(0, `${source.size} bytes of JSON, expected ${MAX_JSON} at most`);
   let json: unknown;

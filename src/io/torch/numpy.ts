@@ -1,12 +1,10 @@
 // numpy's arrays and scalars inside pickles: their bytes stand in the pickle, so no code of numpy's is needed.
-import { getDefaultDevice, getDevice } from "../../core/device.ts";
-import { type DType, f16ToNumber } from "../../core/dtype.ts";
-import { contiguousStrides, layoutOf, numelOf } from "../../core/layout.ts";
-import { Tensor } from "../../core/tensor.ts";
+import { f16ToNumber } from "../../core/dtype.ts";
+import { numelOf } from "../../core/layout.ts";
 import { ComplexScalar } from "../../ops/promote.ts";
 import { type Element, elementOf, swapBytes, typed } from "../elements.ts";
-import { checkSupport, memoryRegion, readElements } from "../region.ts";
-import { type ReadOptions, StoredTensor } from "../stored.ts";
+import { RangedTensor } from "../ranged.ts";
+import { memoryRegion } from "../region.ts";
 import { PyObject, PyTuple } from "./python.ts";
 
 const fail = (message: string): never => {
@@ -31,37 +29,6 @@ const CODES: Readonly<Record<string, string>> = {
   c16: "complex128",
 };
 
-/** An array that a pickle holds. */
-export class NumpyTensor extends StoredTensor {
-  readonly shape: readonly number[];
-  readonly nbytes: number;
-  readonly #bytes: Uint8Array;
-  readonly #element: Element;
-  readonly #swap: boolean;
-  readonly #columns: boolean;
-  /** `columns`: in Fortran's order. */
-  constructor(bytes: Uint8Array, element: Element, swap: boolean, shape: readonly number[], columns: boolean) {
-    super();
-    this.shape = shape;
-    this.nbytes = bytes.length;
-    this.#bytes = bytes;
-    this.#element = element;
-    this.#swap = swap;
-    this.#columns = columns;
-  }
-  get dtype(): DType | (string & {}) {
-    return this.#element.name;
-  }
-  override async read(options: ReadOptions = {}): Promise<Tensor> {
-    const device = getDevice(options.device ?? getDefaultDevice());
-    const e = this.#element;
-    checkSupport(device, e.dtype);
-    const storage = await readElements(memoryRegion(this.#bytes, "numpy array"), 0, numelOf(this.shape), e, this.#swap, device);
-    const strides = this.#columns ? contiguousStrides(this.shape.toReversed()).toReversed() : contiguousStrides(this.shape);
-    return new Tensor(storage, layoutOf(this.shape, strides, 0), e.dtype);
-  }
-}
-
 /** A dtype as text: `<f4`. */
 function parse(dtype: unknown): { element: Element | undefined; swap: boolean; code: string } {
   const m = /^([<>|=]?)(\w+)$/.exec(String(dtype)) ?? fail(`numpy dtype ${String(dtype).slice(0, 40)}`);
@@ -82,7 +49,7 @@ function array(into: PyObject, shapeGiven: unknown, dtype: unknown, columns: boo
   if (element) {
     const bytes = raw(data);
     if (bytes.length !== numel * element.size) return fail(`a numpy array of ${code} [${shape}] has ${bytes.length} bytes`);
-    into.value = new NumpyTensor(bytes, element, swap, shape, columns);
+    into.value = new RangedTensor(memoryRegion(bytes, "numpy array"), element, shape, { swap, columns });
     return;
   }
   // Text and objects are no tensor: the values in their order, and the shape.
