@@ -2,9 +2,9 @@
 import { ArgumentError, FormatError } from "../core/errors.ts";
 import { noGrad } from "../core/mode.ts";
 import type { Tensor } from "../core/tensor.ts";
+import { QuantizedTensor } from "./gguf/quantized.ts";
 import { type KeyReport, matchKeys, type Module } from "../nn/module.ts";
 import { copy_ } from "../ops/copy.ts";
-import { QuantizedTensor } from "./gguf/quantized.ts";
 import { isStored, type OpenFile, type StoredTensor } from "./stored.ts";
 import type { PythonObject } from "./torch/python.ts";
 
