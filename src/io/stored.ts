@@ -1,5 +1,6 @@
 // What a file format gives: a tree of plain values whose tensors lie in the file until they are asked for.
 import type { DType } from "../core/dtype.ts";
+import { FormatError } from "../core/errors.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { setField } from "./dict.ts";
 import type { ByteSource, SourceLike } from "./source.ts";
@@ -118,22 +119,40 @@ export async function mapStored(value: unknown, read: (t: StoredTensor) => Promi
   return root[0];
 }
 
-/** The stored tensors of a value by path: keys joined with dots. */
+// A key in a path. Of keys that are tuples only the simple parts are spelled: nested ones can have a text of any length.
+const keyText = (k: unknown): string =>
+  Array.isArray(k)
+    ? `(${k.slice(0, 8).map((v: unknown) => (typeof v === "object" ? "…" : String(v)))})`
+    : typeof k === "object" && k !== null
+      ? "…"
+      : String(k);
+/** Characters that all paths together may have: a long key above many tensors would fill the memory. */
+const LONGEST = 256 << 20;
+
+/** The stored tensors of a value by path: keys joined with dots. @throws FormatError when the paths are absurdly long */
 export function storedTensors(value: unknown): Map<string, StoredTensor> {
   const out = new Map<string, StoredTensor>();
+  let length = 0;
   const seen = new Set<object>();
   const stack: [path: string, value: unknown][] = [["", value]];
   for (let top = stack.pop(); top; top = stack.pop()) {
     const [path, x] = top;
     if (typeof x !== "object" || x === null) continue;
     if (isStored(x)) {
+      length += path.length;
+      if (length > LONGEST)
+        throw new FormatError({
+          op: "open",
+          message: `the names of ${out.size} tensors have ${length} characters`,
+          hint: "The file is damaged",
+        });
       out.set(path, x);
       continue;
     }
     if (seen.has(x)) continue;
     seen.add(x);
     const inner = (parts(x) ?? []).map(([k, v], i): [string, unknown] => {
-      const key = x instanceof Set ? String(i) : String(k);
+      const key = x instanceof Set ? String(i) : keyText(k);
       return [path === "" ? key : `${path}.${key}`, v];
     });
     stack.push(...inner.reverse());

@@ -137,7 +137,7 @@ test("nonsense is named with its place", async () => {
     ["c__builtin__\nbytearray\n(J\xff\xff\xff\x7ftR", /neither text nor bytes/],
     ["c_codecs\nencode\n(X\x03\x00\x00\x00\xe2\x82\xacU\x06latin1tR", /above 255/],
     ["ctorch._utils\n_rebuild_tensor_v2\n(NK\x00))\x89NtR", /without a storage/],
-    ["ctorch\nSize\n(J\xff\xff\xff\x7ftR", /no list/],
+    ["ctorch\nSize\n(J\xff\xff\xff\x7ftR", /neither a list/],
   ] as const) {
     if (!message) {
       assert.deepEqual(await value(body), []);
@@ -154,6 +154,27 @@ test("what could take for ever does not", { timeout: 20_000 }, async () => {
   let laughs = "]q\x00";
   for (let i = 1; i < 200; i++) laughs += `]q${String.fromCharCode(i)}(h${String.fromCharCode(i - 1)}h${String.fromCharCode(i - 1)}e`;
   assert.ok(Array.isArray(await value(laughs)));
+  // The same as text would have 2^200 characters: wherever a value is named or is a key, it must not be spelled.
+  const top = `h${String.fromCharCode(199)}`;
+  assert.equal(await value(`${laughs}0ctorch\ndevice\n${top}\x85R`), "(no simple value)");
+  assert.match(
+    (await refusal(`${laughs}0cnumpy\ndtype\n(${top}K\x00K\x01tRcnumpy.core.multiarray\nscalar\n(h\x00C\x00tR`)).message,
+    /FormatError|numpy dtype/,
+  );
+  assert.match((await refusal(`${laughs}0c__builtin__\ncomplex\n${top}\x85R`)).message, /where a number is needed/);
+  assert.match(
+    (await refusal(`${laughs}0ctorch._utils\n_rebuild_meta_tensor_no_storage\n(ctorch\nfloat32\n${top}${top}\x89tR`)).message,
+    /where a number is needed/,
+  );
+  assert.match(
+    (await refusal(`${laughs}0ctorch._utils\n_rebuild_meta_tensor_no_storage\n(ctorch\nnot_a_dtype\n))\x89tR`)).message,
+    /torch\.not_a_dtype where a dtype/,
+  );
+  let tuples = ")q\x00";
+  for (let i = 1; i < 200; i++) tuples += `h${String.fromCharCode(i - 1)}h${String.fromCharCode(i - 1)}\x86q${String.fromCharCode(i)}`;
+  const meta = "ctorch._utils\n_rebuild_meta_tensor_no_storage\n(ctorch\nfloat32\n))\x89tR";
+  const keyed = await io.open(bytes(`\x80\x02${tuples}0}${top}${meta}s.`));
+  assert.equal([...keyed.tensors.keys()].length, 1);
   assert.match((await refusal(`${"]".repeat(5000)}${"a".repeat(4999)}`)).message, /nested more than 1000 deep/);
   // A set of a long list, made again and again.
   const again = `]q\x00(${"K\x01".repeat(20000)}e0${"c__builtin__\nset\nh\x00\x85R0".repeat(5000)}N`;

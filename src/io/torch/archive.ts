@@ -2,7 +2,8 @@
 import { type ByteSource, damaged } from "../source.ts";
 import type { Format, OpenFile, OpenOptions } from "../stored.ts";
 import { isZip, openZip, type ZipFile } from "../zip.ts";
-import { convert, countOf, itemsOf, storageElement, TorchHost } from "./host.ts";
+import { convert, countOf, storageElement, TorchHost } from "./host.ts";
+import { itemsOf, textOf, shortly } from "./python.ts";
 import { Unpickler } from "./pickle.ts";
 import { TorchStorage, TypedStorage } from "./storage.ts";
 
@@ -41,8 +42,7 @@ export async function readArchivePickle(
   const entry = zip.entries.get(pickle)!;
   const persistent = (id: unknown): TypedStorage => {
     const [kind, type, key, , count] = itemsOf(id);
-    if (kind !== "storage" || typeof key !== "string")
-      throw new RangeError(`a persistent id of kind ${String(kind).slice(0, 40)}, expected a storage`);
+    if (kind !== "storage" || typeof key !== "string") throw new RangeError(`a persistent id of kind ${shortly(kind)}, expected a storage`);
     const element = storageElement(type);
     const nbytes = countOf(count) * element.size;
     const name = `${data}${key}`;
@@ -55,7 +55,7 @@ export async function readArchivePickle(
     }
     if (nbytes > storage.nbytes)
       throw new RangeError(
-        `storage ${JSON.stringify(key)} of ${String(count)} ${element.name} needs ${nbytes} bytes, its entry has ${storage.nbytes}`,
+        `storage ${JSON.stringify(key)} of ${textOf(count)} ${element.name} needs ${nbytes} bytes, its entry has ${storage.nbytes}`,
       );
     return new TypedStorage(storage, element, 0, nbytes);
   };

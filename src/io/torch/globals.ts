@@ -6,19 +6,13 @@ import { elementOf } from "../elements.ts";
 import { isStored, type StoredTensor } from "../stored.ts";
 import { latin1 } from "./literals.ts";
 import { NUMPY } from "./numpy.ts";
-import { PyDict, PyGlobal, PyObject, PyTuple, resolved } from "./python.ts";
+import { fail, itemsOf, number, PyDict, PyGlobal, PyObject, PyTuple, resolved, shortly, sizes, textOf } from "./python.ts";
 import { LEGACY_TYPES, TypedStorage } from "./storage.ts";
 import { MetaTensor, TorchTensor } from "./tensor.ts";
 
 /** Makes a value from a call's arguments. @throws RangeError when they make no sense */
 export type Builder = (...args: unknown[]) => unknown;
 
-const fail = (message: string): never => {
-  throw new RangeError(message);
-};
-const sizes = (x: unknown): number[] =>
-  x instanceof PyTuple ? (x.items as number[]).slice() : Array.isArray(x) ? x.slice() : fail("sizes are no tuple");
-const entriesOf = (x: unknown): readonly unknown[] => (x instanceof PyTuple ? x.items : Array.isArray(x) ? x : fail("no list"));
 const tensorOf = (given: unknown): StoredTensor => {
   const x = resolved(given);
   return isStored(x) ? x : fail("no tensor where one is needed");
@@ -42,7 +36,7 @@ const dtypeName = (name: string): string | undefined => {
 
 const rebuild: Builder = (storage, offset, size, stride, requiresGrad, _hooks, metadata) => {
   if (!(storage instanceof TypedStorage)) return fail("a tensor without a storage");
-  const t = new TorchTensor(storage, storage.element, offset as number, sizes(size), sizes(stride), requiresGrad === true);
+  const t = new TorchTensor(storage, storage.element, number(offset), sizes(size), sizes(stride), requiresGrad === true);
   return mark(t, metadata);
 };
 /** Lazy conjugation and negation. */
@@ -54,10 +48,12 @@ function mark(t: TorchTensor, metadata: unknown): TorchTensor {
 }
 const rebuildTyped: Builder = (storage, offset, size, stride, requiresGrad, _hooks, dtype, metadata) => {
   if (!(storage instanceof TypedStorage)) return fail("a tensor without a storage");
-  const element = elementOf(String(dtypeOf(dtype))) ?? fail(`dtype ${String(dtype)}`);
-  return mark(new TorchTensor(storage, element, offset as number, sizes(size), sizes(stride), requiresGrad === true), metadata);
+  const element = elementOf(dtypeOf(dtype))!;
+  return mark(new TorchTensor(storage, element, number(offset), sizes(size), sizes(stride), requiresGrad === true), metadata);
 };
-const dtypeOf = (x: unknown): string => (x instanceof PyGlobal && x.module === "torch" ? (dtypeName(x.name) ?? x.name) : fail("no dtype"));
+const dtypeOf = (x: unknown): string =>
+  (x instanceof PyGlobal && x.module === "torch" ? dtypeName(x.name) : undefined) ??
+  fail(`${x instanceof PyGlobal ? x.path : shortly(x)} where a dtype is needed`);
 const parameter: Builder = (data, requiresGrad) => {
   if (data === undefined) return new PyObject("torch.nn.parameter.Parameter", []);
   const from = tensorOf(data);
@@ -75,10 +71,10 @@ const variable: Builder = (data, requiresGrad) => {
 };
 const quantized: Builder = (storage, offset, size, stride, quantizer) => {
   if (!(storage instanceof TypedStorage)) return fail("a tensor without a storage");
-  const [scheme, scale, zeroPoint, axis] = entriesOf(quantizer);
+  const [scheme, scale, zeroPoint, axis] = itemsOf(quantizer);
   const name = scheme instanceof PyGlobal ? scheme.name : "";
   if (storage.element.name.startsWith("bits")) return fail(`quantised tensors of ${storage.element.name} cannot be read`);
-  const t = new TorchTensor(storage, storage.element, offset as number, sizes(size), sizes(stride), false);
+  const t = new TorchTensor(storage, storage.element, number(offset), sizes(size), sizes(stride), false);
   // Strides of 0 would let a short file ask for a copy of any size.
   if (t.shape.reduce((a, b) => a * b, 1) * storage.element.size > storage.nbytes)
     return fail("a quantised tensor that is larger than its storage");
@@ -86,10 +82,10 @@ const quantized: Builder = (storage, offset, size, stride, quantizer) => {
     if (typeof scale !== "number" || typeof zeroPoint !== "number") return fail("scale and zero point are no numbers");
     t.quantizer = { scale, zeroPoint, axis: null };
   } else if (name.startsWith("per_channel")) {
-    const d = axis as number;
+    const d = number(axis);
     for (const x of [scale, zeroPoint])
       if (tensorOf(x).shape.length !== 1 || tensorOf(x).shape[0] !== t.shape[d])
-        return fail(`scales of shape [${tensorOf(x).shape}] for axis ${String(axis)}`);
+        return fail(`scales of shape [${tensorOf(x).shape}] for axis ${d}`);
     t.quantizer = { scale: tensorOf(scale), zeroPoint: tensorOf(zeroPoint), axis: d };
   } else return fail(`quantisation scheme ${name}`);
   return t;
@@ -104,19 +100,19 @@ const described =
     return out;
   };
 const sparse: Builder = (layout, data) => {
-  const kind = layout instanceof PyGlobal ? layout.path : String(layout);
+  const kind = layout instanceof PyGlobal ? layout.path : textOf(layout);
   const names = kind.endsWith("sparse_coo")
     ? ["indices", "values", "size", "isCoalesced"]
     : /sparse_(csr|csc|bsr|bsc)$/.test(kind)
       ? ["compressedIndices", "plainIndices", "values", "size"]
       : fail(`sparse layout ${kind}`);
-  return described(kind, names as string[])(...entriesOf(data));
+  return described(kind, names as string[])(...itemsOf(data));
 };
 // `new_type`'s attributes ride on the tensor; the class itself is not built.
 const fromType =
   (call: Builder): Builder =>
   (make, type, args, state) => {
-    const t = call(make, ...entriesOf(args));
+    const t = call(make, ...itemsOf(args));
     if (!(t instanceof TorchTensor)) return t;
     if (type instanceof PyGlobal && type.path === "torch.nn.parameter.Parameter") t.isParameter = true;
     t.attributes = state ?? null;
@@ -135,22 +131,22 @@ const dict: Builder = (from) => {
   const out = new PyDict();
   if (from instanceof PyDict) for (const [k, v] of from.map) out.map.set(k, v);
   else if (from !== undefined)
-    for (const pair of entriesOf(from)) {
-      const [k, v] = entriesOf(pair);
+    for (const pair of itemsOf(from)) {
+      const [k, v] = itemsOf(pair);
       if (typeof k === "object" && k !== null && !(k instanceof PyTuple)) return fail("the key of a dict is no constant");
       out.map.set(k, v);
     }
   return out;
 };
-const set: Builder = (items) => new Set(items === undefined ? [] : items instanceof Set ? items : entriesOf(items));
+const set: Builder = (items) => new Set(items === undefined ? [] : items instanceof Set ? items : itemsOf(items));
 const bytes: Builder = (from, encoding) => {
   if (from === undefined) return new Uint8Array(0);
   if (from instanceof Uint8Array) return from;
   if (typeof from !== "string") return fail("bytes of what is neither text nor bytes");
-  return encoding === undefined || /^latin-?1$/i.test(String(encoding)) ? latin1(from) : new TextEncoder().encode(from);
+  return encoding === undefined || /^latin-?1$/i.test(textOf(encoding)) ? latin1(from) : new TextEncoder().encode(from);
 };
-const path: Builder = (...parts) => parts.map(String).join("/").replace(/^\/\//, "/");
-const jitList: Builder = (items) => (Array.isArray(items) ? items : entriesOf(items));
+const path: Builder = (...parts) => parts.map(textOf).join("/").replace(/^\/\//, "/");
+const jitList: Builder = (items) => (Array.isArray(items) ? items : itemsOf(items));
 
 const FUNCTIONS: Readonly<Record<string, Builder>> = {
   "torch._utils._rebuild_tensor": rebuild,
@@ -176,9 +172,9 @@ const FUNCTIONS: Readonly<Record<string, Builder>> = {
   "torch.autograd.variable.Variable": variable,
   "torch.Tensor": variable,
   "torch.nn.backends.thnn._get_thnn_function_backend": described("torch.nn.backends.thnn.THNNFunctionBackend", []),
-  "torch.serialization._get_layout": (name) => new PyGlobal("torch", String(name).replace(/^torch\./, "")),
-  "torch.Size": (items) => (items === undefined ? new PyTuple([]) : new PyTuple(entriesOf(items))),
-  "torch.device": (type, index) => (index === undefined ? String(type) : `${String(type)}:${String(index)}`),
+  "torch.serialization._get_layout": (name) => new PyGlobal("torch", textOf(name).replace(/^torch\./, "")),
+  "torch.Size": (items) => (items === undefined ? new PyTuple([]) : new PyTuple(itemsOf(items))),
+  "torch.device": (type, index) => (index === undefined ? textOf(type) : `${textOf(type)}:${textOf(index)}`),
   "torch.jit._pickle.build_intlist": jitList,
   "torch.jit._pickle.build_doublelist": jitList,
   "torch.jit._pickle.build_boollist": jitList,
@@ -187,15 +183,15 @@ const FUNCTIONS: Readonly<Record<string, Builder>> = {
   "collections.OrderedDict": dict,
   "collections.Counter": dict,
   "collections.defaultdict": (_make, items) => dict(items),
-  "collections.deque": (items) => (items === undefined ? [] : [...entriesOf(items)]),
+  "collections.deque": (items) => (items === undefined ? [] : [...itemsOf(items)]),
   "builtins.dict": dict,
-  "builtins.list": (items) => (items === undefined ? [] : items instanceof Set ? [...items] : [...entriesOf(items)]),
-  "builtins.tuple": (items) => new PyTuple(items === undefined ? [] : entriesOf(items)),
+  "builtins.list": (items) => (items === undefined ? [] : items instanceof Set ? [...items] : [...itemsOf(items)]),
+  "builtins.tuple": (items) => new PyTuple(items === undefined ? [] : itemsOf(items)),
   "builtins.set": set,
   "builtins.frozenset": set,
   "builtins.bytearray": bytes,
   "builtins.bytes": bytes,
-  "builtins.complex": (re, im) => new ComplexScalar(Number(re), Number(im ?? 0)),
+  "builtins.complex": (re, im) => new ComplexScalar(number(re), number(im ?? 0)),
   "_codecs.encode": bytes,
   "types.SimpleNamespace": described("types.SimpleNamespace", []),
   "pathlib.PosixPath": path,

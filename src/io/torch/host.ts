@@ -6,7 +6,7 @@ import { isStored } from "../stored.ts";
 import { type Builder, builderOf, legacyElement, nameOf } from "./globals.ts";
 import { numpyState } from "./numpy.ts";
 import { type PickleHost, Refused } from "./pickle.ts";
-import { PyDict, PyGlobal, PyObject, PyTuple, resolved, toJavaScript } from "./python.ts";
+import { fail, itemsOf, number, PyDict, PyGlobal, PyObject, PyTuple, resolved, sizes, textOf, toJavaScript } from "./python.ts";
 import { TypedStorage } from "./storage.ts";
 import { TorchTensor } from "./tensor.ts";
 
@@ -24,14 +24,6 @@ const MOVED: Readonly<Record<string, string>> = {
   UserDict: "collections",
   UserList: "collections",
 };
-
-const fail = (message: string): never => {
-  throw new RangeError(message);
-};
-
-/** A list or tuple. */
-export const itemsOf = (x: unknown): readonly unknown[] =>
-  x instanceof PyTuple ? x.items : Array.isArray(x) ? x : fail("neither a list nor a tuple");
 
 /** What a host is told about the file. */
 export interface HostOptions {
@@ -52,7 +44,7 @@ export function storageElement(type: unknown): Element {
 }
 /** A count of elements. @throws RangeError */
 export function countOf(n: unknown): number {
-  if (!Number.isSafeInteger(n) || (n as number) < 0) throw new RangeError(`a storage of ${String(n)} elements`);
+  if (!Number.isSafeInteger(n) || (n as number) < 0) throw new RangeError(`a storage of ${textOf(n)} elements`);
   return n as number;
 }
 /** A pickle's value in JavaScript. @throws FormatError when it is nested too deeply */
@@ -156,14 +148,7 @@ function tensorState(object: PyObject, state: unknown): boolean {
   if (named && items.length === 4) {
     const [storage, offset, size, stride] = items;
     if (!(storage instanceof TypedStorage)) return fail("a tensor without a storage");
-    object.value = new TorchTensor(
-      storage,
-      elementOf(named)!,
-      offset as number,
-      itemsOf(size) as number[],
-      itemsOf(stride) as number[],
-      false,
-    );
+    object.value = new TorchTensor(storage, elementOf(named)!, number(offset), sizes(size), sizes(stride), false);
     return true;
   }
   const wraps = object.type === "torch.nn.parameter.Parameter" || object.type === "torch.autograd.variable.Variable";

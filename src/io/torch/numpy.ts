@@ -5,11 +5,7 @@ import { ComplexScalar } from "../../ops/promote.ts";
 import { type Element, elementOf, swapBytes, typed } from "../elements.ts";
 import { RangedTensor } from "../ranged.ts";
 import { memoryRegion } from "../region.ts";
-import { PyObject, PyTuple } from "./python.ts";
-
-const fail = (message: string): never => {
-  throw new RangeError(message);
-};
+import { fail, PyObject, PyTuple, shortly, sizes, textOf } from "./python.ts";
 
 /** numpy's type codes. */
 const CODES: Readonly<Record<string, string>> = {
@@ -31,7 +27,7 @@ const CODES: Readonly<Record<string, string>> = {
 
 /** A dtype as text: `<f4`. */
 function parse(dtype: unknown): { element: Element | undefined; swap: boolean; code: string } {
-  const m = /^([<>|=]?)(\w+)$/.exec(String(dtype)) ?? fail(`numpy dtype ${String(dtype).slice(0, 40)}`);
+  const m = /^([<>|=]?)(\w+)$/.exec(textOf(dtype)) ?? fail(`numpy dtype ${shortly(dtype)}`);
   const code = m[2]!;
   const name = Object.hasOwn(CODES, code) ? CODES[code]! : "";
   return { element: elementOf(name), swap: m[1] === ">", code };
@@ -41,7 +37,7 @@ const raw = (x: unknown): Uint8Array =>
   x instanceof Uint8Array ? x : typeof x === "string" ? new TextEncoder().encode(x) : fail("the data of a numpy array are no bytes");
 
 function array(into: PyObject, shapeGiven: unknown, dtype: unknown, columns: boolean, data: unknown): void {
-  const shape = shapeGiven instanceof PyTuple ? (shapeGiven.items as number[]) : fail("the shape of a numpy array is no tuple");
+  const shape = sizes(shapeGiven);
   const numel = numelOf(shape);
   if (shape.length > 64 || !shape.every((n) => Number.isSafeInteger(n) && n >= 0) || !Number.isSafeInteger(numel))
     return fail(`shape [${shape}]`);
@@ -101,7 +97,7 @@ export function numpyState(object: PyObject, state: unknown): boolean {
   if (object.type === "numpy.dtype") {
     const order = state.items[1];
     if (state.items[3] !== null && state.items[3] !== undefined) object.value = "V";
-    else if (order === "<" || order === ">" || order === "|") object.value = order + String(object.args[0]).replace(/^[<>|=]/, "");
+    else if (order === "<" || order === ">" || order === "|") object.value = order + textOf(object.args[0]).replace(/^[<>|=]/, "");
     return true;
   }
   return false;
@@ -110,7 +106,7 @@ export function numpyState(object: PyObject, state: unknown): boolean {
 const reconstruct = (): PyObject => new PyObject("numpy.ndarray", []);
 const dtype = (code: unknown): PyObject => {
   const out = new PyObject("numpy.dtype", [code]);
-  out.value = String(code);
+  out.value = textOf(code);
   return out;
 };
 const fromBuffer = (data: unknown, type: unknown, shape: unknown, order: unknown): PyObject => {

@@ -46,6 +46,24 @@ export class PyObject {
     this.args = args;
   }
 }
+/** A value as text, for keys and messages. Only simple ones are spelled: a nested list of a few bytes can have a text of any length. */
+export const textOf = (x: unknown): string =>
+  typeof x === "string" ? x : typeof x === "object" && x !== null ? "(no simple value)" : String(x);
+/** The same, short enough for a message. */
+export const shortly = (x: unknown): string => textOf(x).slice(0, 40);
+
+/** Says that a value makes no sense where it stands: whoever knows the place in the file turns it into a FormatError. */
+export const fail = (message: string): never => {
+  throw new RangeError(message);
+};
+/** The items of a list or tuple. @throws RangeError when it is neither */
+export const itemsOf = (x: unknown): readonly unknown[] =>
+  x instanceof PyTuple ? x.items : Array.isArray(x) ? x : fail("neither a list nor a tuple where one is needed");
+/** @throws RangeError when it is none */
+export const number = (x: unknown): number => (typeof x === "number" ? x : fail(`${shortly(x)} where a number is needed`));
+/** Sizes or strides. @throws RangeError */
+export const sizes = (x: unknown): number[] => itemsOf(x).map(number);
+
 /** The value that an object turned out to be, others as they are. */
 export const resolved = (x: unknown): unknown => (x instanceof PyObject && x.value !== undefined ? x.value : x);
 

@@ -3,10 +3,10 @@
 import { fileRegion, memoryRegion, type Region } from "../region.ts";
 import { type ByteSource, checkRange, damaged } from "../source.ts";
 import type { Format, OpenFile, OpenOptions } from "../stored.ts";
-import { convert, countOf, itemsOf, storageElement, TorchHost } from "./host.ts";
+import { convert, countOf, storageElement, TorchHost } from "./host.ts";
 import { pickleEnd } from "./opcodes.ts";
 import { Unpickler } from "./pickle.ts";
-import { PyDict, PyTuple } from "./python.ts";
+import { itemsOf, PyDict, PyTuple, shortly, textOf } from "./python.ts";
 import { TorchStorage, TypedStorage } from "./storage.ts";
 
 /** Asks for a range; the answer may be shorter only where the file ends. */
@@ -68,26 +68,26 @@ export function* readStream(name: string, region: RegionAt, options: OpenOptions
     const [kind, type, key, , count, view] = itemsOf(id);
     // Classes came with their source, which does not matter here.
     if (kind === "module") return type;
-    if (kind !== "storage") throw new RangeError(`a persistent id of kind ${String(kind).slice(0, 40)}, expected a storage`);
+    if (kind !== "storage") throw new RangeError(`a persistent id of kind ${shortly(kind)}, expected a storage`);
     const element = storageElement(type);
-    let root = order.get(String(key));
+    let root = order.get(textOf(key));
     if (!root) {
       const nbytes = countOf(count) * element.size;
-      root = new TypedStorage(new TorchStorage(String(key), nbytes, null), element, 0, nbytes);
-      order.set(String(key), root);
+      root = new TypedStorage(new TorchStorage(textOf(key), nbytes, null), element, 0, nbytes);
+      order.set(textOf(key), root);
     }
     if (view === null || view === undefined) {
       const nbytes = countOf(count) * element.size;
-      if (nbytes > root.nbytes) throw new RangeError(`storage ${String(key)} has ${root.nbytes} bytes here and ${nbytes} there`);
+      if (nbytes > root.nbytes) throw new RangeError(`storage ${textOf(key)} has ${root.nbytes} bytes here and ${nbytes} there`);
       return new TypedStorage(root.storage, element, 0, nbytes);
     }
     const [viewKey, first, length] = itemsOf(view);
-    let part = storages.get(String(viewKey));
+    let part = storages.get(textOf(viewKey));
     if (!part) {
       part = new TypedStorage(root.storage, element, countOf(first) * element.size, countOf(length) * element.size);
       if (part.begin + part.nbytes > root.nbytes)
-        throw new RangeError(`a view of ${String(length)} elements from ${String(first)} on of a storage of ${root.nbytes} bytes`);
-      storages.set(String(viewKey), part);
+        throw new RangeError(`a view of ${textOf(length)} elements from ${textOf(first)} on of a storage of ${root.nbytes} bytes`);
+      storages.set(textOf(viewKey), part);
     }
     return part;
   };
@@ -103,17 +103,17 @@ export function* readStream(name: string, region: RegionAt, options: OpenOptions
     return value;
   }
   const magic = yield* next();
-  if (magic !== MAGIC) throw damaged(name, 0, `magic number ${String(magic).slice(0, 40)}, expected ${MAGIC}`);
+  if (magic !== MAGIC) throw damaged(name, 0, `magic number ${shortly(magic)}, expected ${MAGIC}`);
   const version = yield* next();
-  if (version !== 1001) throw damaged(name, at, `protocol version ${String(version).slice(0, 40)}, expected 1001`);
+  if (version !== 1001) throw damaged(name, at, `protocol version ${shortly(version)}, expected 1001`);
   const info = yield* next();
   const value = yield* next();
   const beforeKeys = at;
   const keys = itemsOf(checked(yield* next(), name, beforeKeys));
   for (const key of keys) {
-    const known = order.get(String(key));
+    const known = order.get(textOf(key));
     if (!known || known.storage.region)
-      throw damaged(name, beforeKeys, `the list of storages names ${String(key)}, which the pickle does not or the list twice`);
+      throw damaged(name, beforeKeys, `the list of storages names ${textOf(key)}, which the pickle does not or the list twice`);
     const head = yield { offset: at, length: 8 };
     if (head.length < 8) throw damaged(name, at, `8 bytes expected, ${head.length} there`, "The file is truncated");
     const count = Number(new DataView(head.buffer, head.byteOffset, 8).getBigInt64(0, true));
@@ -121,7 +121,7 @@ export function* readStream(name: string, region: RegionAt, options: OpenOptions
       throw damaged(
         name,
         at,
-        `storage ${String(key)} has ${count} elements here, ${known.storage.nbytes / known.element.size} in the pickle`,
+        `storage ${textOf(key)} has ${count} elements here, ${known.storage.nbytes / known.element.size} in the pickle`,
       );
     known.storage.region = region(at + 8, known.storage.nbytes);
     at += 8 + known.storage.nbytes;

@@ -5,9 +5,9 @@ import { fileRegion } from "../region.ts";
 import { type ByteSource, checkRange, damaged } from "../source.ts";
 import type { Format, OpenFile, OpenOptions } from "../stored.ts";
 import { legacyElement } from "./globals.ts";
-import { convert, countOf, itemsOf, storageElement, TorchHost } from "./host.ts";
+import { convert, countOf, storageElement, TorchHost } from "./host.ts";
 import { Unpickler } from "./pickle.ts";
-import { PyGlobal } from "./python.ts";
+import { itemsOf, PyGlobal, textOf } from "./python.ts";
 import { TorchStorage, TypedStorage } from "./storage.ts";
 import { checked, drive, pickleBytes, type Steps } from "./stream.ts";
 import { TorchTensor } from "./tensor.ts";
@@ -66,8 +66,8 @@ function* readEntries(source: ByteSource, options: OpenOptions, where: { at: num
     persistent: (id) => {
       // Containers came with their source: (class, file, source).
       if (typeof id === "object") return itemsOf(id)[0];
-      const found = objects.get(String(id));
-      if (!found) throw new RangeError(`there is no storage or tensor ${String(id)}`);
+      const found = objects.get(textOf(id));
+      if (!found) throw new RangeError(`there is no storage or tensor ${textOf(id)}`);
       return found;
     },
   });
@@ -94,18 +94,18 @@ function* readEntries(source: ByteSource, options: OpenOptions, where: { at: num
     const [count] = (yield* numbers(1)) as [number];
     const nbytes = countOf(count) * element.size;
     checkRange(source, where.at, nbytes);
-    objects.set(String(key), new TypedStorage(new TorchStorage(String(key), nbytes, fileRegion(source, where.at, nbytes)), element));
+    objects.set(textOf(key), new TypedStorage(new TorchStorage(textOf(key), nbytes, fileRegion(source, where.at, nbytes)), element));
     where.at += nbytes;
   }
   const viewsAt = where.at;
   for (const view of checked(yield* next(), name, viewsAt)) {
     const [key, rootKey, first, count] = itemsOf(view);
-    const root = objects.get(String(rootKey));
-    if (!(root instanceof TypedStorage)) throw new RangeError(`a view of a storage ${String(rootKey)} that is not there`);
+    const root = objects.get(textOf(rootKey));
+    if (!(root instanceof TypedStorage)) throw new RangeError(`a view of a storage ${textOf(rootKey)} that is not there`);
     const size = root.element.size;
     const [begin, nbytes] = [countOf(first) * size, countOf(count) * size];
     if (begin + nbytes > root.nbytes) throw new RangeError(`a view of bytes ${begin} to ${begin + nbytes} of a storage of ${root.nbytes}`);
-    objects.set(String(key), new TypedStorage(root.storage, root.element, begin, nbytes));
+    objects.set(textOf(key), new TypedStorage(root.storage, root.element, begin, nbytes));
   }
   where.at = at("tensors");
   for (let left = countOf(yield* next()); left > 0; left--) {
@@ -120,13 +120,13 @@ function* readEntries(source: ByteSource, options: OpenOptions, where: { at: num
     const sizes = yield* numbers(rank);
     const strides = yield* numbers(rank);
     const [offset] = (yield* numbers(1)) as [number];
-    const storage = objects.get(String(storageKey));
+    const storage = objects.get(textOf(storageKey));
     const named = type instanceof PyGlobal ? legacyElement(type, "Tensor") : undefined;
     const element = storage instanceof TypedStorage ? storage.element : elementOf(named ?? "float32")!;
     const typed = storage instanceof TypedStorage ? storage : new TypedStorage(new TorchStorage("", 0, null), element);
     // A tensor without a storage is empty, whatever its sizes.
     objects.set(
-      String(key),
+      textOf(key),
       storage ? new TorchTensor(typed, element, offset, sizes, strides, false) : new TorchTensor(typed, element, 0, [0], [1], false),
     );
   }
