@@ -17,7 +17,7 @@ const o = readOptions({
   options: {
     data: text("FILE", null, "text to learn (default: TypeScript's own type declarations)"),
     out: text("DIR", join("out", "gpt"), "where checkpoints, loss curve and sample go"),
-    steps: whole(1700, 1, "training steps in all"),
+    steps: whole(3000, 1, "training steps in all"),
     resume: flag("go on from the newest checkpoint in --out, which must be there (default: go on if it is)"),
     fresh: flag("begin anew and remove the checkpoints in --out"),
     seed: whole(1337, 0, "seed of all random numbers"),
@@ -26,10 +26,10 @@ const o = readOptions({
     heads: whole(4, 1, "attention heads of each"),
     embd: whole(128, 1, "width"),
     blockSize: whole(128, 1, "characters the model sees at once"),
-    batchSize: whole(16, 1, "sequences in a step"),
+    batchSize: whole(8, 1, "sequences in a step"),
     dropout: real(0, 0, 1, "share of activations dropped in training"),
     lr: real(3e-3, 0, Number.POSITIVE_INFINITY, "highest learning rate"),
-    evalEvery: whole(200, 1, "steps from one validation and checkpoint to the next"),
+    evalEvery: whole(250, 1, "steps from one validation and checkpoint to the next"),
     prompt: text("TEXT", null, "how the sample begins (default: as a declaration does, or a new line)"),
     sample: whole(600, 0, "characters to write at the end"),
   },
@@ -126,12 +126,12 @@ function learningRate(step: number): number {
   return o.lr * (0.55 + 0.45 * Math.cos((Math.PI * (step - warm)) / (o.steps - warm)));
 }
 
-/** The mean loss of 8 batches of the validation part, the same each time. */
+/** The mean loss of 16 batches of the validation part, the same each time. */
 function validate(): number {
   const same = new torch.Generator().manualSeed(o.seed + 1);
   model.eval();
   const losses = torch.noGrad(() =>
-    Array.from({ length: 8 }, () => model.loss(...corpus.batch("validation", o.batchSize, o.blockSize, same, o.device)).itemSync()),
+    Array.from({ length: 16 }, () => model.loss(...corpus.batch("validation", o.batchSize, o.blockSize, same, o.device)).itemSync()),
   );
   model.train();
   return losses.reduce((a, b) => a + b) / losses.length;
