@@ -1,6 +1,7 @@
 // Native memory without dispose. Every block has a count of references; a JavaScript handle is one reference, given back by
-// a finalizer that runs inside the garbage collector. When the cache has no block and enough was handed out since the last
-// collection, a minor collection (0.3 ms) is run to get blocks back, a full one only when live memory really grew.
+// a finalizer that runs inside the garbage collector, or by hand. When the cache has no block and enough was handed out since
+// the last collection, a minor collection (0.3 ms) is run to get blocks back, a full one when live memory has outgrown its
+// true peak. Live and cached memory together stay near that peak: what lies idle beyond it goes back to the system.
 import type { Device, DeviceMemory, MemoryStats } from "../../core/device.ts";
 import { DisposedError, OutOfMemoryError } from "../../core/errors.ts";
 import { outOfMemory } from "../../core/snapshot.ts";
@@ -10,12 +11,9 @@ import type { Addon } from "./native.ts";
 import { freeMemory, totalMemory } from "./system.ts";
 
 const MB = 1 << 20;
-/**
- * Bytes handed out between collections: few enough to stay in the last cache level and to be collected young. Of the GPT of
- * examples/gpt a step takes as much time with 24 MB as with 64, and 250 MB instead of 880.
- */
+/** Bytes handed out between collections: few enough to stay in the last cache level and to be collected young. */
 const BUDGET = 24 * MB;
-/** Reserve beyond the true peak. */
+/** Least reserve beyond the true peak. */
 const SLACK = 64 * MB;
 /** Tensors up to this size take slots in slabs that share one handle. */
 const SMALL = 512;
@@ -118,6 +116,10 @@ export class NativeMemory implements DeviceMemory {
   readonly #trueLive: number[] = [0];
   // How much may be live and cached together.
   #ceiling = SLACK;
+  #share = 0.25;
+  // Bytes since the share last changed.
+  #handedOut = 0;
+  #returned = 0;
   #limit = 0.9 * totalMemory();
   #slab: object | null = null;
   #slabBlock = 0;
@@ -157,6 +159,7 @@ export class NativeMemory implements DeviceMemory {
     // Within the budget a miss may grow the reserve; beyond it, what has died comes first.
     const handle = this.#take(nbytes, this.#sinceMinor + nbytes < BUDGET ? this.#ceiling : 0) ?? this.#collectAndTake(nbytes);
     this.#sinceMinor += nbytes;
+    this.#handedOut += nbytes;
     return handle;
   }
 
@@ -170,17 +173,34 @@ export class NativeMemory implements DeviceMemory {
       this.#gc();
       this.#trueLive.push(this.stats().live + nbytes);
       if (this.#trueLive.length > 8) this.#trueLive.shift();
-      const now = Math.max(...this.#trueLive);
-      this.#ceiling = Math.min(this.#limit, now + Math.max(SLACK, now / 4));
+      this.#setCeiling();
     }
     if (this.#fits(nbytes) && (handle = this.#take(nbytes, this.#ceiling))) return handle;
     // Blocks of other sizes lie idle: the system gets them back before it is asked for more.
-    this.trim(Math.max(0, this.#ceiling - this.stats().live - 2 * nbytes));
+    this.#makeRoom(nbytes);
     if (this.#fits(nbytes) && (handle = this.#take(nbytes, this.#ceiling))) return handle;
     this.#gc();
     this.trim(0);
     if (this.#fits(nbytes) && (handle = this.#take(nbytes, this.#limit))) return handle;
     throw outOfMemory("cpu", nbytes, this.stats(), this.#limit, HINT);
+  }
+
+  // The reserve is the true peak and some more: how much depends on how many sizes there are. When blocks go back to the
+  // system only to be asked for again, which costs page faults, it grows, to twice the peak at most.
+  #setCeiling(): void {
+    const peak = Math.max(...this.#trueLive);
+    this.#ceiling = Math.min(this.#limit, peak + Math.max(SLACK, peak * this.#share));
+  }
+  #makeRoom(nbytes: number): void {
+    const { live, cached } = this.stats();
+    const keep = (): number => Math.max(0, this.#ceiling - live - 2 * nbytes);
+    this.#returned += Math.max(0, cached - keep());
+    if (this.#returned > 0.05 * this.#handedOut && this.#share < 1) {
+      this.#share *= 1.5;
+      this.#returned = this.#handedOut = 0;
+      this.#setCeiling();
+    }
+    this.trim(keep());
   }
 
   // What the system cannot give is refused before it is touched: it might end the process instead of the request.
