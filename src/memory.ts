@@ -29,7 +29,13 @@ export const stats = (device?: string): MemoryStats => of(device).stats();
  */
 export const emptyCache = (device?: string): void => of(device).emptyCache();
 
-/** Lets `stats().peak` start again from what is live. @throws DeviceError when there is no such device. */
+/**
+ * Lets `stats().peak` start again from what is live. @throws DeviceError when there is no such device.
+ * @example
+ * memory.resetPeak();
+ * const t = zeros(1024, 1024);
+ * memory.stats().peak >= 4 * 1024 * 1024 // => true
+ */
 export const resetPeak = (device?: string): void => of(device).resetPeak();
 
 /**
@@ -47,7 +53,7 @@ export function setLimit(bytes: number, device?: string): void {
     throw new ValueError({ op: "memory.setLimit", message: `a limit of ${bytes} bytes`, hint: "Give a positive number of bytes" });
   of(device).limit = bytes;
 }
-/** The limit that is in force, in bytes. @throws DeviceError when there is no such device. */
+/** The limit that is in force, in bytes. @throws DeviceError when there is no such device. @example memory.limit("meta") // => Infinity */
 export const limit = (device?: string): number => of(device).limit;
 
 /**

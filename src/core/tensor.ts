@@ -84,7 +84,11 @@ export class Tensor {
   }
   /**
    * Frees the tensor now instead of when it is collected: what `using t = …` does at the end of its block. Views of the same
-   * memory and graphs that need it are not harmed. Never necessary.
+   * memory and graphs that need it are not harmed, and keep it. Never necessary.
+   * @example
+   * const t = ones(2, 3);
+   * t[Symbol.dispose]();
+   * String(t) // => "tensor(freed, size=(2, 3))"
    */
   [Symbol.dispose](): void {
     dispose(this, "dispose");
