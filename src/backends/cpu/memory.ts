@@ -178,7 +178,7 @@ export class NativeMemory {
 
   /** Uninitialised memory for a tensor. */
   alloc(device: Device, nbytes: number): NativeStorage {
-    if (nbytes <= SMALL) {
+    if (nbytes <= SMALL && !this.#addon.guarded) {
       const size = nbytes < 64 ? 64 : (nbytes + 63) & ~63;
       if (this.#slabPtr + size > this.#slabEnd) {
         this.#slab = this.#block(SLAB);

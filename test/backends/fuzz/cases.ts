@@ -1,7 +1,8 @@
 // One random kernel call of each kind, with the error that a correct kernel may make.
 import { type DType, isComplex, isFloating } from "../../../src/core/dtype.ts";
 import { layoutOf, numelOf } from "../../../src/core/layout.ts";
-import { type BinaryOp, constant, Expr, input, param, type UnaryOp } from "../../../src/kernel/expr.ts";
+import type { BinaryOp, UnaryOp } from "../../../src/kernel/algebra.ts";
+import { constant, Expr, input, param } from "../../../src/kernel/expr.ts";
 import { type KernelSpec, laneOf, type PoolSpec, specId } from "../../../src/kernel/spec.ts";
 import { ALL, type Draw, FLOATS, REAL, type Shadow, type Values } from "./draw.ts";
 
