@@ -236,6 +236,9 @@ extern "C" __attribute__((visibility("default"))) napi_value napi_register_modul
   define(env, exports, "transfer", transfer, e);
   define(env, exports, "view", view, e);
   define(env, exports, "detach", detach, e);
+  napi_value flag;
+  napi_get_boolean(env, guarded, &flag);
+  napi_set_named_property(env, exports, "guarded", flag);
   napi_add_env_cleanup_hook(env, cleanup, e);
   return exports;
 }

@@ -4,6 +4,9 @@
 #ifdef __linux__
 #include <sys/mman.h>
 #endif
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#endif
 
 namespace fb {
 namespace {
@@ -27,7 +30,21 @@ void* take(size_t n) {
 #endif
   return p;
 }
+
+// Under AddressSanitizer only the bytes that were asked for may be touched, and none of a cached block.
+inline void allow([[maybe_unused]] void* p, [[maybe_unused]] size_t n, [[maybe_unused]] size_t size) {
+#ifdef __SANITIZE_ADDRESS__
+  __asan_unpoison_memory_region(p, n);
+  __asan_poison_memory_region((char*)p + n, size - n);
+#endif
+}
 }  // namespace
+
+#ifdef __SANITIZE_ADDRESS__
+const bool guarded = true;
+#else
+const bool guarded = false;
+#endif
 
 Memory::Memory() {
   refs = (int32_t*)calloc(MaxBlocks, sizeof(int32_t));
@@ -69,6 +86,7 @@ int Memory::alloc(size_t n, size_t reserve) {
     }
     info[b] = {p, -1, c};
   }
+  allow(info[b].p, n, size);
   refs[b] = 1;
   blocks++;
   live += size;
@@ -82,6 +100,7 @@ void Memory::give(int b) {
   blocks--;
   live -= size;
   cached += size;
+  allow(info[b].p, 0, size);
   info[b].next = lists[c];
   lists[c] = b;
 }

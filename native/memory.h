@@ -7,6 +7,9 @@ namespace fb {
 
 constexpr int MaxBlocks = 1 << 20;
 
+// Is every access checked, so that small tensors should not share blocks?
+extern const bool guarded;
+
 struct Stats {
   double live, cached, peak, blocks;
 };

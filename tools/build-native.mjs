@@ -42,8 +42,8 @@ function run(cxx, args) {
   });
 }
 
-/** Builds if needed. Returns `{ path }` or `{ reason }`; `extra` flags (sanitizers) make a separate build. */
-export async function buildNative({ extra = [], onStart = () => {} } = {}) {
+/** Builds if needed. Returns `{ path }` or `{ reason }`; a build with `extra` flags belongs into a folder of its own: the loader takes the newest here. */
+export async function buildNative({ extra = [], folder = "native", onStart = () => {} } = {}) {
   const c = compiler();
   if (!c) return { reason: "no C++ compiler (g++ or clang++) found" };
   const dir = join(root, "native");
@@ -53,7 +53,7 @@ export async function buildNative({ extra = [], onStart = () => {} } = {}) {
   const hash = createHash("sha256");
   for (const f of files) hash.update(f).update(readFileSync(join(dir, f)));
   hash.update([c.cxx, c.version, ...FLAGS, ...extra, process.arch, process.platform, cpus()[0]?.model ?? ""].join("\n"));
-  const out = join(root, "build", "native");
+  const out = join(root, "build", folder);
   const path = join(out, `firebrand-${hash.digest("hex").slice(0, 16)}.node`);
   if (existsSync(path)) {
     // The loader takes the newest build: let that be the one of the present sources.

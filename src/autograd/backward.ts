@@ -1,8 +1,8 @@
 // The public doors to the engine: `backward` and `grad`.
 import { isDifferentiable } from "../core/dtype.ts";
-import { ArgumentError, AutogradError, ShapeError, showShape } from "../core/errors.ts";
+import { checkOptions, checkTensor } from "../core/arguments.ts";
+import { ArgumentError, AutogradError, DTypeError, ShapeError, showShape } from "../core/errors.ts";
 import { sameShape } from "../core/layout.ts";
-import { checkOptions } from "../core/options.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { arithmetic } from "./arithmetic.ts";
 import { runBackward } from "./engine.ts";
@@ -30,9 +30,12 @@ export interface GradOptions extends Omit<BackwardOptions, "inputs"> {
 const list = <T>(x: T | readonly T[]): readonly T[] => (Array.isArray(x) ? (x as readonly T[]) : [x as T]);
 
 function roots(op: string, outputs: readonly Tensor[], seeds: readonly (Tensor | null | undefined)[]): { edges: Edge[]; grads: Tensor[] } {
-  if (seeds.length > outputs.length) {
-    throw new ArgumentError({ op, message: `${outputs.length} outputs but ${seeds.length} gradients` });
-  }
+  if (seeds.length > outputs.length)
+    throw new ArgumentError({ op, message: `${outputs.length} outputs but ${seeds.length} gradients`, hint: "One gradient an output" });
+  outputs.forEach((t, i) => checkTensor(op, `output ${i}`, t));
+  seeds.forEach((g, i) => {
+    if (g != null) checkTensor(op, `gradient ${i}`, g);
+  });
   const edges: Edge[] = [];
   const grads: Tensor[] = [];
   outputs.forEach((out, i) => {
@@ -45,6 +48,12 @@ function roots(op: string, outputs: readonly Tensor[], seeds: readonly (Tensor |
         hint: "Set requiresGrad on a leaf that it depends on, and compute outside noGrad",
       });
     }
+    if (seed && (seed.storage.device !== out.storage.device || !isDifferentiable(seed.dtype)))
+      throw new DTypeError({
+        op,
+        message: `the gradient is ${seed.dtype} ${showShape(seed.shape)} on ${seed.device}, its output ${out.dtype} ${showShape(out.shape)} on ${out.device}`,
+        hint: "Give a floating gradient on the output's device",
+      });
     if (seed && !sameShape(seed.shape, out.shape)) {
       throw new ShapeError({
         op,
@@ -78,8 +87,9 @@ export function backward(
   gradTensors?: Tensor | readonly (Tensor | null)[] | null,
   options: BackwardOptions = {},
 ): void {
-  checkOptions("backward", options, ["retainGraph", "createGraph", "inputs"]);
+  checkOptions("backward", ["retainGraph?: flag", "createGraph?: flag", "inputs?: tensors"], options);
   const outs = list(tensors as Tensor);
+  if (outs.length === 0) throw new ArgumentError({ op: "backward", message: "no outputs given", hint: "backward(loss)" });
   const { edges, grads } = roots("backward", outs, gradTensors == null ? [] : list(gradTensors as Tensor));
   const createGraph = options.createGraph ?? false;
   const retainGraph = options.retainGraph ?? createGraph;
@@ -104,9 +114,13 @@ export function backward(
  * grad(g, x)[0] // => 9
  */
 export function grad(outputs: Tensor | readonly Tensor[], inputs: Tensor | readonly Tensor[], options: GradOptions = {}): Tensor[] {
-  checkOptions("grad", options, ["gradOutputs", "retainGraph", "createGraph", "allowUnused"]);
+  checkOptions("grad", ["retainGraph?: flag", "createGraph?: flag", "gradOutputs?: any", "allowUnused?: flag"], options);
   const outs = list(outputs as Tensor);
   const ins = list(inputs as Tensor);
+  outs.forEach((t, i) => checkTensor("grad", `output ${i}`, t));
+  if (outs.length === 0) throw new ArgumentError({ op: "grad", message: "no outputs given", hint: "grad(loss, [x])" });
+  if (ins.length === 0) throw new ArgumentError({ op: "grad", message: "no inputs given", hint: "grad(loss, [x])" });
+  ins.forEach((t, i) => checkTensor("grad", `input ${i}`, t));
   const seeds = options.gradOutputs == null ? [] : list(options.gradOutputs as Tensor);
   const keep = outs.map((o) => !options.allowUnused || edgeOf(o) !== null);
   const { edges, grads } = roots(

@@ -60,10 +60,14 @@ export const deviceNames = (): string[] => [...devices.keys()];
  * The device of that name (`cpu`, or `cpu:0`).
  * @throws DeviceError when there is none.
  */
-export function getDevice(name: string): Device {
+export function getDevice(name: string, op?: string): Device {
   const known = devices.get(name) ?? (typeof name === "string" ? devices.get(name.replace(/:0$/, "")) : undefined);
   if (known === undefined) {
-    throw new DeviceError({ message: `no device ${JSON.stringify(name)} here`, hint: `Known devices: ${deviceNames().join(", ")}` });
+    throw new DeviceError({
+      ...(op !== undefined && { op }),
+      message: `no device ${typeof name === "string" ? JSON.stringify(name) : name === undefined ? "without a name" : `of type ${typeof name}`} here`,
+      hint: `Known devices: ${deviceNames().join(", ")}`,
+    });
   }
   if (typeof known !== "function") return known;
   const made = known();
@@ -80,5 +84,5 @@ export const getDefaultDevice = (): string => defaultDevice;
  * @example (setDefaultDevice("cpu"), getDefaultDevice()) // => "cpu"
  */
 export function setDefaultDevice(name: string): void {
-  defaultDevice = getDevice(name).name;
+  defaultDevice = getDevice(name, "setDefaultDevice").name;
 }

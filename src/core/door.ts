@@ -3,7 +3,7 @@ import { FirebrandError, OutOfMemoryError } from "./errors.ts";
 
 /** The error as the caller of `op` should see it. What the engine says about arrays that are too long becomes ours. */
 export function named(e: unknown, op: string): unknown {
-  if (e instanceof FirebrandError) return e.within(op);
+  if (e instanceof FirebrandError) return e.op === undefined ? e.within(op, []) : e;
   if (e instanceof RangeError && /allocation failed|Invalid (typed )?array length/.test(e.message))
     return new OutOfMemoryError({ op, message: `an array of this size cannot be had (${e.message})`, hint: "Check the sizes", cause: e });
   return e;

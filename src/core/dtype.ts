@@ -37,6 +37,12 @@ export const isIntegral = (d: DType): boolean => TABLE[d].category === 1;
 export const isDifferentiable = (d: DType): boolean => TABLE[d].category >= 2;
 /** Is this string the name of a dtype? */
 export const isDType = (x: unknown): x is DType => typeof x === "string" && Object.hasOwn(TABLE, x);
+const unknown = (op: string, ...types: unknown[]): DTypeError =>
+  new DTypeError({
+    op,
+    message: `${types.map((t) => (isDType(t) ? t : t === undefined ? "nothing" : typeof t)).join(" and ")} are not two dtypes`,
+    hint: `Use ${DTYPES.join(", ")}`,
+  });
 /** All dtypes, in the order of their ids. */
 export const DTYPES: readonly DType[] = Object.keys(TABLE) as DType[];
 
@@ -47,6 +53,7 @@ export const toComplex = (d: DType): DType => (isComplex(d) ? d : d === "float64
 
 /** The common type of two tensors of equal priority, as in `torch.promote_types`. @example promoteTypes("int64", "float16") // => "float16" */
 export function promoteTypes(a: DType, b: DType): DType {
+  if (TABLE[a] === undefined || TABLE[b] === undefined) throw unknown("promoteTypes", a, b);
   if (a === b) return a;
   const ta = TABLE[a];
   const tb = TABLE[b];
@@ -68,6 +75,7 @@ export function promoteTypes(a: DType, b: DType): DType {
  * @example canCast("float32", "int64") // => false
  */
 export const canCast = (from: DType, to: DType): boolean => {
+  if (TABLE[from] === undefined || TABLE[to] === undefined) throw unknown("canCast", from, to);
   const a = TABLE[from].category;
   const b = TABLE[to].category;
   return a <= b && !(a === 1 && b === 0);
@@ -85,8 +93,12 @@ export const getDefaultDtype = (): DType => defaultFloat;
  * setDefaultDtype("float32");
  */
 export function setDefaultDtype(dtype: DType): void {
-  if (!isFloating(dtype)) {
-    throw new DTypeError({ op: "setDefaultDtype", message: `${dtype} is not a floating type`, hint: "Use float32 or float64" });
+  if (!isDType(dtype) || !isFloating(dtype)) {
+    throw new DTypeError({
+      op: "setDefaultDtype",
+      message: `${typeof dtype === "string" ? dtype : dtype === undefined ? "nothing" : typeof dtype} is not a floating type`,
+      hint: "Use float32 or float64",
+    });
   }
   defaultFloat = dtype;
 }

@@ -22,33 +22,49 @@ export interface ErrorFacts {
  * e.message // => "view: shape [2, 3] has 6 elements, [4] needs 4"
  */
 export class FirebrandError extends Error {
-  /** The operation that refused. */
-  readonly op: string | undefined;
+  /** The operation that was called. */
+  op: string | undefined;
   /** The remedy in one sentence, where there is one. */
-  readonly hint: string | undefined;
+  hint: string | undefined;
   /** Machine-readable details. */
   readonly data: Readonly<Record<string, unknown>>;
-  // The text without an operation, where none was given.
-  readonly #nameless: string | null;
+  readonly #what: string;
+  readonly #details: string | undefined;
+  // What `within` has told: the deeper op that refused, and the operands of the call.
+  #inner = "";
+  #operands = "";
 
   constructor(facts: ErrorFacts | string) {
     const f = typeof facts === "string" ? { message: facts } : facts;
-    const text = (f.op ? `${f.op}: ` : "") + f.message + (f.hint ? `. ${f.hint}` : "") + (f.details ? `\n${f.details}` : "");
-    super(text, f.cause === undefined ? undefined : { cause: f.cause });
+    super(textOf(f.op, f.message, f.hint, f.details), f.cause === undefined ? undefined : { cause: f.cause });
     this.name = new.target.name;
     this.op = f.op;
-    this.#nameless = f.op ? null : text;
     this.hint = f.hint;
     this.data = f.data ?? {};
+    this.#what = f.message;
+    this.#details = f.details;
   }
-  /** @internal Names the operation where the layer that threw did not know it; the outermost is what the user called. */
-  within(op: string): this {
-    if (this.#nameless === null) return this;
-    const text = `${op}: ${this.#nameless}`;
-    if (this.stack) this.stack = this.stack.replace(this.message, text);
-    return Object.assign(this, { op, message: text });
+
+  /** @internal The same error as seen by the caller of `op`: the operands are told unless a shape of theirs is, `hint` where there is none. */
+  within(op: string, operands: readonly { readonly text: string; readonly shape: string }[], hint?: string): this {
+    const before = this.message;
+    const own = this.op === undefined ? op : camel(this.op.slice(this.op.lastIndexOf(".") + 1));
+    if (own !== op && `${own}_` !== op && this.#inner === "") this.#inner = `${own}: `;
+    if (operands.length > 0 && this.#operands === "" && !operands.some((o) => this.#what.includes(o.shape)))
+      this.#operands = ` (given ${operands
+        .slice(0, 4)
+        .map((o) => o.text)
+        .join(", ")}${operands.length > 4 ? ", …" : ""})`;
+    this.op = op;
+    this.hint ??= hint;
+    this.message = textOf(op, this.#inner + this.#what + this.#operands, this.hint, this.#details);
+    if (this.stack) this.stack = this.stack.replace(before, () => this.message); // it was captured with the message of that time
+    return this;
   }
 }
+const textOf = (op: string | undefined, what: string, hint: string | undefined, details: string | undefined): string =>
+  (op ? `${op}: ` : "") + what + (hint ? `. ${hint}` : "") + (details ? `\n${details}` : "");
+const camel = (name: string): string => name.replace(/(?<=.)_(\w)/g, (_, c: string) => c.toUpperCase());
 
 /**
  * Shapes, sizes or dimensions that do not fit each other.

@@ -63,7 +63,7 @@ export function normDim(dim: number, rank: number, op: string): number {
   if (!Number.isInteger(dim) || dim < -n || dim >= n) {
     throw new IndexError({
       op,
-      message: `dim ${dim} is out of range for a tensor of ${rank} dimensions`,
+      message: `dim ${typeof dim === "number" ? dim : typeof dim} is out of range for a tensor of ${rank} dimensions`,
       hint: `Use ${-n} to ${n - 1}`,
       data: { dim, rank },
     });

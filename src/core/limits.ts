@@ -1,4 +1,5 @@
 // The ranges of number types, torch.finfo and torch.iinfo.
+import { need } from "./arguments.ts";
 import { type DType, getDefaultDtype, isFloating, isIntegral, itemSize, toReal } from "./dtype.ts";
 import { DTypeError } from "./errors.ts";
 
@@ -43,6 +44,7 @@ const FORMATS: Readonly<Record<string, readonly [precision: number, exponent: nu
  * @example finfo("float16").max // => 65504
  */
 export function finfo(dtype: DType = getDefaultDtype()): FloatInfo {
+  need("finfo", "dtype", dtype);
   const real = toReal(dtype);
   if (!isFloating(real)) throw new DTypeError({ op: "finfo", message: `${dtype} is no floating type`, hint: "Use iinfo" });
   const [precision, exponent] = FORMATS[real]!;
@@ -59,6 +61,7 @@ export function finfo(dtype: DType = getDefaultDtype()): FloatInfo {
  * @example iinfo("int8").min // => -128
  */
 export function iinfo(dtype: DType): IntInfo {
+  need("iinfo", "dtype", dtype);
   if (!isIntegral(dtype)) throw new DTypeError({ op: "iinfo", message: `${dtype} is no integer type`, hint: "Use finfo" });
   const bits = 8 * itemSize(dtype);
   if (bits === 64) return { dtype, bits, max: 2n ** 63n - 1n, min: -(2n ** 63n) };

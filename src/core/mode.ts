@@ -1,4 +1,5 @@
 // Global switches of the calling thread: is the graph being recorded, is anomaly detection on?
+import { need } from "./arguments.ts";
 
 let grad = true;
 let inference = false;
@@ -19,7 +20,8 @@ export function swapGrad(on: boolean): boolean {
 }
 
 // A promise keeps the switch set until it settles, so that `await` inside the callback sees it.
-function withSwitch<R>(swap: (on: boolean) => boolean, on: boolean, fn: () => R): R {
+function withSwitch<R>(op: string, swap: (on: boolean) => boolean, on: boolean, fn: () => R): R {
+  need(op, "fn: function", fn);
   const old = swap(on);
   let waiting = false;
   try {
@@ -38,12 +40,12 @@ function withSwitch<R>(swap: (on: boolean) => boolean, on: boolean, fn: () => R)
  * Runs `fn` without recording a graph; results do not require gradients.
  * @example noGrad(() => ones(2, { requiresGrad: true }).mul(2).requiresGrad) // => false
  */
-export const noGrad = <R>(fn: () => R): R => withSwitch(swapGrad, false, fn);
+export const noGrad = <R>(fn: () => R): R => withSwitch("noGrad", swapGrad, false, fn);
 /**
  * Runs `fn` with recording on, also inside `noGrad`.
  * @example noGrad(() => enableGrad(() => isGradEnabled())) // => true
  */
-export const enableGrad = <R>(fn: () => R): R => withSwitch(swapGrad, true, fn);
+export const enableGrad = <R>(fn: () => R): R => withSwitch("enableGrad", swapGrad, true, fn);
 /**
  * Turns recording on or off, for `fn` only where one is given, else from here on.
  * @example setGradEnabled(false, () => isGradEnabled()) // => false
@@ -51,7 +53,8 @@ export const enableGrad = <R>(fn: () => R): R => withSwitch(swapGrad, true, fn);
 export function setGradEnabled(on: boolean): void;
 export function setGradEnabled<R>(on: boolean, fn: () => R): R;
 export function setGradEnabled<R>(on: boolean, fn?: () => R): R | void {
-  if (fn) return withSwitch(swapGrad, on, fn);
+  need("setGradEnabled", "on: flag", on);
+  if (fn) return withSwitch("setGradEnabled", swapGrad, on, fn);
   swapGrad(on);
 }
 /**
@@ -60,13 +63,14 @@ export function setGradEnabled<R>(on: boolean, fn?: () => R): R | void {
  */
 export const inferenceMode = <R>(fn: () => R): R =>
   withSwitch(
+    "inferenceMode",
     (on) => {
       const old = inference;
       inference = on;
       return old;
     },
     true,
-    () => noGrad(fn),
+    typeof fn === "function" ? () => noGrad(fn) : fn, // so that it is refused under its own name
   );
 /** Turns anomaly detection on or off from here on. @example (setDetectAnomaly(false), isAnomalyEnabled()) // => false */
 export function setDetectAnomaly(on: boolean): void {
@@ -82,6 +86,7 @@ export function setDetectAnomaly(on: boolean): void {
  */
 export const detectAnomaly = <R>(fn: () => R): R =>
   withSwitch(
+    "detectAnomaly",
     (on) => {
       const old = anomaly;
       anomaly = on;

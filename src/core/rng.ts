@@ -30,9 +30,12 @@ export class Generator {
 
   /** Restarts the sequence. @param seed an integer, taken modulo 2^64. @throws ValueError when it is no integer. */
   manualSeed(seed: number | bigint): this {
-    if (typeof seed === "number" && !Number.isInteger(seed)) {
-      throw new ValueError({ op: "manualSeed", message: `seed ${seed} is not an integer`, hint: "Use an integer or a bigint" });
-    }
+    if (typeof seed !== "bigint" && !Number.isInteger(seed))
+      throw new ValueError({
+        op: "manualSeed",
+        message: `seed is ${typeof seed === "number" ? seed : seed === undefined ? "missing" : `a ${typeof seed}`}`,
+        hint: "Use an integer or a bigint",
+      });
     this.#seed = BigInt.asUintN(64, BigInt(seed));
     const s = this.#state;
     s[0] = Number(this.#seed & 0xffffffffn);
@@ -61,9 +64,15 @@ export class Generator {
     return { state: [...this.#state], next: this.#next, seed: this.#seed.toString(), cached: this.#cached };
   }
   /** Continues from a state. @throws ValueError when it is not one. */
-  setState(s: GeneratorState): this {
-    if (!Array.isArray(s.state) || s.state.length !== N || !(s.next >= 0 && s.next <= N)) {
-      throw new ValueError({ op: "setState", message: "this is no generator state", hint: "Pass what getState() returned" });
+  setState(s: GeneratorState, op = "setState"): this {
+    const words = Array.isArray(s?.state) && s.state.length === N && s.state.every(Number.isInteger);
+    if (
+      !words ||
+      !(Number.isInteger(s.next) && s.next >= 0 && s.next <= N) ||
+      !/^\d+$/.test(s.seed) ||
+      !(s.cached === null || typeof s.cached === "number")
+    ) {
+      throw new ValueError({ op, message: "this is no generator state", hint: "Pass what getState() returned" });
     }
     this.#state.set(s.state);
     this.#next = s.next;
@@ -137,7 +146,7 @@ export const getRngState = (): GeneratorState => defaultGenerator.getState();
  * equal(rand(3), first) // => true
  */
 export const setRngState = (state: GeneratorState): void => {
-  defaultGenerator.setState(state);
+  defaultGenerator.setState(state, "setRngState");
 };
 /** The seed of the default generator. @example (manualSeed(7), initialSeed()) // => 7n */
 export const initialSeed = (): bigint => defaultGenerator.initialSeed();

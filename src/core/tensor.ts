@@ -1,6 +1,7 @@
 // The Tensor: a typed window on a storage plus its place in the autograd graph. Its methods come from `ops/`.
 import type { DType } from "./dtype.ts";
 import { dispose, isDisposed } from "./disposed.ts";
+import { ArgumentError } from "./errors.ts";
 import type { Layout } from "./layout.ts";
 import { register } from "./lifetime.ts";
 import { holdsMemory } from "./snapshot.ts";
@@ -54,7 +55,14 @@ export class Tensor {
   /** A name for messages (parameters get their `stateDict` key). */
   label: string | undefined = undefined;
 
+  /** @internal Tensors are made by functions. */
   constructor(storage: Storage, layout: Layout, dtype: DType) {
+    if (layout?.shape === undefined || storage?.device === undefined)
+      throw new ArgumentError({
+        op: "Tensor",
+        message: "neither storage nor layout",
+        hint: "Make tensors with tensor(…), zeros(…), randn(…)",
+      });
     this.storage = storage;
     this.layout = layout;
     this.dtype = dtype;

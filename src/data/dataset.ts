@@ -1,4 +1,5 @@
 // Data sets: things with a length and items by number, or things that can be iterated.
+import { checkOptions, given, need } from "../core/arguments.ts";
 import { ArgumentError, IndexError, ShapeError, ValueError } from "../core/errors.ts";
 import type { Generator } from "../core/rng.ts";
 import { dataSync } from "../ops/host.ts";
@@ -18,11 +19,19 @@ export interface IterableDataset<T> {
   [Symbol.asyncIterator]?(): AsyncIterator<T>;
 }
 
+const outside = (op: string, i: number, length: number): IndexError =>
+  new IndexError({ op, message: `item ${given(i)} of ${length}`, hint: length ? `Use 0 to ${length - 1}` : "There are none" });
+/** @internal Refuses what has no length. */
+export function needDataset(op: string, x: { readonly length: number }, what = "data set"): void {
+  if (typeof x === "object" && x !== null && Number.isSafeInteger(x.length) && x.length >= 0) return;
+  throw new ArgumentError({ op, message: `the ${what} is ${given(x)}, needed something with a length`, hint: "Give { length, get(i) }" });
+}
+
 /** Rows of tensors that have the same first size. @throws ShapeError @example new data.TensorDataset(tensor([[1], [2]]), tensor([3, 4])).length // => 2 */
 export class TensorDataset<T extends readonly Tensor[]> implements Dataset<Tensor[]> {
   readonly tensors: T;
   constructor(...tensors: T) {
-    if (tensors.length === 0) throw new ArgumentError({ op: "TensorDataset", message: "no tensors given" });
+    need("TensorDataset", "tensors", tensors);
     if (tensors.some((t) => t.ndim === 0 || t.shape[0] !== tensors[0]!.shape[0]))
       throw new ShapeError({
         op: "TensorDataset",
@@ -43,6 +52,8 @@ export class Subset<T> implements Dataset<T> {
   readonly dataset: Dataset<T>;
   readonly indices: readonly number[];
   constructor(dataset: Dataset<T>, indices: readonly number[]) {
+    needDataset("Subset", dataset);
+    need("Subset", "indices: list", indices);
     this.dataset = dataset;
     this.indices = indices;
   }
@@ -51,7 +62,7 @@ export class Subset<T> implements Dataset<T> {
   }
   get(i: number): T | Promise<T> {
     const at = this.indices[i];
-    if (at === undefined) throw new IndexError({ op: "Subset", message: `item ${i} of ${this.length}` });
+    if (at === undefined) throw outside("Subset", i, this.length);
     return this.dataset.get(at);
   }
 }
@@ -62,6 +73,8 @@ export class Subset<T> implements Dataset<T> {
 export class ConcatDataset<T> implements Dataset<T> {
   readonly datasets: readonly Dataset<T>[];
   constructor(datasets: readonly Dataset<T>[]) {
+    need("ConcatDataset", "datasets: objects", datasets);
+    for (const d of datasets) needDataset("ConcatDataset", d);
     this.datasets = datasets;
   }
   get length(): number {
@@ -73,7 +86,7 @@ export class ConcatDataset<T> implements Dataset<T> {
       if (at < d.length && at >= 0) return d.get(at);
       at -= d.length;
     }
-    throw new IndexError({ op: "ConcatDataset", message: `item ${i} of ${this.length}` });
+    throw outside("ConcatDataset", i, this.length);
   }
 }
 /**
@@ -84,6 +97,9 @@ export class ConcatDataset<T> implements Dataset<T> {
  * data.randomSplit(new data.TensorDataset(arange(5)), [3, 2])[0].indices // => [4, 0, 1]
  */
 export function randomSplit<T>(dataset: Dataset<T>, lengths: readonly number[], options: { generator?: Generator } = {}): Subset<T>[] {
+  needDataset("randomSplit", dataset);
+  need("randomSplit", "lengths: shares", lengths);
+  const { generator } = checkOptions("randomSplit", ["generator?"], options);
   let sizes = [...lengths];
   const total = lengths.reduce((a, b) => a + b, 0);
   if (Math.abs(total - 1) < 1e-9 && lengths.every((l) => l <= 1 && l >= 0)) {
@@ -91,13 +107,13 @@ export function randomSplit<T>(dataset: Dataset<T>, lengths: readonly number[], 
     const rest = dataset.length - sizes.reduce((a, b) => a + b, 0);
     for (let i = 0; i < rest; i++) sizes[i % sizes.length]!++;
   }
-  if (sizes.reduce((a, b) => a + b, 0) !== dataset.length)
+  if (!sizes.every(Number.isInteger) || sizes.reduce((a, b) => a + b, 0) !== dataset.length)
     throw new ValueError({
       op: "randomSplit",
       message: `lengths ${sizes.join(" + ")} are not ${dataset.length}`,
       hint: "They must add up to the length, or to 1",
     });
-  const order = [...dataSync(randperm(dataset.length, options))].map(Number);
+  const order = [...dataSync(randperm(dataset.length, { generator: generator ?? null }))].map(Number);
   let at = 0;
   return sizes.map((n) => new Subset(dataset, order.slice(at, (at += n))));
 }

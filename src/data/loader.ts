@@ -1,11 +1,11 @@
 // DataLoader: batches of a data set, synchronously with `for`, or with `for await` and items fetched ahead.
+import { checkOptions, given, isOptions, need } from "../core/arguments.ts";
 import { ArgumentError, ValueError } from "../core/errors.ts";
-import { checkOptions } from "../core/options.ts";
 import { defaultGenerator, type Generator } from "../core/rng.ts";
 import { isTensor, type Tensor } from "../core/tensor.ts";
 import { tensor } from "../ops/create.ts";
 import { stack } from "../ops/join.ts";
-import type { Dataset, IterableDataset } from "./dataset.ts";
+import { type Dataset, type IterableDataset, needDataset } from "./dataset.ts";
 import { BatchSampler, drawSeed, RandomSampler, type Sampler, SequentialSampler } from "./sampler.ts";
 
 /**
@@ -14,7 +14,16 @@ import { BatchSampler, drawSeed, RandomSampler, type Sampler, SequentialSampler 
  * @example data.defaultCollate([[tensor(1), 4], [tensor(2), 5]]) // => [[1, 2], [4, 5]]
  */
 export function defaultCollate(items: readonly unknown[]): unknown {
+  need("defaultCollate", "items: any", items);
   const first = items[0];
+  const alike = (x: unknown): boolean =>
+    typeof x === typeof first && (x === null) === (first === null) && Array.isArray(x) === Array.isArray(first);
+  if (!Array.isArray(items) || items.length === 0 || !items.every(alike))
+    throw new ArgumentError({
+      op: "defaultCollate",
+      message: `the items are ${given(items)}`,
+      hint: "All must be of one kind; or give a collateFn",
+    });
   if (isTensor(first)) return stack(items as Tensor[]);
   if (typeof first === "number") return tensor(items as number[], items.every(Number.isInteger) ? {} : { dtype: "float64" });
   if (typeof first === "boolean" || typeof first === "bigint") return tensor(items as boolean[]);
@@ -49,7 +58,16 @@ export interface DataLoaderOptions<T, B> {
   /** Batches fetched ahead in `for await` (default 2). */
   prefetch?: number;
 }
-const OPTIONS = ["batchSize", "shuffle", "sampler", "batchSampler", "dropLast", "collateFn", "generator", "prefetch"];
+const OPTIONS = [
+  "batchSize?: positive",
+  "shuffle?: flag",
+  "sampler?: iterable",
+  "batchSampler?: iterable",
+  "dropLast?: flag",
+  "collateFn?: function",
+  "generator?",
+  "prefetch?: count",
+];
 type Collated<T> = T extends Tensor
   ? Tensor
   : T extends number | boolean | bigint
@@ -79,28 +97,46 @@ export class DataLoader<T, B = Collated<T>> implements Iterable<B>, AsyncIterabl
   #restored = false;
 
   constructor(dataset: Dataset<T> | IterableDataset<T>, options: DataLoaderOptions<T, B> = {}) {
-    checkOptions("DataLoader", options, OPTIONS);
+    const o = checkOptions("DataLoader", OPTIONS, options);
+    const one = isOptions(options) && options.batchSize === null;
     this.dataset = dataset;
-    this.#o = options;
-    const { batchSize = 1, shuffle = false, sampler, batchSampler, dropLast = false } = options;
-    const indexed = "get" in dataset;
+    this.#o = one ? { ...o, batchSize: null } : o;
+    const { batchSize = 1, shuffle = false, sampler, batchSampler, dropLast = false } = o;
+    need("DataLoader", "dataset: any", dataset);
+    const indexed = typeof (dataset as Dataset<T>).get === "function";
+    if (indexed) needDataset("DataLoader", dataset as Dataset<T>);
+    else if (typeof dataset !== "object" || !(Symbol.iterator in dataset || Symbol.asyncIterator in dataset))
+      throw new ArgumentError({
+        op: "DataLoader",
+        message: `the data set is ${given(dataset)}`,
+        hint: "Give { length, get(i) }, or something iterable",
+      });
     if (!indexed && (shuffle || sampler || batchSampler))
       throw new ValueError({ op: "DataLoader", message: "an iterable data set has its own order", hint: "Leave out shuffle and samplers" });
-    if (sampler && shuffle) throw new ValueError({ op: "DataLoader", message: "both sampler and shuffle are given" });
-    if (batchSampler && (options.batchSize !== undefined || shuffle || sampler || dropLast))
-      throw new ValueError({ op: "DataLoader", message: "batchSampler excludes batchSize, shuffle, sampler and dropLast" });
+    if (sampler && shuffle)
+      throw new ValueError({ op: "DataLoader", message: "both sampler and shuffle are given", hint: "Leave one out" });
+    if (batchSampler && (o.batchSize !== undefined || one || shuffle || sampler || dropLast))
+      throw new ValueError({
+        op: "DataLoader",
+        message: "batchSampler excludes batchSize, shuffle, sampler and dropLast",
+        hint: "Leave those out",
+      });
     if (!indexed) this.#batches = null;
     else if (batchSampler) this.#batches = batchSampler;
     else
       this.#batches = new BatchSampler(
-        sampler ?? (shuffle ? new RandomSampler(dataset, { generator: options.generator ?? null }) : new SequentialSampler(dataset)),
+        sampler ??
+          (shuffle
+            ? new RandomSampler(dataset as Dataset<T>, { generator: o.generator ?? null })
+            : new SequentialSampler(dataset as Dataset<T>)),
         batchSize ?? 1,
         dropLast,
       );
   }
   /** Batches an epoch. @throws ArgumentError for iterable data sets. */
   get length(): number {
-    if (!this.#batches) throw new ArgumentError({ op: "DataLoader", message: "an iterable data set has no length" });
+    if (!this.#batches)
+      throw new ArgumentError({ op: "DataLoader", message: "an iterable data set has no length", hint: "Count while iterating" });
     return this.#batches.length;
   }
   #collate(items: T[]): B {
@@ -121,6 +157,9 @@ export class DataLoader<T, B = Collated<T>> implements Iterable<B>, AsyncIterabl
     return this.#epoch && { batches: this.#epoch.batches.map((b) => [...b]), next: this.#epoch.next };
   }
   restore(state: LoaderState): void {
+    const fits = Array.isArray(state?.batches) && state.batches.every((b) => Array.isArray(b) && b.every(Number.isInteger));
+    if (!fits || !(Number.isInteger(state.next) && state.next >= 0))
+      throw new ArgumentError({ op: "DataLoader.restore", message: `the state is ${given(state)}`, hint: "Pass what state() gave" });
     this.#epoch = { batches: state.batches.map((b) => [...b]), next: state.next };
     this.#restored = true;
   }

@@ -1,8 +1,10 @@
 // The order in which items are drawn. All iterate over numbers anew each time.
+import { checkOptions, need } from "../core/arguments.ts";
 import { ValueError } from "../core/errors.ts";
 import { defaultGenerator, Generator, permutation } from "../core/rng.ts";
 import { tensor } from "../ops/create.ts";
 import { dataSync } from "../ops/host.ts";
+import { needDataset } from "./dataset.ts";
 import { multinomial } from "../ops/random.ts";
 
 /** Gives item numbers. */
@@ -16,6 +18,7 @@ export const drawSeed = (g: Generator = defaultGenerator): bigint => g.random64(
 export class SequentialSampler implements Sampler {
   readonly length: number;
   constructor(source: { readonly length: number }) {
+    needDataset("SequentialSampler", source);
     this.length = source.length;
   }
   *[Symbol.iterator](): IterableIterator<number> {
@@ -35,12 +38,18 @@ export class RandomSampler implements Sampler {
     source: { readonly length: number },
     options: { replacement?: boolean; numSamples?: number; generator?: Generator | null } = {},
   ) {
+    needDataset("RandomSampler", source);
+    const o = checkOptions("RandomSampler", ["replacement?", "numSamples?", "generator?"], options);
     this.#n = source.length;
-    this.#replacement = options.replacement ?? false;
-    this.#generator = options.generator ?? null;
-    this.length = options.numSamples ?? source.length;
-    if (!(Number.isInteger(this.length) && this.length >= 0))
-      throw new ValueError({ op: "RandomSampler", message: `numSamples is ${this.length}`, hint: "It must be an integer >= 0" });
+    this.#replacement = o.replacement ?? false;
+    this.#generator = o.generator ?? null;
+    this.length = o.numSamples ?? source.length;
+    if (this.length > 0 && this.#n === 0)
+      throw new ValueError({
+        op: "RandomSampler",
+        message: `numSamples is ${this.length}, of 0 items`,
+        hint: "Give a data set that is not empty",
+      });
   }
   *[Symbol.iterator](): IterableIterator<number> {
     const g = this.#generator ?? new Generator().manualSeed(drawSeed());
@@ -53,8 +62,9 @@ export class SubsetRandomSampler implements Sampler {
   readonly indices: readonly number[];
   readonly #generator: Generator | null;
   constructor(indices: readonly number[], options: { generator?: Generator | null } = {}) {
+    need("SubsetRandomSampler", "indices: list", indices);
     this.indices = indices;
-    this.#generator = options.generator ?? null;
+    this.#generator = checkOptions("SubsetRandomSampler", ["generator?"], options).generator ?? null;
   }
   get length(): number {
     return this.indices.length;
@@ -69,11 +79,12 @@ export class WeightedRandomSampler implements Sampler {
   readonly #weights: readonly number[];
   readonly #options: { replacement: boolean; generator?: Generator };
   constructor(weights: readonly number[], numSamples: number, options: { replacement?: boolean; generator?: Generator } = {}) {
-    if (!(Number.isInteger(numSamples) && numSamples > 0))
-      throw new ValueError({ op: "WeightedRandomSampler", message: `numSamples is ${numSamples}`, hint: "It must be a positive integer" });
+    need("WeightedRandomSampler", "weights: shares", weights);
+    need("WeightedRandomSampler", "numSamples: positive", numSamples);
+    const o = checkOptions("WeightedRandomSampler", ["replacement?", "generator?"], options);
     this.length = numSamples;
     this.#weights = weights;
-    this.#options = { replacement: options.replacement ?? true, ...(options.generator && { generator: options.generator }) };
+    this.#options = { replacement: o.replacement ?? true, ...(o.generator && { generator: o.generator }) };
   }
   *[Symbol.iterator](): IterableIterator<number> {
     for (const i of dataSync(multinomial(tensor(this.#weights as number[], { dtype: "float64" }), this.length, this.#options)))
@@ -86,8 +97,9 @@ export class BatchSampler implements Iterable<number[]> {
   readonly batchSize: number;
   readonly dropLast: boolean;
   constructor(sampler: Sampler, batchSize: number, dropLast: boolean) {
-    if (!(Number.isInteger(batchSize) && batchSize > 0))
-      throw new ValueError({ op: "BatchSampler", message: `batchSize is ${batchSize}`, hint: "It must be a positive integer" });
+    need("BatchSampler", "sampler: iterable", sampler);
+    need("BatchSampler", "batchSize: positive", batchSize);
+    need("BatchSampler", "dropLast: flag", dropLast);
     this.sampler = sampler;
     this.batchSize = batchSize;
     this.dropLast = dropLast;

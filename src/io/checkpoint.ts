@@ -1,5 +1,7 @@
 // Checkpoints in one file: any nesting of plain data with tensors in it, as safetensors. Tensors are stored under numbers, the
 // nesting with its other values as JSON in the metadata.
+import { checkOptions, located, need } from "../core/arguments.ts";
+import { getDevice } from "../core/device.ts";
 import { FormatError } from "../core/errors.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { openSafetensors } from "./safetensors.ts";
@@ -10,16 +12,21 @@ const FORMAT = "firebrand.checkpoint";
 const VERSION = "1";
 
 /** Saves plain data with tensors in it. The old file stays until the new one is whole and on disk. @throws FileError, FormatError for values that cannot be saved */
-export async function saveCheckpoint(value: object, path: string): Promise<void> {
-  const tensors: Record<string, Tensor> = {};
-  let count = 0;
-  const structure = encodeTree(value, (t) => {
-    const key = String(count++);
-    tensors[key] = t;
-    return key;
-  });
-  await saveSafetensors(tensors, path, { metadata: { format: FORMAT, version: VERSION, structure: JSON.stringify(structure) } });
-}
+export const saveCheckpoint: (value: object, path: string) => Promise<void> = /*@__PURE__*/ located(
+  "saveCheckpoint",
+  "value, path",
+  async (value: object, path: string) => {
+    need("saveCheckpoint", "value: object|array", value);
+    const tensors: Record<string, Tensor> = {};
+    let count = 0;
+    const structure = encodeTree(value, (t) => {
+      const key = String(count++);
+      tensors[key] = t;
+      return key;
+    });
+    await saveSafetensors(tensors, path, { metadata: { format: FORMAT, version: VERSION, structure: JSON.stringify(structure) } });
+  },
+);
 /** Is this the metadata of a checkpoint? */
 export const isCheckpoint = (metadata: Readonly<Record<string, string>>): boolean => metadata["format"] === FORMAT;
 
@@ -36,23 +43,31 @@ export function decodeCheckpoint(name: string, metadata: Readonly<Record<string,
   try {
     parsed = JSON.parse(structure);
   } catch (e) {
-    throw new FormatError({ op: "loadCheckpoint", message: `${name}: the structure is not JSON`, cause: e });
+    throw new FormatError({ op: "loadCheckpoint", message: `${name}: the structure is not JSON`, hint: "The file is damaged", cause: e });
   }
   return decodeTree(parsed, (key) => {
     const t = tensors.get(key);
-    if (!t) throw new FormatError({ op: "loadCheckpoint", message: `${name}: the structure names a tensor ${key} that is not there` });
+    if (!t)
+      throw new FormatError({
+        op: "loadCheckpoint",
+        message: `${name}: the structure names a tensor ${key} that is not there`,
+        hint: "The file is damaged",
+      });
     return t;
   });
 }
 
 /** What `saveCheckpoint` saved. @throws FormatError when the file is damaged or no checkpoint. */
-export async function loadCheckpoint<T = Record<string, unknown>>(path: string, options: { device?: string } = {}): Promise<T> {
-  const file = await openSafetensors(path);
-  try {
-    const tensors = new Map<string, Tensor>();
-    for (const key of file.keys) tensors.set(key, await file.get(key, options));
-    return decodeCheckpoint(path, file.metadata, tensors) as T;
-  } finally {
-    await file.close();
-  }
-}
+export const loadCheckpoint: <T = Record<string, unknown>>(path: string, options?: { device?: string }) => Promise<T> =
+  /*@__PURE__*/ located("loadCheckpoint", "path, { device }", (async (path: string, options: { device?: string } = {}) => {
+    const { device } = checkOptions("loadCheckpoint", ["device?"], options);
+    if (device !== undefined) getDevice(device, "loadCheckpoint");
+    const file = await openSafetensors(path);
+    try {
+      const tensors = new Map<string, Tensor>();
+      for (const key of file.keys) tensors.set(key, await file.get(key, device === undefined ? {} : { device }));
+      return decodeCheckpoint(path, file.metadata, tensors);
+    } finally {
+      await file.close();
+    }
+  }) as never);

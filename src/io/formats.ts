@@ -1,4 +1,5 @@
 // The formats that files are told apart into, by content alone.
+import { located, need } from "../core/arguments.ts";
 import { FormatError } from "../core/errors.ts";
 import { ggml } from "./gguf/ggml.ts";
 import { gguf } from "./gguf/index.ts";
@@ -36,11 +37,17 @@ const formats: Format[] = [
 
 /** Makes a format known to `load` and `open`; it is asked before those known so far. */
 export function registerFormat(format: Format): void {
+  need("registerFormat", "format: object", format);
+  need("registerFormat", "name: text", format.name);
+  need("registerFormat", "detect: function", format.detect);
+  need("registerFormat", "open: function", format.open);
   formats.unshift(format);
 }
 
 /** The format of a file. @throws FormatError that shows how it begins, when none fits */
-export async function formatOf(source: ByteSource): Promise<Format> {
+export const formatOf: (source: ByteSource) => Promise<Format> = /*@__PURE__*/ located("formatOf", "source", async (source: ByteSource) => {
+  need("formatOf", "source: object", source);
+  need("formatOf", "read: function", source.read);
   const head = (await source.read(0, Math.min(512, source.size))).slice();
   for (const f of formats) if (await f.detect(head, source)) return f;
   const begins = [...head.subarray(0, 8)].map((b) => b.toString(16).padStart(2, "0")).join(" ");
@@ -50,4 +57,4 @@ export async function formatOf(source: ByteSource): Promise<Format> {
     hint: source.size === 0 ? "Was it saved completely?" : "Check that it is the file you mean",
     data: { file: source.name, offset: 0 },
   });
-}
+});

@@ -1,12 +1,16 @@
 // `load` and `open`: any file of weights, told by its content, from wherever bytes can be had.
+import { checkOptions, located } from "../core/arguments.ts";
+import { getDevice } from "../core/device.ts";
 import { ArgumentError } from "../core/errors.ts";
-import { isTensor, type Tensor } from "../core/tensor.ts";
-import { isModule, type Module } from "../nn/module.ts";
+import type { Tensor } from "../core/tensor.ts";
+import type { Module } from "../nn/module.ts";
 import { formatOf } from "./formats.ts";
 import { type LoadReport, loadInto } from "./into.ts";
 import { windowed } from "./region.ts";
 import { type ByteSource, openSource, type SourceLike } from "./source.ts";
 import { mapStored, type OpenFile, type OpenOptions, type ReadOptions, storedTensors, type StoredTensor } from "./stored.ts";
+
+const OPEN = ["safeGlobals?: object", "verify?: flag", "files?: object"];
 
 /** An open file with its tensors by name. */
 export interface TensorFile extends OpenFile {
@@ -40,12 +44,18 @@ export interface LoadIntoOptions extends OpenOptions {
  * file.tensors.get("w").shape // => [1, 2]
  * await file.read("w") // => [[1, 2]]
  */
-export async function open(from: SourceLike, options: OpenOptions = {}): Promise<TensorFile> {
+export const open: (from: SourceLike, options?: OpenOptions) => Promise<TensorFile> = /*@__PURE__*/ located(
+  "open",
+  "from, options",
+  openFile,
+);
+async function openFile(from: SourceLike, options: OpenOptions = {}): Promise<TensorFile> {
+  const o = checkOptions("open", OPEN, options);
   const given = await openSource(from);
   // A source of the caller's stays the caller's to close.
   const source: ByteSource = windowed(given === from ? { ...bound(given), close: async () => {} } : given);
   try {
-    const file = await (await formatOf(source)).open(source, options);
+    const file = await (await formatOf(source)).open(source, o);
     const tensors = storedTensors(file.value);
     return {
       format: file.format,
@@ -95,22 +105,20 @@ const bound = (s: ByteSource): ByteSource => ({
  * const state = await load(safetensorsBytes({ weight: tensor([[1, 2]]), bias: tensor([3]) }));
  * state.weight // => [[1, 2]]
  */
-export async function load(from: SourceLike, options: LoadIntoOptions): Promise<LoadReport>;
-export async function load<T = Record<string, unknown>>(from: SourceLike, options?: LoadOptions): Promise<T>;
-export async function load(from: SourceLike, options: LoadOptions | LoadIntoOptions = {}): Promise<unknown> {
-  const into = (options as { into?: unknown }).into;
-  if (into !== undefined && !isModule(into))
-    throw new ArgumentError({
-      op: "load",
-      message: `into is ${isTensor(into) ? "a Tensor" : typeof into}, expected a Module`,
-      hint: "Load without it and copy with copy_",
-    });
-  const file = await open(from, options);
+export const load: Load = /*@__PURE__*/ located("load", "from, options", loadFile);
+interface Load {
+  (from: SourceLike, options: LoadIntoOptions): Promise<LoadReport>;
+  <T = Record<string, unknown>>(from: SourceLike, options?: LoadOptions): Promise<T>;
+}
+async function loadFile(from: SourceLike, options?: LoadOptions & Partial<LoadIntoOptions>): Promise<never> {
+  const named = options?.into === undefined ? ["device?"] : ["into?: module", "strict?: flag", "key?: text"];
+  const { device, into, strict = true, key, ...opening } = checkOptions("load", [...OPEN, ...named], options);
+  if (device !== undefined) getDevice(device, "load");
+  const file = await openFile(from, opening);
   try {
-    if (into !== undefined) return await loadInto(file, options as LoadIntoOptions);
-    const { device } = options as LoadOptions;
+    if (into) return (await loadInto(file, { into, strict, ...(key !== undefined && { key }) })) as never;
     const read: ReadOptions = { shared: new Map(), ...(device !== undefined && { device }) };
-    return await mapStored(file.value, (t) => t.read(read));
+    return (await mapStored(file.value, (t) => t.read(read))) as never;
   } finally {
     await file.close();
   }

@@ -1,5 +1,6 @@
 // The safetensors format: eight bytes of header length, a JSON header, then the tensors' bytes. Files are read by ranges,
 // tensor by tensor, straight into tensor memory.
+import { checkOptions, given, located } from "../core/arguments.ts";
 import { getDefaultDevice, getDevice } from "../core/device.ts";
 import type { DType } from "../core/dtype.ts";
 import { ArgumentError, type FormatError, ShapeError, showShape } from "../core/errors.ts";
@@ -91,12 +92,11 @@ export async function readHeader(source: ByteSource): Promise<{ tensors: Map<str
     const where = JSON.stringify(name);
     if (typeof v !== "object" || v === null) throw fail(8, `${where} is not an object`);
     const dtype = typeof v.dtype === "string" && Object.hasOwn(CODES, v.dtype) ? CODES[v.dtype] : undefined;
-    if (!dtype) throw fail(8, `${where} has dtype ${JSON.stringify(v.dtype)}, expected one of ${Object.keys(CODES).join(", ")}`);
+    if (!dtype) throw fail(8, `${where} has dtype ${given(v.dtype)}, expected one of ${Object.keys(CODES).join(", ")}`);
     const natural = (x: unknown): x is number => Number.isSafeInteger(x) && (x as number) >= 0;
-    if (!Array.isArray(v.shape) || !v.shape.every(natural) || v.shape.length > 64)
-      throw fail(8, `${where} has shape ${JSON.stringify(v.shape)?.slice(0, 80)}`);
+    if (!Array.isArray(v.shape) || !v.shape.every(natural) || v.shape.length > 64) throw fail(8, `${where} has shape ${given(v.shape)}`);
     if (!Array.isArray(v.data_offsets) || v.data_offsets.length !== 2 || !v.data_offsets.every(natural))
-      throw fail(8, `${where} has data_offsets ${JSON.stringify(v.data_offsets)?.slice(0, 80)}`);
+      throw fail(8, `${where} has data_offsets ${given(v.data_offsets)}`);
     const [begin, end] = v.data_offsets as [number, number];
     const bytes = numelOf(v.shape as number[]) * elementOf(dtype)!.size;
     if (begin > end || end - begin !== bytes)
@@ -107,7 +107,7 @@ export async function readHeader(source: ByteSource): Promise<{ tensors: Map<str
     if (base + end > source.size) throw fail(base + begin, `${where} ends at byte ${base + end}, the file at ${source.size}`);
     tensors.set(name, { dtype, shape: v.shape as number[], begin: base + begin, end: base + end });
   }
-  if ([...raw.matchAll(/"data_offsets"/g)].length > tensors.size) throw fail(8, "a name stands twice in the header");
+  if ([...raw.matchAll(/"data_offsets"\s*:\s*\[/g)].length > tensors.size) throw fail(8, "a name stands twice in the header");
   const order = [...tensors].sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
   let at = base;
   for (const [name, t] of order) {
@@ -157,6 +157,7 @@ async function readInto(source: ByteSource, name: string, t: TensorInfo, target:
     throw new ShapeError({
       op: "safetensors",
       message: `${source.name}: ${JSON.stringify(name)} is ${showShape(t.shape)}, the target ${showShape(target.shape)}`,
+      hint: "Build the target with the sizes of the file",
     });
   const stored = new SafeTensor(source, t);
   if (await stored.readInto(target)) target.storage.version.value++;
@@ -167,41 +168,54 @@ async function readInto(source: ByteSource, name: string, t: TensorInfo, target:
 }
 
 /** Opens a file (path) or bytes without reading any tensor. Close it when done. @throws FormatError */
-export async function openSafetensors(from: SourceLike): Promise<SafetensorsFile> {
-  const source = await openSource(from);
-  try {
-    const { tensors, metadata } = await readHeader(source);
-    const info = (name: string): TensorInfo => {
-      const t = tensors.get(name);
-      if (!t)
-        throw new ArgumentError({
-          op: "safetensors",
-          message: `${source.name}: no tensor ${JSON.stringify(name)}`,
-          hint: `It has ${[...tensors.keys()].slice(0, 8).join(", ")}${tensors.size > 8 ? ", …" : ""}`,
-        });
-      return t;
-    };
-    return {
-      keys: [...tensors.keys()],
-      metadata,
-      info,
-      get: async (name, o = {}) => new SafeTensor(source, info(name)).read(o),
-      into: async (name, target) => readInto(source, name, info(name), target),
-      close: () => source.close(),
-    };
-  } catch (e) {
-    await source.close();
-    throw e;
-  }
-}
+export const openSafetensors: (from: SourceLike) => Promise<SafetensorsFile> = /*@__PURE__*/ located(
+  "openSafetensors",
+  "from",
+  async (from: SourceLike): Promise<SafetensorsFile> => {
+    const source = await openSource(from);
+    try {
+      const { tensors, metadata } = await readHeader(source);
+      const info = (name: string): TensorInfo => {
+        const t = tensors.get(name);
+        if (!t)
+          throw new ArgumentError({
+            op: "safetensors",
+            message: `${source.name}: no tensor ${given(name)}`,
+            hint: `It has ${[...tensors.keys()].slice(0, 8).join(", ")}${tensors.size > 8 ? ", …" : ""}`,
+          });
+        return t;
+      };
+      return {
+        keys: [...tensors.keys()],
+        metadata,
+        info,
+        get: async (name, o = {}) => {
+          const { device = getDefaultDevice() } = checkOptions("get", ["device?"], o);
+          return new SafeTensor(source, info(name)).read({ device });
+        },
+        into: async (name, target) => readInto(source, name, info(name), target),
+        close: () => source.close(),
+      };
+    } catch (e) {
+      await source.close();
+      throw e;
+    }
+  },
+);
 /** All tensors of a file by name. @throws FormatError @example (await loadSafetensors(safetensorsBytes({ a: tensor([1, 2]) }))).a // => [1, 2] */
-export async function loadSafetensors(from: SourceLike, options: { device?: string } = {}): Promise<Record<string, Tensor>> {
-  const file = await openSafetensors(from);
-  try {
-    const entries: [string, Tensor][] = [];
-    for (const k of file.keys) entries.push([k, await file.get(k, options)]);
-    return Object.fromEntries(entries);
-  } finally {
-    await file.close();
-  }
-}
+export const loadSafetensors: (from: SourceLike, options?: { device?: string }) => Promise<Record<string, Tensor>> = /*@__PURE__*/ located(
+  "loadSafetensors",
+  "from, { device }",
+  async (from: SourceLike, options: { device?: string } = {}) => {
+    const { device } = checkOptions("loadSafetensors", ["device?"], options);
+    if (device !== undefined) getDevice(device, "loadSafetensors");
+    const file = await openSafetensors(from);
+    try {
+      const entries: [string, Tensor][] = [];
+      for (const k of file.keys) entries.push([k, await file.get(k, device === undefined ? {} : { device })]);
+      return Object.fromEntries(entries);
+    } finally {
+      await file.close();
+    }
+  },
+);

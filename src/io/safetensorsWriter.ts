@@ -1,13 +1,16 @@
 // Writing safetensors, tensor by tensor: no tensor is whole in host memory besides.
+import { checkOptions, checkTensor, given, located, need } from "../core/arguments.ts";
 import { type DType, itemSize } from "../core/dtype.ts";
 import { ArgumentError } from "../core/errors.ts";
-import { isTensor, type Tensor } from "../core/tensor.ts";
+import type { Tensor } from "../core/tensor.ts";
 import { rawCopy } from "../ops/copy.ts";
 import { CODES } from "./safetensors.ts";
 import { type ByteSink, memorySink, replaceFile } from "./sink.ts";
 
 const NAMES = Object.fromEntries(Object.entries(CODES).map(([code, d]) => [d, code])) as Record<DType, string>;
 const CHUNK = 4 << 20;
+type WriteOptions = { metadata?: Readonly<Record<string, string>> };
+const OPTIONS = ["metadata?: object"];
 
 /** Writes bytes of a storage in chunks. */
 export function writeStorage(sink: ByteSink, t: Tensor, begin: number, length: number): void {
@@ -25,10 +28,17 @@ export function writeSafetensors(
   tensors: Readonly<Record<string, Tensor>>,
   metadata: Readonly<Record<string, string>> = {},
 ): void {
+  const op = "writeSafetensors";
+  need(op, "tensors: object", tensors);
   for (const [name, t] of Object.entries(tensors)) {
-    if (!isTensor(t)) throw new ArgumentError({ op: "saveSafetensors", message: `${JSON.stringify(name)} is no Tensor` });
-    if (name === "__metadata__") throw new ArgumentError({ op: "saveSafetensors", message: "a tensor cannot be named __metadata__" });
+    checkTensor(op, JSON.stringify(name), t);
+    if (name === "__metadata__")
+      throw new ArgumentError({ op, message: "a tensor cannot be named __metadata__", hint: "Give it another name" });
   }
+  need(op, "metadata: object", metadata);
+  for (const [name, v] of Object.entries(metadata))
+    if (typeof v !== "string")
+      throw new ArgumentError({ op, message: `metadata ${name} is ${given(v)}, needed a string`, hint: "Write it with JSON.stringify" });
   const order = Object.entries(tensors).sort(([a, x], [b, y]) => itemSize(y.dtype) - itemSize(x.dtype) || (a < b ? -1 : 1));
   const header: [string, unknown][] = Object.keys(metadata).length ? [["__metadata__", metadata]] : [];
   let at = 0;
@@ -51,22 +61,26 @@ export function writeSafetensors(
   }
 }
 /** Saves tensors to a file. The old file stays until the new one is whole and on disk. @throws the system's error when it cannot be written. */
-export async function saveSafetensors(
-  tensors: Readonly<Record<string, Tensor>>,
-  path: string,
-  options: { metadata?: Readonly<Record<string, string>> } = {},
-): Promise<void> {
-  await replaceFile(path, (sink) => writeSafetensors(sink, tensors, options.metadata));
-}
+export const saveSafetensors: (tensors: Readonly<Record<string, Tensor>>, path: string, options?: WriteOptions) => Promise<void> =
+  /*@__PURE__*/ located(
+    "saveSafetensors",
+    "tensors, path, { metadata }",
+    async (tensors: Readonly<Record<string, Tensor>>, path: string, options: WriteOptions = {}) => {
+      const { metadata } = checkOptions("saveSafetensors", OPTIONS, options);
+      await replaceFile(path, (sink) => writeSafetensors(sink, tensors, metadata));
+    },
+  );
 /** The bytes of a safetensors file. */
-export function safetensorsBytes(
-  tensors: Readonly<Record<string, Tensor>>,
-  options: { metadata?: Readonly<Record<string, string>> } = {},
-): Uint8Array {
-  const sink = memorySink();
-  writeSafetensors(sink, tensors, options.metadata);
-  return sink.bytes();
-}
+export const safetensorsBytes: (tensors: Readonly<Record<string, Tensor>>, options?: WriteOptions) => Uint8Array = /*@__PURE__*/ located(
+  "safetensorsBytes",
+  "tensors, { metadata }",
+  (tensors: Readonly<Record<string, Tensor>>, options: WriteOptions = {}) => {
+    const { metadata } = checkOptions("safetensorsBytes", OPTIONS, options);
+    const sink = memorySink();
+    writeSafetensors(sink, tensors, metadata);
+    return sink.bytes();
+  },
+);
 
 /**
  * Saves tensors to as many files as keep each to `most` bytes of tensors (or to one tensor), named as Hugging Face names them, and then the index.

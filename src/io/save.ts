@@ -1,4 +1,5 @@
 // `save`: a value with tensors in it as a file of the format that the name asks for.
+import { checkOptions, located, need } from "../core/arguments.ts";
 import { ArgumentError } from "../core/errors.ts";
 import { isTensor, type Tensor } from "../core/tensor.ts";
 import { isModule } from "../nn/module.ts";
@@ -61,6 +62,10 @@ const writers: Writer[] = [
 ];
 /** Makes a format known to `save`; it is asked before those known so far. */
 export function registerWriter(writer: Writer): void {
+  need("registerWriter", "writer: object", writer);
+  need("registerWriter", "name: text", writer.name);
+  need("registerWriter", "extensions: texts", writer.extensions);
+  need("registerWriter", "write: function", writer.write);
   writers.unshift(writer);
 }
 
@@ -77,7 +82,17 @@ export function registerWriter(writer: Writer): void {
  * back.w // => [1, 1]
  * back.epoch // => 3
  */
-export async function save(value: unknown, target: string | URL | ByteSink, options: SaveOptions = {}): Promise<void> {
+export const save: (value: unknown, target: string | URL | ByteSink, options?: SaveOptions) => Promise<void> = /*@__PURE__*/ located(
+  "save",
+  "value, target, { format, metadata, maxShardSize }",
+  saveAs,
+);
+async function saveAs(value: unknown, target: string | URL | ByteSink, given: SaveOptions = {}): Promise<void> {
+  const options: SaveOptions = checkOptions("save", ["format?: text", "metadata?: object", "maxShardSize?: number"], given);
+  if (typeof target !== "string" && !(target instanceof URL)) {
+    need("save", "target: object", target);
+    need("save", "write: function", target.write);
+  }
   const path = typeof target === "string" ? target : target instanceof URL ? decodeURIComponent(target.pathname) : null;
   const name = path?.split(/[\\/]/).at(-1) ?? "";
   const writer = options.format

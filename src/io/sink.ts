@@ -1,4 +1,5 @@
 // Bytes to write in order; files and folders that are replaced as a whole or not at all.
+import { need } from "../core/arguments.ts";
 import { FileError, FirebrandError } from "../core/errors.ts";
 
 /** Something that takes bytes in order; the array may be reused after the call. */
@@ -37,6 +38,7 @@ export function fileError(op: string, path: string, e: unknown): FirebrandError 
  * @throws FileError when the file system refuses
  */
 export async function replaceFile(path: string, fill: (sink: ByteSink) => void | Promise<void>): Promise<void> {
+  need("save", "path: text", path);
   const fs = await import("node:fs");
   const { dirname } = await import("node:path");
   const temporary = `${path}.${process.pid}.${Math.random().toString(36).slice(2, 8)}.tmp`;

@@ -1,4 +1,5 @@
 // Bytes to read by ranges: a path, a Blob, an address, bytes in memory, or anything that has the same three members.
+import { given } from "../core/arguments.ts";
 import { ArgumentError, FormatError } from "../core/errors.ts";
 
 /** Something that gives any range of its bytes: files larger than memory are never read whole. */
@@ -29,6 +30,8 @@ export const damaged = (
   cause?: unknown,
   op = "read",
 ): FormatError => new FormatError({ op, message: `${file}: at byte ${offset}: ${message}`, hint, data: { file, offset }, cause });
+const noSource = (op: string, x: unknown, hint: string): ArgumentError =>
+  new ArgumentError({ op, message: `${given(x)} is no source of bytes`, hint });
 
 /** The error for a range that goes past the end. */
 export const ended = (source: { name: string }, offset: number, length: number, got: number): FormatError =>
@@ -42,6 +45,7 @@ export function checkRange(source: { name: string; size: number }, offset: numbe
 
 /** Bytes in memory as a source. @example (await bytesSource(new Uint8Array([1, 2, 3])).read(1, 2)).length // => 2 */
 export function bytesSource(bytes: Uint8Array, name = "bytes"): ByteSource {
+  if (!(bytes instanceof Uint8Array)) throw noSource("bytesSource", bytes, "Give a Uint8Array");
   return {
     name,
     size: bytes.length,
@@ -54,7 +58,8 @@ export function bytesSource(bytes: Uint8Array, name = "bytes"): ByteSource {
 }
 
 /** A Blob, a browser's File for one, as a source. */
-export function blobSource(blob: Blob, name: string = (blob as { name?: string }).name ?? "blob"): ByteSource {
+export function blobSource(blob: Blob, name: string = (blob as { name?: string } | null)?.name ?? "blob"): ByteSource {
+  if (typeof blob?.slice !== "function" || typeof blob.size !== "number") throw noSource("blobSource", blob, "Give a Blob or a File");
   return {
     name,
     size: blob.size,
@@ -72,18 +77,20 @@ export function blobSource(blob: Blob, name: string = (blob as { name?: string }
 
 /** A file of the file system as a source. @throws ArgumentError when it cannot be opened or is no file. */
 export async function fileSource(path: string | URL): Promise<ByteSource> {
+  const op = "fileSource";
+  if (typeof path !== "string" && !(path instanceof URL)) throw noSource(op, path, "Give the path of a file");
   const fs = await import("node:fs/promises");
   const name = String(path);
   let file: Awaited<ReturnType<typeof fs.open>>;
   try {
     file = await fs.open(path, "r");
   } catch (e) {
-    throw new ArgumentError({ op: "open", message: `${name} cannot be read: ${(e as Error).message}`, hint: "Check the path", cause: e });
+    throw new ArgumentError({ op, message: `${name} cannot be read: ${(e as Error).message}`, hint: "Check the path", cause: e });
   }
   const stat = await file.stat();
   if (!stat.isFile()) {
     await file.close();
-    throw new ArgumentError({ op: "open", message: `${name} is not a file`, hint: "Give the path of a file" });
+    throw new ArgumentError({ op, message: `${name} is not a file`, hint: "Give the path of a file" });
   }
   let open = true;
   const readInto = async (offset: number, into: Uint8Array): Promise<void> => {
@@ -118,10 +125,12 @@ export async function fileSource(path: string | URL): Promise<ByteSource> {
 
 /** A file on a web server that answers range requests. @throws ArgumentError when the server does not, or not with success. */
 export async function httpSource(url: string | URL): Promise<ByteSource> {
+  const op = "httpSource";
+  if (typeof url !== "string" && !(url instanceof URL)) throw noSource(op, url, "Give an address");
   const name = String(url);
   const refuse = (message: string): ArgumentError =>
     new ArgumentError({
-      op: "open",
+      op,
       message: `${name}: ${message}`,
       hint: "Download the file, or use a server that answers range requests",
     });
@@ -131,7 +140,7 @@ export async function httpSource(url: string | URL): Promise<ByteSource> {
       response = await fetch(url, { headers: { Range: range } });
     } catch (e) {
       throw new ArgumentError({
-        op: "open",
+        op,
         message: `${name} cannot be reached: ${(e as Error).message}`,
         hint: "Check the address",
         cause: e,
@@ -166,17 +175,15 @@ export async function httpSource(url: string | URL): Promise<ByteSource> {
 
 /** Opens whatever `load` takes. @throws ArgumentError for anything else. */
 export async function openSource(from: SourceLike): Promise<ByteSource> {
-  if (typeof from === "string")
-    return /^https?:\/\//.test(from) ? httpSource(from) : fileSource(from.startsWith("file:") ? new URL(from) : from);
+  if (typeof from === "string") {
+    const isFileUrl = from.startsWith("file:") && URL.canParse(from);
+    return /^https?:\/\//.test(from) ? httpSource(from) : fileSource(isFileUrl ? new URL(from) : from);
+  }
   if (from instanceof URL) return from.protocol === "file:" ? fileSource(from) : httpSource(from);
   if (from instanceof Uint8Array) return bytesSource(from);
   if (from instanceof ArrayBuffer) return bytesSource(new Uint8Array(from));
   if (typeof Blob !== "undefined" && from instanceof Blob) return blobSource(from);
   const own = from as Partial<ByteSource> | null;
   if (typeof own === "object" && own !== null && typeof own.read === "function" && typeof own.size === "number") return own as ByteSource;
-  throw new ArgumentError({
-    op: "open",
-    message: `${typeof from} is no source of bytes`,
-    hint: "Give a path, an address, a Blob, bytes, or { name, size, read, close }",
-  });
+  throw noSource("open", from, "Give a path, an address, a Blob, bytes, or { name, size, read, close }");
 }

@@ -1,4 +1,5 @@
 // Plain data with tensors in it as JSON: a tensor becomes its key, values that JSON lacks become one-key objects.
+import { given } from "../core/arguments.ts";
 import { FormatError } from "../core/errors.ts";
 import { isTensor, type Tensor } from "../core/tensor.ts";
 
@@ -47,9 +48,15 @@ export function decodeTree(json: unknown, get: (key: string) => unknown): unknow
   if (typeof json !== "object" || json === null) return json;
   const o = json as Record<string, unknown>;
   if (typeof o["$tensor"] === "string") return get(o["$tensor"]);
-  if (typeof o["$bigint"] === "string") return BigInt(o["$bigint"]);
+  if (typeof o["$bigint"] === "string") {
+    if (!/^-?\d+$/.test(o["$bigint"]))
+      throw new FormatError({ op: "load", message: `${given(o["$bigint"])} is no integer`, hint: "The file is damaged" });
+    return BigInt(o["$bigint"]);
+  }
   if (typeof o["$number"] === "string") return Number(o["$number"]);
   if (o["$undefined"]) return undefined;
+  if (Array.isArray(o["$object"]) && !o["$object"].every((p) => Array.isArray(p) && typeof p[0] === "string"))
+    throw new FormatError({ op: "load", message: `${given(o["$object"])} is no object`, hint: "The file is damaged" });
   const pairs = Array.isArray(o["$object"]) ? (o["$object"] as [string, unknown][]) : Object.entries(o);
   return Object.fromEntries(pairs.map(([k, v]) => [k, decodeTree(v, get)]));
 }

@@ -16,7 +16,8 @@ export interface Operand {
 /**
  * The number type in which a kernel computes: f32 for float16/bfloat16/float32, f64, i64 for all integers and bool,
  * c64/c128. Every load converts the operand's dtype to the lane, every store converts the lane to the output's dtype
- * (to bool: non-zero is 1; to an integer: truncate and wrap; to a real from complex: the real part).
+ * (to bool: non-zero is 1; to an integer: truncate and wrap, the smallest number for what int64, or int32 there, cannot hold;
+ * to a real from complex: the real part).
  */
 export type Lane = "f32" | "f64" | "i64" | "c64" | "c128";
 
@@ -123,7 +124,7 @@ export interface ConvSpec {
 }
 
 /**
- * Pooling of x [N, C, …spatial]. max: outs [y, int64 flat spatial indices] (first maximum wins, NaN wins);
+ * Pooling of x [N, C, …spatial]. max: outs [y, int64 flat spatial indices] (first maximum wins, the last NaN wins over all);
  * avg: outs [y]. Output sizes are read off the output (they include ceilMode).
  * avg backward: ins [gy] → gx. Max backward is a scatter by the indices.
  */

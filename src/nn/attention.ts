@@ -2,17 +2,13 @@
 import type { DType } from "../core/dtype.ts";
 import { ShapeError, showShape, ValueError } from "../core/errors.ts";
 import type { Tensor } from "../core/tensor.ts";
-import { bindArgs } from "../ops/define.ts";
+import { bindNamed } from "../core/arguments.ts";
 import { zeros } from "../ops/create.ts";
 import { cat } from "../ops/join.ts";
 import * as F from "./functional.ts";
 import { constant_, xavierNormal_, xavierUniform_ } from "./init.ts";
 import { type FactoryOptions, Linear, parameter } from "./linear.ts";
 import { Module, type Parameter } from "./module.ts";
-
-/** @internal Arguments by name. */
-export const bind = <T>(name: string, names: readonly string[], args: readonly unknown[]): T =>
-  Object.fromEntries(bindArgs(name, names, args).map((v, i) => [names[i], v])) as T;
 
 /** Options of `MultiheadAttention.forward`. */
 export interface AttentionForwardOptions {
@@ -68,7 +64,7 @@ export class MultiheadAttention extends Module {
   );
   constructor(...args: unknown[]) {
     super();
-    const o = bind<{
+    const o = bindNamed<{
       embedDim: number;
       numHeads: number;
       dropout?: number;
@@ -82,7 +78,19 @@ export class MultiheadAttention extends Module {
       dtype?: DType;
     }>(
       "MultiheadAttention",
-      ["embedDim", "numHeads", "dropout", "bias", "addBiasKv", "addZeroAttn", "kdim", "vdim", "batchFirst", "device", "dtype"],
+      [
+        "embedDim",
+        "numHeads",
+        "dropout?",
+        "bias?: flag",
+        "addBiasKv?",
+        "addZeroAttn?",
+        "kdim?",
+        "vdim?",
+        "batchFirst?",
+        "device?",
+        "dtype?",
+      ],
       args,
     );
     const e = o.embedDim;
@@ -126,10 +134,16 @@ export class MultiheadAttention extends Module {
     value: Tensor,
     ...args: [] | [options: AttentionForwardOptions] | unknown[]
   ): [Tensor, Tensor | null] {
-    const o = bind<{ keyPaddingMask?: Tensor; needWeights?: boolean; attnMask?: Tensor; averageAttnWeights?: boolean; isCausal?: boolean }>(
+    const o = bindNamed<{
+      keyPaddingMask?: Tensor;
+      needWeights?: boolean;
+      attnMask?: Tensor;
+      averageAttnWeights?: boolean;
+      isCausal?: boolean;
+    }>(
       "MultiheadAttention",
-      ["keyPaddingMask", "needWeights", "attnMask", "averageAttnWeights", "isCausal"],
-      args,
+      ["query", "key", "value: tensor", "keyPaddingMask?", "needWeights?", "attnMask?", "averageAttnWeights?", "isCausal?"],
+      [query, key, value, ...args],
     );
     if (o.isCausal && !o.attnMask)
       throw new ValueError({

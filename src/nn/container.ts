@@ -1,7 +1,8 @@
 // Containers.
 import type { Tensor } from "../core/tensor.ts";
+import { given, isOptions, need } from "../core/arguments.ts";
 import { ArgumentError, IndexError } from "../core/errors.ts";
-import { isModule, Module, type Parameter } from "./module.ts";
+import { isModule, isParameter, Module, type Parameter } from "./module.ts";
 
 type TensorModule = Module & { forward(x: Tensor): Tensor };
 
@@ -18,7 +19,12 @@ abstract class ListContainer<M> extends Module {
   at(i: number): M {
     const k = i < 0 ? i + this.#length : i;
     const found = (this as unknown as Record<string, M>)[String(k)];
-    if (found === undefined) throw new IndexError({ op: this.constructor.name, message: `index ${i} of ${this.#length} items` });
+    if (found === undefined)
+      throw new IndexError({
+        op: this.constructor.name,
+        message: `index ${given(i)} of ${this.#length} items`,
+        hint: this.#length ? `Use 0 to ${this.#length - 1}` : "It is empty",
+      });
     return found;
   }
   *[Symbol.iterator](): IterableIterator<M> {
@@ -30,13 +36,16 @@ export class Sequential extends ListContainer<TensorModule> {
   constructor(...modules: TensorModule[] | [Record<string, TensorModule>]) {
     super();
     const first = modules[0];
-    if (modules.length === 1 && first && !isModule(first)) {
-      for (const [name, m] of Object.entries(first as Record<string, TensorModule>)) this.addModule(name, m);
+    if (modules.length === 1 && isOptions(first)) {
+      for (const [name, m] of Object.entries(first as Record<string, TensorModule>)) {
+        need("Sequential", "module: module", m);
+        this.addModule(name, m);
+      }
     } else for (const m of modules as TensorModule[]) this.append(m);
   }
   /** Adds a module at the end. */
   append(m: TensorModule): this {
-    if (!isModule(m)) throw new ArgumentError({ op: "Sequential", message: `${String(m)} is no Module` });
+    need("Sequential", "module: module", m);
     this.put(m);
     return this;
   }
@@ -53,10 +62,12 @@ export class Sequential extends ListContainer<TensorModule> {
 export class ModuleList<M extends Module = Module> extends ListContainer<M> {
   constructor(modules: Iterable<M> = []) {
     super();
+    need("ModuleList", "modules: iterable", modules);
     this.extend(modules);
   }
   /** Adds a module at the end. */
   append(m: M): this {
+    need("ModuleList", "module: module", m);
     this.put(m);
     return this;
   }
@@ -73,12 +84,21 @@ export class ModuleList<M extends Module = Module> extends ListContainer<M> {
 export class ModuleDict<M extends Module = Module> extends Module {
   constructor(modules: Record<string, M> = {}) {
     super();
-    for (const [name, m] of Object.entries(modules)) this.addModule(name, m);
+    need("ModuleDict", "modules: object", modules);
+    for (const [name, m] of Object.entries(modules)) {
+      need("ModuleDict", "module: module", m);
+      this.addModule(name, m);
+    }
   }
   /** The module of a name. @throws ArgumentError when there is none */
   get(name: string): M {
     const m = (this as unknown as Record<string, unknown>)[name];
-    if (!isModule(m)) throw new ArgumentError({ op: "ModuleDict", message: `no module ${JSON.stringify(name)}` });
+    if (!isModule(m))
+      throw new ArgumentError({
+        op: "ModuleDict",
+        message: `no module ${given(name)}`,
+        hint: `It has ${this.keys().join(", ") || "none"}`,
+      });
     return m as M;
   }
   /** The names. */
@@ -93,14 +113,21 @@ export class ModuleDict<M extends Module = Module> extends Module {
 export class ParameterList extends ListContainer<Parameter> {
   constructor(parameters: Iterable<Parameter> = []) {
     super();
+    need("ParameterList", "parameters: iterable", parameters);
     for (const p of parameters) this.append(p);
   }
   /** Adds a parameter at the end. */
   append(p: Parameter): this {
+    if (!isParameter(p))
+      throw new ArgumentError({
+        op: "ParameterList",
+        message: `${given(p)} is no Parameter`,
+        hint: "Wrap tensors with new nn.Parameter(…)",
+      });
     this.put(p);
     return this;
   }
   forward(): never {
-    throw new ArgumentError({ op: "ParameterList", message: "it has no forward" });
+    throw new ArgumentError({ op: "ParameterList", message: "it has no forward", hint: "Use its parameters" });
   }
 }

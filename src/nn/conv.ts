@@ -2,7 +2,7 @@
 import type { DType } from "../core/dtype.ts";
 import { ValueError } from "../core/errors.ts";
 import type { Tensor } from "../core/tensor.ts";
-import { bindArgs } from "../ops/define.ts";
+import { bindNamed } from "../core/arguments.ts";
 import * as F from "./functional.ts";
 import { type FactoryOptions, parameter, resetLike } from "./linear.ts";
 import { Module, type Parameter } from "./module.ts";
@@ -33,23 +33,12 @@ abstract class ConvNd extends Module {
 
   constructor(name: string, nd: number, transposed: boolean, args: readonly unknown[]) {
     super();
+    const head = ["inChannels", "outChannels", "kernelSize: counts", "stride?"];
+    const tail = ["paddingMode?: zeros|reflect|replicate|circular", "device?", "dtype?"];
     const names = transposed
-      ? [
-          "inChannels",
-          "outChannels",
-          "kernelSize",
-          "stride",
-          "padding",
-          "outputPadding",
-          "groups",
-          "bias",
-          "dilation",
-          "paddingMode",
-          "device",
-          "dtype",
-        ]
-      : ["inChannels", "outChannels", "kernelSize", "stride", "padding", "dilation", "groups", "bias", "paddingMode", "device", "dtype"];
-    const o = Object.fromEntries(bindArgs(name, names, args).map((v, i) => [names[i], v])) as {
+      ? [...head, "padding?", "outputPadding?", "groups?", "bias?: flag", "dilation?", ...tail]
+      : [...head, "padding?: counts|same|valid", "dilation?", "groups?", "bias?: flag", ...tail];
+    const o = bindNamed<{
       inChannels: number;
       outChannels: number;
       kernelSize: F.Sizes;
@@ -62,7 +51,7 @@ abstract class ConvNd extends Module {
       outputPadding?: F.Sizes;
       device?: string;
       dtype?: DType;
-    };
+    }>(name, names, args);
     const groups = o.groups ?? 1;
     if (o.inChannels % groups || o.outChannels % groups)
       throw new ValueError({

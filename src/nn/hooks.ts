@@ -1,6 +1,7 @@
 // What may be hung on a module: functions that see, and may replace, what goes through it forward and backward.
 import { isTensor, type Tensor } from "../core/tensor.ts";
-import { isOptions } from "../ops/define.ts";
+import { given, isOptions, need } from "../core/arguments.ts";
+import { AutogradError, showShape } from "../core/errors.ts";
 import { watch } from "../ops/watch.ts";
 import type { Module } from "./module.ts";
 
@@ -38,6 +39,12 @@ function watched(value: unknown, see: (grads: Gradients) => Gradients | void): u
   const full = (grads: Gradients): Gradients => all.map((t) => (t.requiresGrad ? (grads[live.indexOf(t)] ?? null) : null));
   const out = watch(live, (grads) => {
     const changed = see(full(grads));
+    if (changed && !(Array.isArray(changed) && changed.length === all.length && changed.every((g) => g === null || isTensor(g))))
+      throw new AutogradError({
+        op: "backward hook",
+        message: `the hook returned ${given(changed)}, needed a gradient or null for each of ${all.map((t) => showShape(t.shape)).join(", ")}`,
+        hint: "Return nothing to leave gradients as they are",
+      });
     return changed && all.flatMap((t, i) => (t.requiresGrad ? [changed[i] ?? null] : []));
   });
   return replace(value, (t) => (t.requiresGrad ? out[live.indexOf(t)]! : t));
@@ -52,25 +59,29 @@ export class Hooks {
 
   /** Calls `forward` with the hooks around it. */
   run(module: Module, forward: (...args: unknown[]) => unknown, args: unknown[]): unknown {
-    let given = args;
-    for (const h of this.forwardPre) given = h(module, given) ?? given;
+    let passed = args;
+    for (const h of this.forwardPre) {
+      const changed: unknown = h(module, passed) ?? passed;
+      passed = Array.isArray(changed) ? changed : [changed];
+    }
     let gradOutput: Gradients = [];
     const see = (gradInput: Gradients): Gradients => this.backward.reduce((g, h) => h(module, g, gradOutput) ?? g, gradInput);
-    const inputs = this.backward.length > 0 ? (watched(given, see) as unknown[]) : given;
+    const inputs = this.backward.length > 0 ? (watched(passed, see) as unknown[]) : passed;
     let out = forward.apply(module, inputs);
-    for (const h of this.forward) out = h(module, given, out) ?? out;
+    for (const h of this.forward) out = h(module, passed, out) ?? out;
     if (this.backward.length + this.backwardPre.length === 0) return out;
     return watched(out, (grads) => {
       gradOutput = this.backwardPre.reduce((g, h) => h(module, g) ?? g, grads);
       // Without an argument that has a gradient, nothing comes after the outputs.
-      if (inputs === given) see(tensorsOf(given).map(() => null));
+      if (inputs === passed) see(tensorsOf(passed).map(() => null));
       return gradOutput;
     });
   }
 }
 
 /** @internal Adds to a list; returns a function that removes it again. */
-export function hang<F>(list: F[], hook: F): () => void {
+export function hang<F>(op: string, list: F[], hook: F): () => void {
+  need(op, "hook: function", hook);
   list.push(hook);
   return () => {
     const i = list.indexOf(hook);

@@ -1,5 +1,5 @@
 // Initialisers, torch.nn.init. All write in place, outside the graph, and return the tensor.
-import { bindArgs } from "../ops/define.ts";
+import { checked } from "../core/arguments.ts";
 import { ShapeError, showShape, ValueError } from "../core/errors.ts";
 import { noGrad } from "../core/mode.ts";
 import type { Generator } from "../core/rng.ts";
@@ -28,57 +28,57 @@ export interface InitOptions {
   generator?: Generator | null;
 }
 
+type Init<A extends unknown[]> = (tensor: Tensor, ...args: A) => Tensor;
+type One = number | InitOptions;
+const from = (generator: Generator | undefined): { generator: Generator | null } => ({ generator: generator ?? null });
+// An initialiser: arguments checked, unrecorded.
+const init = <F, A extends unknown[] = never[]>(op: string, params: readonly string[], f: (t: Tensor, ...args: A) => Tensor): F =>
+  checked<F, [Tensor, ...A]>(op, ["tensor", ...params, "generator?"], (t, ...args) => noGrad(() => f(t, ...args)));
+const NONLINEARITY =
+  "nonlinearity?: linear|conv1d|conv2d|conv3d|sigmoid|tanh|relu|leaky_relu|selu|conv_transpose1d|conv_transpose2d|conv_transpose3d";
+
 /** The gain that keeps the variance through a non-linearity. @throws ValueError for an unknown one. @example calculateGain("relu") // => 1.4142 */
-export function calculateGain(nonlinearity: Nonlinearity, param?: number | null): number {
-  switch (nonlinearity) {
-    case "tanh":
-      return 5 / 3;
-    case "relu":
-      return Math.SQRT2;
-    case "leaky_relu":
-      return Math.sqrt(2 / (1 + (param ?? 0.01) ** 2));
-    case "selu":
-      return 3 / 4;
-    default:
-      if (/^(linear|sigmoid|conv(_transpose)?[123]d)$/.test(nonlinearity)) return 1;
-      throw new ValueError({ op: "calculateGain", message: `unknown non-linearity ${JSON.stringify(nonlinearity)}` });
-  }
-}
+export const calculateGain: (nonlinearity: Nonlinearity, param?: number | null) => number = /*@__PURE__*/ checked(
+  "calculateGain",
+  [NONLINEARITY.replace("?", ""), "param?: number"],
+  (nonlinearity: Nonlinearity, param = 0.01) =>
+    nonlinearity === "tanh"
+      ? 5 / 3
+      : nonlinearity === "relu"
+        ? Math.SQRT2
+        : nonlinearity === "leaky_relu"
+          ? Math.sqrt(2 / (1 + param ** 2))
+          : nonlinearity === "selu"
+            ? 3 / 4
+            : 1,
+);
 
 /** Inputs and outputs of each unit of a weight [out, in, …]. @throws ShapeError for fewer than two dimensions @example nn.init.fans(ones(4, 3)) // => [3, 4] */
-export function fans(t: Tensor): [fanIn: number, fanOut: number] {
+export const fans: (tensor: Tensor) => [fanIn: number, fanOut: number] = /*@__PURE__*/ checked("fans", ["tensor"], (t: Tensor) => {
   if (t.ndim < 2)
-    throw new ShapeError({ op: "init", message: `shape ${showShape(t.shape)} has no fan`, hint: "It needs two dimensions or more" });
+    throw new ShapeError({ op: "fans", message: `shape ${showShape(t.shape)} has no fan`, hint: "It needs two dimensions or more" });
   const field = t.shape.slice(2).reduce((a, b) => a * b, 1);
   return [t.shape[1]! * field, t.shape[0]! * field];
-}
+});
 
+const glorot = (t: Tensor): number => {
+  const [i, out] = fans(t);
+  return i + out > 0 ? Math.sqrt(2 / (i + out)) : 0;
+};
 const checkRank = (op: string, t: Tensor, ranks: readonly number[]): void => {
   if (!ranks.includes(t.ndim))
     throw new ShapeError({ op, message: `shape ${showShape(t.shape)}`, hint: `It needs ${ranks.join(", ")} dimensions` });
 };
 
-// Positional arguments and a trailing options object alike.
-const bound = <T extends unknown[]>(op: string, names: readonly string[], args: readonly unknown[]): T =>
-  bindArgs(op, [...names, "generator"], args) as T;
-type Source = Generator | null | undefined;
-
 /** Uniform in [a, b) (default [0, 1)). @example (manualSeed(0), nn.init.uniform_(ones(2))) // => [0.4963, 0.7682] */
-export function uniform_(
-  t: Tensor,
-  ...args: [a?: number | (InitOptions & { a?: number; b?: number }), b?: number | InitOptions, options?: InitOptions]
-): Tensor {
-  const [a = 0, b = 1, generator] = bound<[number?, number?, Source?]>("uniform_", ["a", "b"], args);
-  return noGrad(() => t.uniform_(a, b, { generator: generator ?? null }));
-}
+export const uniform_: Init<[a?: number | (InitOptions & { a?: number; b?: number }), b?: One, options?: InitOptions]> = /*@__PURE__*/ init(
+  "uniform_",
+  ["a?: number", "b?: number"],
+  (t: Tensor, a = 0, b = 1, g?: Generator) => t.uniform_(a, b, from(g)),
+);
 /** Normal with a mean (default 0) and a standard deviation (default 1). @example (manualSeed(0), nn.init.normal_(ones(2))) // => [1.541, -0.2934] */
-export function normal_(
-  t: Tensor,
-  ...args: [mean?: number | (InitOptions & { mean?: number; std?: number }), std?: number | InitOptions, options?: InitOptions]
-): Tensor {
-  const [mean = 0, std = 1, generator] = bound<[number?, number?, Source?]>("normal_", ["mean", "std"], args);
-  return noGrad(() => t.normal_(mean, std, { generator: generator ?? null }));
-}
+export const normal_: Init<[mean?: number | (InitOptions & { mean?: number; std?: number }), std?: One, options?: InitOptions]> =
+  /*@__PURE__*/ init("normal_", ["mean?", "std?"], (t: Tensor, mean = 0, std = 1, g?: Generator) => t.normal_(mean, std, from(g)));
 /** Options of `truncNormal_`. */
 export interface TruncNormalOptions extends InitOptions {
   /** Mean before cutting (default 0). */
@@ -91,17 +91,15 @@ export interface TruncNormalOptions extends InitOptions {
   b?: number;
 }
 /** Normal, drawn within [a, b] (default ±2). @example (manualSeed(0), nn.init.truncNormal_(ones(2))) // => [1.541, -0.2934] */
-export function truncNormal_(
-  t: Tensor,
-  ...args: [mean?: number | TruncNormalOptions, std?: number | TruncNormalOptions, a?: number, b?: number, options?: InitOptions]
-): Tensor {
-  const [mean = 0, std = 1, a = -2, b = 2, generator] = bound<[number?, number?, number?, number?, Source?]>(
-    "truncNormal_",
-    ["mean", "std", "a", "b"],
-    args,
-  );
-  const o = { generator: generator ?? null };
-  return noGrad(() => {
+export const truncNormal_: Init<
+  [mean?: number | TruncNormalOptions, std?: number | TruncNormalOptions, a?: One, b?: One, options?: InitOptions]
+> = /*@__PURE__*/ init(
+  "truncNormal_",
+  ["mean?", "std?", "a?: number", "b?: number"],
+  (t: Tensor, mean = 0, std = 1, a = -2, b = 2, g?: Generator) => {
+    if (!(std > 0 && Number.isFinite(std + mean) && a < b))
+      throw new ValueError({ op: "truncNormal_", message: `mean ${mean}, std ${std}, within [${a}, ${b}]`, hint: "std > 0 and a < b" });
+    const o = from(g);
     if (t.device === "meta") return t;
     const cdf = (x: number): number =>
       (1 +
@@ -131,56 +129,62 @@ export function truncNormal_(
       pending = pending.logicalAnd(unlikely(x));
     }
     return t;
-  });
-}
+  },
+);
 /** One value everywhere. @example nn.init.constant_(zeros(2), 1.5) // => [1.5, 1.5] */
-export const constant_ = (t: Tensor, value: number): Tensor => noGrad(() => t.fill_(value));
+export const constant_: Init<[value: number]> = /*@__PURE__*/ init("constant_", ["value: real"], (t: Tensor, value: number) =>
+  t.fill_(value),
+);
 /** Ones. @example nn.init.ones_(zeros(2)) // => [1, 1] */
-export const ones_ = (t: Tensor): Tensor => constant_(t, 1);
+export const ones_: Init<[]> = /*@__PURE__*/ init("ones_", [], (t: Tensor) => t.fill_(1));
 /** Zeros. @example nn.init.zeros_(ones(2)) // => [0, 0] */
-export const zeros_ = (t: Tensor): Tensor => constant_(t, 0);
+export const zeros_: Init<[]> = /*@__PURE__*/ init("zeros_", [], (t: Tensor) => t.fill_(0));
 /** The identity matrix, written to a matrix. @throws ShapeError @example nn.init.eye_(ones(2, 2)) // => [[1, 0], [0, 1]] */
-export const eye_ = (t: Tensor): Tensor => {
+export const eye_: Init<[]> = /*@__PURE__*/ init("eye_", [], (t: Tensor) => {
   checkRank("eye_", t, [2]);
-  return noGrad(() => t.copy_(eye(t.shape[0]!, t.shape[1]!)));
-};
+  return t.copy_(eye(t.shape[0]!, t.shape[1]!));
+});
 /**
  * Keeps channels as they are through a convolution: 1 in the middle of the kernel of each channel's own.
  * @example nn.init.dirac_(ones(1, 1, 3)) // => [[[0, 1, 0]]]
  */
-export function dirac_(t: Tensor, ...args: [groups?: number | { groups?: number }]): Tensor {
-  const [groups = 1] = bindArgs("dirac_", ["groups"], args) as [number?];
+export const dirac_: Init<[groups?: number | { groups?: number }]> = /*@__PURE__*/ init("dirac_", ["groups?"], (t: Tensor, groups = 1) => {
   checkRank("dirac_", t, [3, 4, 5]);
   const per = t.shape[0]! / groups;
-  if (!Number.isInteger(per)) throw new ValueError({ op: "dirac_", message: `${t.shape[0]} channels in ${groups} groups` });
+  if (!Number.isInteger(per))
+    throw new ValueError({
+      op: "dirac_",
+      message: `${t.shape[0]} channels in ${groups} groups, shape ${showShape(t.shape)}`,
+      hint: "Channels must be divisible by groups",
+    });
   const center = t.shape.slice(2).map((n) => Math.floor(n / 2));
-  return noGrad(() => {
-    t.zero_();
-    for (let g = 0; g < groups; g++) for (let d = 0; d < Math.min(per, t.shape[1]!); d++) t.setIndex(g * per + d, d, ...center, 1);
-    return t;
-  });
-}
+  t.zero_();
+  for (let g = 0; g < groups; g++) for (let d = 0; d < Math.min(per, t.shape[1]!); d++) t.setIndex(g * per + d, d, ...center, 1);
+  return t;
+});
 /**
  * Uniform with variance gain² · 2 / (fanIn + fanOut). Glorot & Bengio 2010.
  * @throws ShapeError for fewer than two dimensions
  * @example (manualSeed(0), nn.init.xavierUniform_(ones(1, 2))) // => [[-0.0106, 0.7586]]
  */
-export function xavierUniform_(t: Tensor, ...args: [gain?: number | (InitOptions & { gain?: number }), options?: InitOptions]): Tensor {
-  const [gain = 1, generator] = bound<[number?, Source?]>("xavierUniform_", ["gain"], args);
-  const [i, out] = fans(t);
-  const a = Math.sqrt(3) * gain * Math.sqrt(2 / (i + out));
-  return uniform_(t, -a, a, { generator: generator ?? null });
-}
+export const xavierUniform_: Init<[gain?: number | (InitOptions & { gain?: number }), options?: InitOptions]> = /*@__PURE__*/ init(
+  "xavierUniform_",
+  ["gain?: number"],
+  (t: Tensor, gain = 1, g?: Generator) => {
+    const a = Math.sqrt(3) * glorot(t) * gain;
+    return t.uniform_(-a, a, from(g));
+  },
+);
 /**
  * Normal with variance gain² · 2 / (fanIn + fanOut). Glorot & Bengio 2010.
  * @throws ShapeError for fewer than two dimensions
  * @example (manualSeed(0), nn.init.xavierNormal_(ones(1, 2))) // => [[1.2582, -0.2396]]
  */
-export function xavierNormal_(t: Tensor, ...args: [gain?: number | (InitOptions & { gain?: number }), options?: InitOptions]): Tensor {
-  const [gain = 1, generator] = bound<[number?, Source?]>("xavierNormal_", ["gain"], args);
-  const [i, out] = fans(t);
-  return normal_(t, 0, gain * Math.sqrt(2 / (i + out)), { generator: generator ?? null });
-}
+export const xavierNormal_: Init<[gain?: number | (InitOptions & { gain?: number }), options?: InitOptions]> = /*@__PURE__*/ init(
+  "xavierNormal_",
+  ["gain?: number"],
+  (t: Tensor, gain = 1, g?: Generator) => t.normal_(0, gain * glorot(t), from(g)),
+);
 /** Options of `kaimingUniform_` and `kaimingNormal_`. */
 export interface KaimingOptions extends InitOptions {
   /** The slope below zero of the leaky relu that follows (default 0). */
@@ -190,91 +194,77 @@ export interface KaimingOptions extends InitOptions {
   /** What follows (default `"leaky_relu"`). */
   nonlinearity?: Nonlinearity;
 }
-function kaiming(op: string, args: readonly unknown[]): KaimingOptions {
-  const [a = 0, mode = "fan_in", nonlinearity = "leaky_relu", generator] = bound<[number?, "fan_in"?, Nonlinearity?, Source?]>(
-    op,
-    ["a", "mode", "nonlinearity"],
-    args,
-  );
-  return { a, mode, nonlinearity, generator: generator ?? null };
-}
-const kaimingStd = (t: Tensor, o: KaimingOptions): number =>
-  calculateGain(o.nonlinearity ?? "leaky_relu", o.a ?? 0) / Math.sqrt(fans(t)[o.mode === "fan_out" ? 1 : 0]);
+const KAIMING = ["a?: number", "mode?: fan_in|fan_out", NONLINEARITY];
+const kaimingStd = (t: Tensor, a: number, mode: string, nonlinearity: Nonlinearity): number =>
+  calculateGain(nonlinearity, a) / Math.sqrt(fans(t)[mode === "fan_out" ? 1 : 0]);
+type Kaiming = Init<
+  [
+    a?: number | KaimingOptions,
+    mode?: "fan_in" | "fan_out" | KaimingOptions,
+    nonlinearity?: Nonlinearity | KaimingOptions,
+    options?: InitOptions,
+  ]
+>;
 /**
  * Uniform with variance gain² / fan; `a` is the slope of a leaky relu. He et al. 2015.
  * @throws ShapeError for fewer than two dimensions
  * @example (manualSeed(0), nn.init.kaimingUniform_(ones(1, 2))) // => [[-0.013, 0.9291]]
  */
-export function kaimingUniform_(
-  t: Tensor,
-  ...args: [
-    a?: number | KaimingOptions,
-    mode?: "fan_in" | "fan_out" | KaimingOptions,
-    nonlinearity?: Nonlinearity | KaimingOptions,
-    options?: InitOptions,
-  ]
-): Tensor {
-  if (t.layout.numel === 0) return t;
-  const o = kaiming("kaimingUniform_", args);
-  const top = Math.sqrt(3) * kaimingStd(t, o);
-  return uniform_(t, -top, top, { generator: o.generator ?? null });
-}
+export const kaimingUniform_: Kaiming = /*@__PURE__*/ init(
+  "kaimingUniform_",
+  KAIMING,
+  (t: Tensor, a = 0, mode = "fan_in", nonlinearity: Nonlinearity = "leaky_relu", g?: Generator) => {
+    if (t.layout.numel === 0) return t;
+    const bound = Math.sqrt(3) * kaimingStd(t, a, mode, nonlinearity);
+    return t.uniform_(-bound, bound, from(g));
+  },
+);
 /**
  * Normal with variance gain² / fan; `a` is the slope of a leaky relu. He et al. 2015.
  * @throws ShapeError for fewer than two dimensions
  * @example (manualSeed(0), nn.init.kaimingNormal_(ones(1, 2))) // => [[1.541, -0.2934]]
  */
-export function kaimingNormal_(
-  t: Tensor,
-  ...args: [
-    a?: number | KaimingOptions,
-    mode?: "fan_in" | "fan_out" | KaimingOptions,
-    nonlinearity?: Nonlinearity | KaimingOptions,
-    options?: InitOptions,
-  ]
-): Tensor {
-  if (t.layout.numel === 0) return t;
-  const o = kaiming("kaimingNormal_", args);
-  return normal_(t, 0, kaimingStd(t, o), { generator: o.generator ?? null });
-}
+export const kaimingNormal_: Kaiming = /*@__PURE__*/ init(
+  "kaimingNormal_",
+  KAIMING,
+  (t: Tensor, a = 0, mode = "fan_in", nonlinearity: Nonlinearity = "leaky_relu", g?: Generator) =>
+    t.layout.numel === 0 ? t : t.normal_(0, kaimingStd(t, a, mode, nonlinearity), from(g)),
+);
 /**
  * Normal values with standard deviation `std` (default 0.01), with a fraction `sparsity` of each column set to zero. Martens 2010.
  * @example (manualSeed(0), nn.init.sparse_(ones(4, 1), 0.5, 1)) // => [[0], [0], [-2.1788], [0.5684]]
  */
-export function sparse_(
-  t: Tensor,
-  sparsity: number,
-  ...args: [std?: number | (InitOptions & { std?: number }), options?: InitOptions]
-): Tensor {
-  const [std = 0.01, generator] = bound<[number?, Source?]>("sparse_", ["std"], args);
-  checkRank("sparse_", t, [2]);
-  const [rows, cols] = t.shape as [number, number];
-  const zeros = Math.ceil(sparsity * rows);
-  return noGrad(() => {
-    t.normal_(0, std, { generator: generator ?? null });
+export const sparse_: Init<[sparsity: number, std?: number | (InitOptions & { std?: number }), options?: InitOptions]> = /*@__PURE__*/ init(
+  "sparse_",
+  ["sparsity: number", "std?"],
+  (t: Tensor, sparsity: number, std = 0.01, g?: Generator) => {
+    checkRank("sparse_", t, [2]);
+    if (!(sparsity >= 0 && sparsity <= 1))
+      throw new ValueError({ op: "sparse_", message: `sparsity is ${sparsity}`, hint: "It lies in [0, 1]" });
+    const [rows, cols] = t.shape as [number, number];
+    const zeros = Math.ceil(sparsity * rows);
+    t.normal_(0, std, from(g));
     for (let c = 0; c < cols; c++) t.select(1, c).indexFill_(0, randperm(rows).narrow(0, 0, zeros), 0);
     return t;
-  });
-}
+  },
+);
 /**
  * Orthonormal rows or columns, whichever are fewer, times `gain`; trailing dimensions count as columns. Saxe et al. 2014.
  * @throws ShapeError for fewer than two dimensions
  * @example (manualSeed(0), nn.init.orthogonal_(ones(2, 2))) // => [[0.5774, 0.8164], [-0.8164, 0.5774]]
  */
-export function orthogonal_(t: Tensor, ...args: [gain?: number | (InitOptions & { gain?: number }), options?: InitOptions]): Tensor {
-  const [gain = 1, generator] = bound<[number?, Source?]>("orthogonal_", ["gain"], args);
-  if (t.ndim < 2)
-    throw new ShapeError({ op: "orthogonal_", message: `shape ${showShape(t.shape)}`, hint: "It needs two dimensions or more" });
-  if (t.layout.numel === 0) return t;
-  const [rows, cols] = [t.shape[0]!, t.layout.numel / t.shape[0]!];
-  return noGrad(() => {
-    const flat = t
-      .detach()
-      .newEmpty([rows, cols])
-      .normal_(0, 1, { generator: generator ?? null });
+export const orthogonal_: Init<[gain?: number | (InitOptions & { gain?: number }), options?: InitOptions]> = /*@__PURE__*/ init(
+  "orthogonal_",
+  ["gain?: number"],
+  (t: Tensor, gain = 1, g?: Generator) => {
+    if (t.ndim < 2)
+      throw new ShapeError({ op: "orthogonal_", message: `shape ${showShape(t.shape)}`, hint: "It needs two dimensions or more" });
+    if (t.layout.numel === 0) return t;
+    const [rows, cols] = [t.shape[0]!, t.layout.numel / t.shape[0]!];
+    const flat = t.detach().newEmpty([rows, cols]).normal_(0, 1, from(g));
     const { Q, R } = qr(rows < cols ? flat.t() : flat);
     // With positive diagonals of R, Q is distributed uniformly. Mezzadri 2007.
     const q = Q.mul(R.diagonal().sign());
     return t.copy_((rows < cols ? q.t() : q).reshape(t.shape).mul(gain));
-  });
-}
+  },
+);

@@ -1,6 +1,6 @@
 // Modules made of one matrix product, and the identity.
 import type { DType } from "../core/dtype.ts";
-import { bindArgs } from "../ops/define.ts";
+import { bindArgs } from "../core/arguments.ts";
 import { empty } from "../ops/create.ts";
 import { linear } from "../ops/matmul.ts";
 import type { Tensor } from "../core/tensor.ts";
@@ -45,7 +45,7 @@ export class Linear extends Module {
     super();
     const [inFeatures, outFeatures, bias = true, device, dtype] = bindArgs(
       "Linear",
-      ["inFeatures", "outFeatures", "bias", "device", "dtype"],
+      ["inFeatures", "outFeatures", "bias?: flag", "device?", "dtype?"],
       args,
     ) as [number, number, boolean?, string?, DType?];
     this.inFeatures = inFeatures;
@@ -83,7 +83,7 @@ export class Flatten extends Module {
   constructor(...args: unknown[]) {
     super();
     [this.startDim, this.endDim] = ((a: unknown[]): [number, number] => [(a[0] as number) ?? 1, (a[1] as number) ?? -1])(
-      bindArgs("Flatten", ["startDim", "endDim"], args),
+      bindArgs("Flatten", ["startDim?", "endDim?"], args),
     );
   }
   forward(x: Tensor): Tensor {

@@ -1,10 +1,11 @@
 // Module: parameters, buffers and children register by assignment to fields; nothing is intercepted when fields are read.
-import { ArgumentError, FirebrandError, ShapeError, showShape } from "../core/errors.ts";
+import { checkOptions, checkTensor, given, need } from "../core/arguments.ts";
+import { ArgumentError, DTypeError, FirebrandError, ShapeError, showShape } from "../core/errors.ts";
 import { noGrad } from "../core/mode.ts";
 import { sameShape } from "../core/layout.ts";
 import { isTensor, Tensor } from "../core/tensor.ts";
 import type { DType } from "../core/dtype.ts";
-import { isDType, isFloating, isComplex } from "../core/dtype.ts";
+import { isDifferentiable, isDType, isFloating, isComplex } from "../core/dtype.ts";
 import { copy_, to, type ToOptions } from "../ops/copy.ts";
 import "../ops/methods.ts";
 import { type BackwardHook, type BackwardPreHook, type ForwardHook, type ForwardPreHook, Hooks, hang } from "./hooks.ts";
@@ -18,6 +19,14 @@ const MODULE = Symbol.for("firebrand.module");
  */
 export class Parameter extends Tensor {
   constructor(data: Tensor, requiresGrad = true) {
+    checkTensor("Parameter", "data", data);
+    need("Parameter", "requiresGrad", requiresGrad);
+    if (requiresGrad && !isDifferentiable(data.dtype))
+      throw new DTypeError({
+        op: "Parameter",
+        message: `a ${data.dtype} tensor ${showShape(data.shape)} cannot require grad`,
+        hint: "Pass false as the second argument",
+      });
     super(data.storage, data.layout, data.dtype);
     this.leafRequiresGrad = requiresGrad;
   }
@@ -150,11 +159,15 @@ export abstract class Module {
    * @throws ShapeError that lists every tensor of another shape, FirebrandError (strict) every missing and unexpected key; nothing is copied then.
    */
   loadStateDict(state: StateDict | Map<string, Tensor>, options: { strict?: boolean } = {}): KeyReport {
-    const given = state instanceof Map ? state : new Map(Object.entries(state));
+    const op = `${this.constructor.name}.loadStateDict`;
+    need(op, "state: object", state);
+    const { strict } = checkOptions(op, ["strict?: flag"], options);
+    const from = state instanceof Map ? state : new Map(Object.entries(state));
+    for (const [k, t] of from) checkTensor(op, k, t);
     const own = this.stateDict();
-    const report = matchKeys(`${this.constructor.name}.loadStateDict`, own, given, options.strict !== false);
+    const report = matchKeys(op, own, from, strict !== false);
     noGrad(() => {
-      for (const [k, t] of Object.entries(own)) if (given.has(k)) copy_(t, given.get(k)!);
+      for (const [k, t] of Object.entries(own)) if (from.has(k)) copy_(t, from.get(k)!);
     });
     return report;
   }
@@ -224,25 +237,26 @@ export abstract class Module {
   }
 
   // With hooks, the instance gets a `forward` of its own around the class's.
-  #hang<F>(list: F[], hook: F): () => void {
+  #hang<F>(op: string, list: F[], hook: F): () => void {
+    const out = hang(op, list, hook);
     if (!Object.hasOwn(this, "forward")) {
       const inner = (Object.getPrototypeOf(this) as { forward(...args: unknown[]): unknown }).forward;
       const wrapped = (...args: unknown[]): unknown => this.#hooks.run(this, inner, args);
       Object.defineProperty(this, "forward", { value: wrapped, configurable: true, enumerable: false });
     }
-    return hang(list, hook);
+    return out;
   }
   /** Runs `hook` before `forward`; returns a function that removes it. */
   registerForwardPreHook(hook: ForwardPreHook): () => void {
-    return this.#hang(this.#hooks.forwardPre, hook);
+    return this.#hang("registerForwardPreHook", this.#hooks.forwardPre, hook);
   }
   /** Runs `hook` after `forward`; returns a function that removes it. */
   registerForwardHook(hook: ForwardHook): () => void {
-    return this.#hang(this.#hooks.forward, hook);
+    return this.#hang("registerForwardHook", this.#hooks.forward, hook);
   }
   /** Runs `hook` in backward, before gradients enter the module; returns a function that removes it. */
   registerFullBackwardPreHook(hook: BackwardPreHook): () => void {
-    return this.#hang(this.#hooks.backwardPre, hook);
+    return this.#hang("registerFullBackwardPreHook", this.#hooks.backwardPre, hook);
   }
   /**
    * Runs `hook` in backward, when the gradients of the module's arguments are known; returns a function that removes it.
@@ -254,7 +268,7 @@ export abstract class Module {
    * seen // => [[2, 3], [6]]
    */
   registerFullBackwardHook(hook: BackwardHook): () => void {
-    return this.#hang(this.#hooks.backward, hook);
+    return this.#hang("registerFullBackwardHook", this.#hooks.backward, hook);
   }
 
   /** What a module says of itself between its parentheses. */
@@ -272,7 +286,17 @@ export abstract class Module {
   /** The child at a dotted path. @throws ArgumentError */
   getSubmodule(path: string): Module {
     const found = new Map(this.namedModules()).get(path);
-    if (!found) throw new ArgumentError({ op: "getSubmodule", message: `no module "${path}"` });
+    if (!found)
+      throw new ArgumentError({
+        op: "getSubmodule",
+        message: `no module ${given(path)}`,
+        hint: `There are ${
+          [...this.namedModules()]
+            .slice(1, 9)
+            .map(([n]) => n)
+            .join(", ") || "none below"
+        }`,
+      });
     return found;
   }
   /** The parameter at a dotted path. @throws ArgumentError @example new nn.Linear(2, 1).getParameter("bias").shape // => [1] */
@@ -344,6 +368,7 @@ export function replaceData(t: Tensor, from: Tensor): void {
  * @example nn.cloneModule(new nn.Linear(2, 1)).weight.shape // => [1, 2]
  */
 export function cloneModule<M extends Module>(m: M): M {
+  need("cloneModule", "module: module", m);
   const copy = new Map<Tensor, Tensor>();
   const tensorOf = (t: Tensor): Tensor => {
     let c = copy.get(t);

@@ -3,15 +3,13 @@ import type { DType } from "../core/dtype.ts";
 import { ShapeError, showShape } from "../core/errors.ts";
 import { noGrad } from "../core/mode.ts";
 import type { Tensor } from "../core/tensor.ts";
-import { bindArgs } from "../ops/define.ts";
+import { bindNamed, checkTensor } from "../core/arguments.ts";
 import { tensor, zeros, ones } from "../ops/create.ts";
 import * as F from "./functional.ts";
 import { normal_, ones_, zeros_ } from "./init.ts";
 import { type FactoryOptions, parameter } from "./linear.ts";
 import { Module, Parameter } from "./module.ts";
 
-const bind = <T>(name: string, names: readonly string[], args: readonly unknown[]): T =>
-  Object.fromEntries(bindArgs(name, names, args).map((v, i) => [names[i], v])) as T;
 type Shape = number | readonly number[];
 
 /**
@@ -26,11 +24,14 @@ export class LayerNorm extends Module {
   constructor(normalizedShape: Shape, options?: FactoryOptions & { eps?: number; elementwiseAffine?: boolean; bias?: boolean });
   constructor(...args: unknown[]) {
     super();
-    const o = bind<{ normalizedShape: Shape; eps?: number; elementwiseAffine?: boolean; bias?: boolean; device?: string; dtype?: DType }>(
-      "LayerNorm",
-      ["normalizedShape", "eps", "elementwiseAffine", "bias", "device", "dtype"],
-      args,
-    );
+    const o = bindNamed<{
+      normalizedShape: Shape;
+      eps?: number;
+      elementwiseAffine?: boolean;
+      bias?: boolean;
+      device?: string;
+      dtype?: DType;
+    }>("LayerNorm", ["normalizedShape: counts", "eps?", "elementwiseAffine?", "bias?: flag", "device?", "dtype?"], args);
     this.normalizedShape = [o.normalizedShape].flat() as number[];
     this.eps = o.eps ?? 1e-5;
     const make = (on: boolean): Parameter | null =>
@@ -58,9 +59,9 @@ export class RMSNorm extends Module {
   constructor(normalizedShape: Shape, options?: FactoryOptions & { eps?: number | null; elementwiseAffine?: boolean });
   constructor(...args: unknown[]) {
     super();
-    const o = bind<{ normalizedShape: Shape; eps?: number; elementwiseAffine?: boolean; device?: string; dtype?: DType }>(
+    const o = bindNamed<{ normalizedShape: Shape; eps?: number; elementwiseAffine?: boolean; device?: string; dtype?: DType }>(
       "RMSNorm",
-      ["normalizedShape", "eps", "elementwiseAffine", "device", "dtype"],
+      ["normalizedShape: counts", "eps?", "elementwiseAffine?", "device?", "dtype?"],
       args,
     );
     this.normalizedShape = [o.normalizedShape].flat() as number[];
@@ -85,7 +86,7 @@ export class GroupNorm extends Module {
   constructor(numGroups: number, numChannels: number, options?: FactoryOptions & { eps?: number; affine?: boolean; bias?: boolean });
   constructor(...args: unknown[]) {
     super();
-    const o = bind<{
+    const o = bindNamed<{
       numGroups: number;
       numChannels: number;
       eps?: number;
@@ -93,7 +94,7 @@ export class GroupNorm extends Module {
       bias?: boolean;
       device?: string;
       dtype?: DType;
-    }>("GroupNorm", ["numGroups", "numChannels", "eps", "affine", "device", "dtype", "bias"], args);
+    }>("GroupNorm", ["numGroups", "numChannels", "eps?", "affine?", "device?", "dtype?", "bias?: flag"], args);
     if (o.numChannels % o.numGroups)
       throw new ShapeError({
         op: "GroupNorm",
@@ -139,7 +140,7 @@ abstract class RunningNorm extends Module {
   protected readonly ranks: readonly number[];
   constructor(name: string, ranks: readonly number[], affine: boolean, track: boolean, args: readonly unknown[]) {
     super();
-    const o = bind<{
+    const o = bindNamed<{
       numFeatures: number;
       eps?: number;
       momentum?: number | null;
@@ -148,7 +149,7 @@ abstract class RunningNorm extends Module {
       device?: string;
       dtype?: DType;
       bias?: boolean;
-    }>(name, ["numFeatures", "eps", "momentum", "affine", "trackRunningStats", "device", "dtype", "bias"], args);
+    }>(name, ["numFeatures", "eps?", "momentum?", "affine?", "trackRunningStats?", "device?", "dtype?", "bias?: flag"], args);
     const last = args.at(-1);
     const explicitNull =
       typeof last === "object" && last !== null && "momentum" in last && (last as { momentum: unknown }).momentum === null;
@@ -169,6 +170,7 @@ abstract class RunningNorm extends Module {
     this.registerBuffer("num_batches_tracked", tracked ? tensor(0, { dtype: "int64", device: o.device ?? null }) : null);
   }
   protected check(x: Tensor): void {
+    checkTensor(this.constructor.name, "input", x);
     if (!this.ranks.includes(x.ndim))
       throw new ShapeError({
         op: this.constructor.name,
@@ -302,7 +304,7 @@ export class Embedding extends Module {
   );
   constructor(...args: unknown[]) {
     super();
-    const o = bind<{
+    const o = bindNamed<{
       numEmbeddings: number;
       embeddingDim: number;
       paddingIdx?: number;
@@ -314,7 +316,18 @@ export class Embedding extends Module {
       dtype?: DType;
     }>(
       "Embedding",
-      ["numEmbeddings", "embeddingDim", "paddingIdx", "maxNorm", "normType", "scaleGradByFreq", "sparse", "_weight", "device", "dtype"],
+      [
+        "numEmbeddings",
+        "embeddingDim",
+        "paddingIdx?",
+        "maxNorm?",
+        "normType?",
+        "scaleGradByFreq?",
+        "sparse?",
+        "_weight?: tensor",
+        "device?",
+        "dtype?",
+      ],
       args,
     );
     this.numEmbeddings = o.numEmbeddings;

@@ -1,7 +1,7 @@
 // The activation that learns: every other one is a row of layers.ts.
 import type { DType } from "../core/dtype.ts";
 import type { Tensor } from "../core/tensor.ts";
-import { bindArgs } from "../ops/define.ts";
+import { bindArgs } from "../core/arguments.ts";
 import * as F from "./functional.ts";
 import { constant_ } from "./init.ts";
 import { type FactoryOptions, parameter } from "./linear.ts";
@@ -19,12 +19,11 @@ export class PReLU extends Module {
   constructor(numParameters: number, options?: FactoryOptions & { init?: number });
   constructor(...args: unknown[]) {
     super();
-    const [numParameters = 1, init = 0.25, device, dtype] = bindArgs("PReLU", ["numParameters", "init", "device", "dtype"], args) as [
-      number?,
-      number?,
-      string?,
-      DType?,
-    ];
+    const [numParameters = 1, init = 0.25, device, dtype] = bindArgs(
+      "PReLU",
+      ["numParameters?: positive", "init?: number", "device?", "dtype?"],
+      args,
+    ) as [number?, number?, string?, DType?];
     this.numParameters = numParameters;
     this.init = init;
     this.weight = parameter([numParameters], { device: device ?? null, dtype: dtype ?? null });

@@ -1,8 +1,8 @@
 // Recurrent modules: RNN, LSTM and GRU over sequences, and their single steps. Gate order and names are PyTorch's.
 import type { DType } from "../core/dtype.ts";
-import { ShapeError, showShape, ValueError } from "../core/errors.ts";
+import { ArgumentError, ShapeError, showShape, ValueError } from "../core/errors.ts";
 import type { Tensor } from "../core/tensor.ts";
-import { bindArgs } from "../ops/define.ts";
+import { bindNamed, checkTensor, given } from "../core/arguments.ts";
 import { zeros } from "../ops/create.ts";
 import { cat, stack } from "../ops/join.ts";
 import * as F from "./functional.ts";
@@ -57,6 +57,12 @@ export interface RnnOptions extends FactoryOptions {
   projSize?: number;
 }
 
+// Refuses what is no tensor before anything is asked of it.
+function checkStates(op: string, input: Tensor, states: State | null): void {
+  checkTensor(op, "input", input);
+  states?.forEach((s, i) => checkTensor(op, `state ${i}`, s));
+}
+
 abstract class Recurrent extends Module {
   readonly inputSize: number;
   readonly hiddenSize: number;
@@ -70,23 +76,23 @@ abstract class Recurrent extends Module {
 
   constructor(name: "RNN" | "LSTM" | "GRU", args: readonly unknown[]) {
     super();
-    const names = [
-      "inputSize",
-      "hiddenSize",
-      "numLayers",
-      ...(name === "RNN" ? ["nonlinearity"] : []),
-      "bias",
-      "batchFirst",
-      "dropout",
-      "bidirectional",
-      "projSize",
-      "device",
-      "dtype",
-    ];
-    const o = Object.fromEntries(bindArgs(name, names, args).map((v, i) => [names[i], v])) as unknown as RnnOptions & {
-      inputSize: number;
-      hiddenSize: number;
-    };
+    const o = bindNamed<RnnOptions & { inputSize: number; hiddenSize: number }>(
+      name,
+      [
+        "inputSize",
+        "hiddenSize",
+        "numLayers?: positive",
+        ...(name === "RNN" ? ["nonlinearity?: tanh|relu"] : []),
+        "bias?: flag",
+        "batchFirst?",
+        "dropout?",
+        "bidirectional?",
+        "projSize?",
+        "device?",
+        "dtype?",
+      ],
+      args,
+    );
     this.inputSize = o.inputSize;
     this.hiddenSize = o.hiddenSize;
     this.numLayers = o.numLayers ?? 1;
@@ -133,6 +139,7 @@ abstract class Recurrent extends Module {
 
   // x [T, N, I]; states [layers · directions, N, H] each. Returns the outputs and the last states.
   protected run(input: Tensor, given: State | null, count: number): { output: Tensor; states: State } {
+    checkStates(this.constructor.name, input, given);
     const unbatched = input.ndim === 2;
     if (input.ndim !== 2 && input.ndim !== 3)
       throw new ShapeError({
@@ -240,9 +247,15 @@ export class LSTM extends Recurrent {
     super("LSTM", args);
   }
   forward(x: Tensor, state?: readonly [Tensor, Tensor] | null): [Tensor, [Tensor, Tensor]] {
-    const { output, states } = this.run(x, state ? [...state] : null, 2);
+    const { output, states } = this.run(x, state ? pairOf(this.constructor.name, state) : null, 2);
     return [output, states as [Tensor, Tensor]];
   }
+}
+
+function pairOf(op: string, state: readonly [Tensor, Tensor]): Tensor[] {
+  if (!Array.isArray(state) || state.length !== 2)
+    throw new ArgumentError({ op, message: `the state is ${given(state)}`, hint: "Give [h, c]" });
+  return [...state];
 }
 
 abstract class Cell extends Module {
@@ -255,15 +268,22 @@ abstract class Cell extends Module {
   protected readonly mode: keyof typeof step;
   constructor(name: "RNNCell" | "LSTMCell" | "GRUCell", args: readonly unknown[]) {
     super();
-    const names = ["inputSize", "hiddenSize", "bias", ...(name === "RNNCell" ? ["nonlinearity"] : []), "device", "dtype"];
-    const o = Object.fromEntries(bindArgs(name, names, args).map((v, i) => [names[i], v])) as {
+    const names = [
+      "inputSize",
+      "hiddenSize",
+      "bias?: flag",
+      ...(name === "RNNCell" ? ["nonlinearity?: tanh|relu"] : []),
+      "device?",
+      "dtype?",
+    ];
+    const o = bindNamed<{
       inputSize: number;
       hiddenSize: number;
       bias?: boolean;
       nonlinearity?: string;
       device?: string;
       dtype?: DType;
-    };
+    }>(name, names, args);
     const gates = name === "LSTMCell" ? 4 : name === "GRUCell" ? 3 : 1;
     const factory = { device: o.device ?? null, dtype: o.dtype ?? null };
     this.mode = name === "LSTMCell" ? "LSTM" : name === "GRUCell" ? "GRU" : o.nonlinearity === "relu" ? "RNN_RELU" : "RNN_TANH";
@@ -277,6 +297,7 @@ abstract class Cell extends Module {
     for (const p of this.parameters()) uniform_(p, -bound, bound);
   }
   protected run(input: Tensor, given: State | null, count: number): State {
+    checkStates(this.constructor.name, input, given);
     const single = input.ndim === 1;
     const x = single ? input.unsqueeze(0) : input;
     if (x.ndim !== 2 || x.shape[1] !== this.inputSize)
@@ -343,6 +364,6 @@ export class LSTMCell extends Cell {
     super("LSTMCell", args);
   }
   forward(x: Tensor, state?: readonly [Tensor, Tensor] | null): [Tensor, Tensor] {
-    return this.run(x, state ? [...state] : null, 2) as [Tensor, Tensor];
+    return this.run(x, state ? pairOf(this.constructor.name, state) : null, 2) as [Tensor, Tensor];
   }
 }

@@ -1,4 +1,5 @@
 // Transformer layers. Vaswani et al. 2017; names and defaults are PyTorch's.
+import { ValueError } from "../core/errors.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { zeros, ones } from "../ops/create.ts";
 import * as F from "./functional.ts";
@@ -8,7 +9,8 @@ import { Dropout } from "./layers.ts";
 import { type FactoryOptions, Linear } from "./linear.ts";
 import { cloneModule, Module } from "./module.ts";
 import { LayerNorm } from "./norm.ts";
-import { bind, MultiheadAttention } from "./attention.ts";
+import { MultiheadAttention } from "./attention.ts";
+import { bindNamed } from "../core/arguments.ts";
 
 /** Options of transformer layers. */
 export interface TransformerLayerOptions extends FactoryOptions {
@@ -27,19 +29,18 @@ export interface TransformerLayerOptions extends FactoryOptions {
   /** Learn biases? Default true. */
   bias?: boolean;
 }
-const LAYER = [
-  "dModel",
-  "nhead",
-  "dimFeedforward",
-  "dropout",
-  "activation",
-  "layerNormEps",
-  "batchFirst",
-  "normFirst",
-  "bias",
-  "device",
-  "dtype",
+const REST = [
+  "dimFeedforward?",
+  "dropout?",
+  "activation?: function|relu|gelu",
+  "layerNormEps?",
+  "batchFirst?",
+  "normFirst?",
+  "bias?: flag",
+  "device?",
+  "dtype?",
 ];
+const LAYER = ["dModel", "nhead", ...REST];
 type LayerOptions = TransformerLayerOptions & { dModel: number; nhead: number };
 const activationOf = (a: TransformerLayerOptions["activation"]): ((x: Tensor) => Tensor) =>
   typeof a === "function" ? a : a === "gelu" ? (x) => F.gelu(x) : (x) => F.relu(x);
@@ -64,7 +65,7 @@ export class TransformerEncoderLayer extends Module {
   constructor(dModel: number, nhead: number, options?: TransformerLayerOptions);
   constructor(...args: unknown[]) {
     super();
-    const o = bind<LayerOptions>("TransformerEncoderLayer", LAYER, args);
+    const o = bindNamed<LayerOptions>("TransformerEncoderLayer", LAYER, args);
     const f = { device: o.device ?? null, dtype: o.dtype ?? null };
     const p = o.dropout ?? 0.1;
     const bias = o.bias !== false;
@@ -81,10 +82,10 @@ export class TransformerEncoderLayer extends Module {
     this.activation = activationOf(o.activation);
   }
   forward(src: Tensor, ...args: unknown[]): Tensor {
-    const o = bind<{ srcMask?: Tensor; srcKeyPaddingMask?: Tensor; isCausal?: boolean }>(
+    const o = bindNamed<{ srcMask?: Tensor; srcKeyPaddingMask?: Tensor; isCausal?: boolean }>(
       "TransformerEncoderLayer",
-      ["srcMask", "srcKeyPaddingMask", "isCausal"],
-      args,
+      ["src", "srcMask?", "srcKeyPaddingMask?", "isCausal?"],
+      [src, ...args],
     );
     const attend = (x: Tensor): Tensor =>
       this.dropout1.forward(
@@ -127,7 +128,7 @@ export class TransformerDecoderLayer extends Module {
   constructor(dModel: number, nhead: number, options?: TransformerLayerOptions);
   constructor(...args: unknown[]) {
     super();
-    const o = bind<LayerOptions>("TransformerDecoderLayer", LAYER, args);
+    const o = bindNamed<LayerOptions>("TransformerDecoderLayer", LAYER, args);
     const f = { device: o.device ?? null, dtype: o.dtype ?? null };
     const p = o.dropout ?? 0.1;
     const bias = o.bias !== false;
@@ -149,7 +150,7 @@ export class TransformerDecoderLayer extends Module {
     this.activation = activationOf(o.activation);
   }
   forward(tgt: Tensor, memory: Tensor, ...args: unknown[]): Tensor {
-    const o = bind<{
+    const o = bindNamed<{
       tgtMask?: Tensor;
       memoryMask?: Tensor;
       tgtKeyPaddingMask?: Tensor;
@@ -158,8 +159,8 @@ export class TransformerDecoderLayer extends Module {
       memoryIsCausal?: boolean;
     }>(
       "TransformerDecoderLayer",
-      ["tgtMask", "memoryMask", "tgtKeyPaddingMask", "memoryKeyPaddingMask", "tgtIsCausal", "memoryIsCausal"],
-      args,
+      ["tgt", "memory", "tgtMask?", "memoryMask?", "tgtKeyPaddingMask?", "memoryKeyPaddingMask?", "tgtIsCausal?", "memoryIsCausal?"],
+      [tgt, memory, ...args],
     );
     const self = (x: Tensor): Tensor =>
       this.dropout1.forward(
@@ -206,19 +207,19 @@ export class TransformerEncoder extends Module {
   );
   constructor(...args: unknown[]) {
     super();
-    const o = bind<{ encoderLayer: TransformerEncoderLayer; numLayers: number; norm?: LayerNorm }>(
+    const o = bindNamed<{ encoderLayer: TransformerEncoderLayer; numLayers: number; norm?: LayerNorm }>(
       "TransformerEncoder",
-      ["encoderLayer", "numLayers", "norm", "enableNestedTensor", "maskCheck"],
+      ["encoderLayer: module", "numLayers: count", "norm?: module", "enableNestedTensor?", "maskCheck?"],
       args,
     );
     this.layers = new ModuleList(Array.from({ length: o.numLayers }, () => cloneModule(o.encoderLayer)));
     this.norm = o.norm ?? null;
   }
   forward(src: Tensor, ...args: unknown[]): Tensor {
-    const o = bind<{ mask?: Tensor; srcKeyPaddingMask?: Tensor; isCausal?: boolean }>(
+    const o = bindNamed<{ mask?: Tensor; srcKeyPaddingMask?: Tensor; isCausal?: boolean }>(
       "TransformerEncoder",
-      ["mask", "srcKeyPaddingMask", "isCausal"],
-      args,
+      ["src", "mask?", "srcKeyPaddingMask?", "isCausal?"],
+      [src, ...args],
     );
     let x = src;
     for (const l of this.layers) x = l.forward(x, { srcMask: o.mask ?? null, srcKeyPaddingMask: o.srcKeyPaddingMask ?? null });
@@ -235,9 +236,9 @@ export class TransformerDecoder extends Module {
   constructor(decoderLayer: TransformerDecoderLayer, numLayers: number, norm?: LayerNorm | null | { norm?: LayerNorm | null });
   constructor(...args: unknown[]) {
     super();
-    const o = bind<{ decoderLayer: TransformerDecoderLayer; numLayers: number; norm?: LayerNorm }>(
+    const o = bindNamed<{ decoderLayer: TransformerDecoderLayer; numLayers: number; norm?: LayerNorm }>(
       "TransformerDecoder",
-      ["decoderLayer", "numLayers", "norm"],
+      ["decoderLayer: module", "numLayers: count", "norm?: module"],
       args,
     );
     this.layers = new ModuleList(Array.from({ length: o.numLayers }, () => cloneModule(o.decoderLayer)));
@@ -261,28 +262,11 @@ export class Transformer extends Module {
   );
   constructor(...args: unknown[]) {
     super();
-    const o = bind<TransformerLayerOptions & { dModel?: number; nhead?: number; numEncoderLayers?: number; numDecoderLayers?: number }>(
-      "Transformer",
-      [
-        "dModel",
-        "nhead",
-        "numEncoderLayers",
-        "numDecoderLayers",
-        "dimFeedforward",
-        "dropout",
-        "activation",
-        "customEncoder",
-        "customDecoder",
-        "layerNormEps",
-        "batchFirst",
-        "normFirst",
-        "bias",
-        "device",
-        "dtype",
-      ],
-      args,
-    );
+    const o = bindNamed<
+      TransformerLayerOptions & { dModel?: number; nhead?: number; numEncoderLayers?: number; numDecoderLayers?: number }
+    >("Transformer", ["dModel?", "nhead?", "numEncoderLayers?: count", "numDecoderLayers?: count", ...REST], args);
     const [d, h] = [o.dModel ?? 512, o.nhead ?? 8];
+    if (d % h) throw new ValueError({ op: "Transformer", message: `dModel ${d} in ${h} heads`, hint: "dModel must be divisible by nhead" });
     const { numEncoderLayers = 6, numDecoderLayers = 6, dModel: _d, nhead: _h, ...layer } = o;
     const clean = Object.fromEntries(Object.entries(layer).filter(([, v]) => v !== undefined)) as TransformerLayerOptions;
     const norm = (): LayerNorm =>
@@ -296,14 +280,18 @@ export class Transformer extends Module {
     return zeros([size, size]).maskedFill(ones(size, size, { dtype: "bool" }).tril().logicalNot(), Number.NEGATIVE_INFINITY);
   }
   forward(src: Tensor, tgt: Tensor, ...args: unknown[]): Tensor {
-    const o = bind<{
+    const o = bindNamed<{
       srcMask?: Tensor;
       tgtMask?: Tensor;
       memoryMask?: Tensor;
       srcKeyPaddingMask?: Tensor;
       tgtKeyPaddingMask?: Tensor;
       memoryKeyPaddingMask?: Tensor;
-    }>("Transformer", ["srcMask", "tgtMask", "memoryMask", "srcKeyPaddingMask", "tgtKeyPaddingMask", "memoryKeyPaddingMask"], args);
+    }>(
+      "Transformer",
+      ["src", "tgt", "srcMask?", "tgtMask?", "memoryMask?", "srcKeyPaddingMask?", "tgtKeyPaddingMask?", "memoryKeyPaddingMask?"],
+      [src, tgt, ...args],
+    );
     const memory = this.encoder.forward(src, { mask: o.srcMask ?? null, srcKeyPaddingMask: o.srcKeyPaddingMask ?? null });
     return this.decoder.forward(tgt, memory, {
       tgtMask: o.tgtMask ?? null,

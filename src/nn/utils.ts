@@ -1,13 +1,17 @@
 // torch.nn.utils.
-import { FirebrandError, ValueError } from "../core/errors.ts";
+import { bindArgs, checkOptions, checkTensor, located, need } from "../core/arguments.ts";
+import { FirebrandError, ShapeError, showShape, ValueError } from "../core/errors.ts";
 import { noGrad } from "../core/mode.ts";
-import { checkOptions } from "../core/options.ts";
 import { isTensor, type Tensor } from "../core/tensor.ts";
-import { bindArgs } from "../ops/define.ts";
 import { cat, stack } from "../ops/join.ts";
 import { zeros } from "../ops/create.ts";
 
-const list = (p: Iterable<Tensor> | Tensor): Tensor[] => (isTensor(p) ? [p] : [...p]);
+const list = (op: string, p: Iterable<Tensor> | Tensor): Tensor[] => {
+  if (!isTensor(p)) need(op, "parameters: iterable", p);
+  const all = isTensor(p) ? [p] : [...p];
+  all.forEach((t, i) => checkTensor(op, `parameter ${i}`, t));
+  return all;
+};
 
 /** Options of `clipGradNorm_`. */
 export interface ClipNormOptions {
@@ -32,8 +36,12 @@ export function clipGradNorm_(
   maxNorm: number,
   ...args: [normType?: number | ClipNormOptions, errorIfNonfinite?: boolean | ClipNormOptions, options?: ClipNormOptions]
 ): Tensor {
-  const [p = 2, strict = false] = bindArgs("clipGradNorm_", ["normType", "errorIfNonfinite", "foreach"], args) as [number?, boolean?];
-  const grads = list(parameters)
+  const [p = 2, strict = false] = bindArgs("clipGradNorm_", ["normType?", "errorIfNonfinite?: flag", "foreach?: flag"], args) as [
+    number?,
+    boolean?,
+  ];
+  need("clipGradNorm_", "maxNorm", maxNorm);
+  const grads = list("clipGradNorm_", parameters)
     .map((p) => p.grad)
     .filter((g): g is Tensor => g !== null);
   return noGrad(() => {
@@ -60,14 +68,20 @@ export function clipGradNorm_(
  * p.grad // => [1, 0.5]
  */
 export function clipGradValue_(parameters: Iterable<Tensor> | Tensor, clipValue: number, options: { foreach?: boolean | null } = {}): void {
-  checkOptions("clipGradValue_", options, ["foreach"]);
+  checkOptions("clipGradValue_", ["foreach?: flag"], options);
+  need("clipGradValue_", "clipValue: number", clipValue);
+  const all = list("clipGradValue_", parameters);
   if (!(clipValue >= 0)) throw new ValueError({ op: "clipGradValue_", message: `clipValue is ${clipValue}`, hint: "It must be >= 0" });
   noGrad(() => {
-    for (const p of list(parameters)) p.grad?.detach().clamp_(-clipValue, clipValue);
+    for (const p of all) p.grad?.detach().clamp_(-clipValue, clipValue);
   });
 }
 /** All parameters in one vector. @example nn.utils.parametersToVector([ones(2), zeros(1, 1)]) // => [1, 1, 0] */
-export const parametersToVector = (parameters: Iterable<Tensor>): Tensor => cat(list(parameters).map((p) => p.reshape([-1])));
+export const parametersToVector: (parameters: Iterable<Tensor>) => Tensor = /*@__PURE__*/ located(
+  "parametersToVector",
+  "parameters",
+  (parameters: Iterable<Tensor>) => cat(list("parametersToVector", parameters).map((p) => p.reshape([-1]))),
+);
 /**
  * Writes a vector back into parameters, in order and in place.
  * @example
@@ -76,9 +90,18 @@ export const parametersToVector = (parameters: Iterable<Tensor>): Tensor => cat(
  * p // => [1.5, 2.5]
  */
 export function vectorToParameters(vector: Tensor, parameters: Iterable<Tensor>): void {
+  checkTensor("vectorToParameters", "vector", vector);
+  const all = list("vectorToParameters", parameters);
+  const size = all.reduce((n, p) => n + p.layout.numel, 0);
+  if (vector.ndim !== 1 || vector.shape[0] !== size)
+    throw new ShapeError({
+      op: "vectorToParameters",
+      message: `the vector has shape ${showShape(vector.shape)}, the parameters ${size} elements`,
+      hint: "Pass what parametersToVector gave",
+    });
   let at = 0;
   noGrad(() => {
-    for (const p of parameters) {
+    for (const p of all) {
       p.detach().copy_(vector.narrow(0, at, p.layout.numel).reshape(p.shape));
       at += p.layout.numel;
     }

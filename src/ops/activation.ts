@@ -23,6 +23,7 @@ const GELU_C = Math.sqrt(2 / Math.PI);
 const geluFormula: PointwiseOp<[options?: { approximate?: "none" | "tanh" }]> = /*@__PURE__*/ pointwise({
   torch: "_gelu",
   defaults: { approximate: "none" },
+  kinds: { approximate: "none|tanh" },
   forward: ([x], o) =>
     o.approximate === "tanh"
       ? x!.mul(0.5).mul(x!.mul(x!).mul(x!).mul(0.044715).add(x!).mul(GELU_C).tanh().add(1))
@@ -55,11 +56,7 @@ const geluFormula: PointwiseOp<[options?: { approximate?: "none" | "tanh" }]> = 
       ),
     ];
   },
-  check: (xs, o) => {
-    needsFloats("gelu")(xs);
-    if (o.approximate !== "none" && o.approximate !== "tanh")
-      throw new ValueError({ op: "gelu", message: `approximate is ${JSON.stringify(o.approximate)}`, hint: 'Use "none" or "tanh"' });
-  },
+  check: needsFloats("gelu"),
 });
 const geluFused = /*@__PURE__*/ primitive<(x: Tensor, tanh: number) => Tensor, [Tensor, number]>({
   torch: "_gelu_fused",
@@ -89,7 +86,7 @@ const geluFused = /*@__PURE__*/ primitive<(x: Tensor, tanh: number) => Tensor, [
 /** `x · Φ(x)`, exact or (`approximate: "tanh"`) by tanh. Hendrycks & Gimpel 2016. @example gelu(tensor([0.5])) // => [0.3457] */
 export const gelu: Fn<[input: Tensor, options?: { approximate?: "none" | "tanh" }]> = /*@__PURE__*/ composite({
   torch: "nn.functional.gelu",
-  params: ["input", "approximate"],
+  params: ["input", "approximate?: none|tanh"],
   forward: (x: Tensor, approximate: "none" | "tanh" = "none") =>
     (approximate === "none" || approximate === "tanh") && x.layout.numel > 0 && offers(x, fused("gelu"))
       ? geluFused(x, approximate === "tanh" ? 1 : 0)
@@ -290,7 +287,7 @@ export const prelu: Fn<[input: Tensor, weight: Tensor]> = /*@__PURE__*/ composit
  */
 export const glu: Fn<[input: Tensor, dim?: number | { dim?: number }]> = /*@__PURE__*/ composite({
   torch: "nn.functional.glu",
-  params: ["input", "dim"],
+  params: ["input", "dim?"],
   forward: (x: Tensor, dim = -1) => {
     const d = normDim(dim, x.ndim, "glu");
     const n = x.shape[d] ?? 1;

@@ -83,7 +83,7 @@ const unitRows = (t: Tensor): Tensor => (t.layout.strides.at(-1) === 1 || t.shap
 export const scaledDotProductAttention: Fn<[query: Tensor, key: Tensor, value: Tensor, options?: AttentionOptions]> =
   /*@__PURE__*/ composite({
     torch: "nn.functional.scaled_dot_product_attention",
-    params: ["query", "key", "value", "attnMask", "dropoutP", "isCausal", "scale", "enableGqa"],
+    params: ["query", "key", "value: tensor", "attnMask?", "dropoutP?", "isCausal?", "scale?", "enableGqa?"],
     forward: (q: Tensor, key: Tensor, value: Tensor, mask?: Tensor, p = 0, causal = false, scale?: number, gqa = false) => {
       if (q.ndim < 2 || q.shape.at(-1) !== key.shape.at(-1) || key.shape.at(-2) !== value.shape.at(-2))
         throw new ShapeError({

@@ -107,7 +107,7 @@ const conv = (nd: number): Conv => {
   const op = `conv${nd}d`;
   return composite({
     torch: `nn.functional.${op}`,
-    params: ["input", "weight", "bias", "stride", "padding", "dilation", "groups"],
+    params: ["input", "weight", "bias?", "stride?", "padding?: counts|same|valid", "dilation?", "groups?"],
     forward: (input: Tensor, w: Tensor, bias?: Tensor, stride: Sizes = 1, padding: Sizes | string = 0, dilation: Sizes = 1, groups = 1) => {
       checkConv(op, input, w, bias, nd);
       const single = input.ndim === nd + 1;
@@ -164,7 +164,7 @@ const convTranspose = (nd: number): ConvTranspose => {
   const op = `convTranspose${nd}d`;
   return composite({
     torch: `nn.functional.conv_transpose${nd}d`,
-    params: ["input", "weight", "bias", "stride", "padding", "outputPadding", "groups", "dilation"],
+    params: ["input", "weight", "bias?", "stride?", "padding?", "outputPadding?", "groups?", "dilation?"],
     forward: (
       input: Tensor,
       w: Tensor,

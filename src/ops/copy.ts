@@ -3,10 +3,11 @@ import { checkInplace, edgeOf, needsGraph, rebaseHistory } from "../autograd/gra
 import { Node } from "../autograd/node.ts";
 import { getDevice } from "../core/device.ts";
 import { category, type DType, isComplex, isDType, itemSize } from "../core/dtype.ts";
-import { ArgumentError } from "../core/errors.ts";
+import { ArgumentError, showShape } from "../core/errors.ts";
 import { broadcastShapes, denseLayout, sameShape } from "../core/layout.ts";
 import { isTensor, Tensor } from "../core/tensor.ts";
-import { bindArgs, checkTensor, composite, type Op, primitive } from "./define.ts";
+import { checked, given, isOptions, located } from "../core/arguments.ts";
+import { composite, type Op, primitive } from "./define.ts";
 import { provideFit } from "./formula-node.ts";
 import { checkWritable, overlaps } from "./inplace.ts";
 import { allocate, launch, padded, stretched } from "./launch.ts";
@@ -37,7 +38,7 @@ export function rawCopy(x: Tensor, dtype: DType = x.dtype, device: string = x.de
 /** A copy with memory of its own, contiguous; gradients flow through. @example clone(tensor([1, 2])) // => [1, 2] */
 export const clone: Op<[opts?: { memoryFormat?: string }]> = /*@__PURE__*/ primitive({
   torch: "clone",
-  params: ["input", "memoryFormat"],
+  params: ["input", "memoryFormat?"],
   forward: (_ctx, x: Tensor, _memoryFormat?: string) => rawCopy(x),
   backward: (_ctx, g) => g,
   samples: (r) => [[r.normal(3, 4)], [r.normal(3, 4).t()]],
@@ -73,35 +74,38 @@ export interface ToOptions {
  * @throws DeviceError when the device is unknown.
  * @example to(tensor([1.7, -1.7]), "int64") // => [1, -1]
  */
-export function to(x: Tensor, target: DType | string | Tensor | ToOptions, second?: DType | ToOptions): Tensor {
-  checkTensor("to", "input", x);
-  const o: ToOptions = isTensor(target)
-    ? { dtype: target.dtype, device: target.device }
-    : isDType(target)
-      ? { dtype: target }
-      : typeof target === "string"
-        ? { device: target }
-        : typeof target === "object" && target !== null
-          ? target
-          : {};
-  if (target === undefined || typeof target === "number" || typeof target === "boolean")
-    throw new ArgumentError({
-      op: "to",
-      message: `cannot convert to ${String(target)}`,
-      hint: "Give a dtype, a device, a tensor or options",
-    });
-  const more: ToOptions = isDType(second) ? { dtype: second } : typeof second === "object" && second !== null ? second : {};
-  const dtype = more.dtype ?? o.dtype ?? x.dtype;
-  if (!isDType(dtype)) throw new ArgumentError({ op: "to", message: `unknown dtype ${String(dtype)}`, hint: 'Use "float32", "int64", …' });
-  const device = getDevice(more.device ?? o.device ?? x.device).name;
-  if (dtype === x.dtype && device === x.device && !(o.copy ?? more.copy)) return x;
-  return cast(x, dtype, device, { dtype: x.dtype, device: x.device });
-}
+export const to: (x: Tensor, target: DType | string | Tensor | ToOptions, ...more: (DType | boolean | ToOptions)[]) => Tensor =
+  /*@__PURE__*/ located(
+    "to",
+    "input, target",
+    (x: Tensor, target: DType | string | Tensor | ToOptions, ...more: (DType | boolean | ToOptions)[]) => {
+      const options: ToOptions = {};
+      const flags: ("nonBlocking" | "copy")[] = ["nonBlocking", "copy"];
+      for (const [i, t] of [target, ...more].entries()) {
+        if (isTensor(t)) Object.assign(options, { dtype: t.dtype, device: t.device });
+        else if (isDType(t)) options.dtype = t;
+        else if (typeof t === "string") options.device = t;
+        else if (isOptions(t)) Object.assign(options, t);
+        else if (typeof t === "boolean" && i > 0 && flags.length > 0) options[flags.shift()!] = t;
+        else if ((t !== undefined && t !== null) || i === 0)
+          throw new ArgumentError({ op: "to", message: `the target is ${given(t)}`, hint: "Give a dtype, a device, a tensor or options" });
+      }
+      return convert(x, options);
+    },
+  );
+const convert: (x: Tensor, options: ToOptions) => Tensor = /*@__PURE__*/ checked(
+  "to",
+  ["input", "dtype?", "device?", "copy?: flag", "nonBlocking?: flag", "memoryFormat?"],
+  (x: Tensor, dtype = x.dtype, device = x.device, copy = false) => {
+    const where = getDevice(device).name;
+    return dtype === x.dtype && where === x.device && !copy ? x : cast(x, dtype, where, { dtype: x.dtype, device: x.device });
+  },
+);
 
 /** The tensor itself where it is row-major, else a copy that is. @example contiguous(tensor([[1, 2], [3, 4]]).t()) // => [[1, 3], [2, 4]] */
 export const contiguous: Op<[opts?: { memoryFormat?: string }]> = /*@__PURE__*/ composite({
   torch: "Tensor.contiguous",
-  params: ["input", "memoryFormat"],
+  params: ["input", "memoryFormat?"],
   forward: (x: Tensor) => (x.layout.contiguous ? x : clone(x)),
 });
 
@@ -134,17 +138,20 @@ class CopyNode extends Node {
  * @throws ShapeError, AutogradError
  * @example copy_(zeros(2, 2), tensor([1, 2])) // => [[1, 2], [1, 2]]
  */
-export function copy_(self: Tensor, source: TensorLike): Tensor {
-  checkTensor("copy_", "input", self);
-  checkInplace("copy_", self);
-  const src = isTensor(source) ? source : scalarTensor(source, self);
-  checkWritable("copy_", self, broadcastShapes("copy_", self.shape, src.shape));
-  const recording = needsGraph([self, src]);
-  const node = recording ? new CopyNode(self, src) : null;
-  rawWrite(self, src);
-  if (node) rebaseHistory(self, node);
-  return self;
-}
+export const copy_: (self: Tensor, source: TensorLike) => Tensor = /*@__PURE__*/ checked(
+  "copy_",
+  ["input", "source: tensor|scalar"],
+  (self: Tensor, source: TensorLike) => {
+    checkInplace("copy_", self);
+    const src = isTensor(source) ? source : scalarTensor(source, self);
+    checkWritable("copy_", self, broadcastShapes("copy_", self.shape, src.shape));
+    const recording = needsGraph([self, src]);
+    const node = recording ? new CopyNode(self, src) : null;
+    rawWrite(self, src);
+    if (node) rebaseHistory(self, node);
+    return self;
+  },
+);
 
 /** `copy_` that is recorded nowhere, but moves the version. */
 export function rawWrite(self: Tensor, src: Tensor): void {
@@ -155,21 +162,27 @@ export function rawWrite(self: Tensor, src: Tensor): void {
 }
 
 /** Writes one value everywhere. @example fill_(zeros(2), 7) // => [7, 7] */
-export function fill_(self: Tensor, given: TensorLike | { value: TensorLike }): Tensor {
-  checkTensor("fill_", "input", self);
-  const value = bindArgs("fill_", ["value"], [given])[0] as TensorLike;
-  if (isTensor(value) && value.ndim > 0)
-    throw new ArgumentError({
-      op: "fill_",
-      message: `the value has shape [${value.shape.join(", ")}]`,
-      hint: "It must be a number or a 0-d tensor",
-    });
-  return copy_(self, value);
-}
+export const fill_: (self: Tensor, value: TensorLike | { value: TensorLike }) => Tensor = /*@__PURE__*/ checked(
+  "fill_",
+  ["input", "value: tensor|scalar"],
+  (self: Tensor, value: TensorLike) => {
+    if (isTensor(value) && value.ndim > 0)
+      throw new ArgumentError({
+        op: "fill_",
+        message: `the value has shape ${showShape(value.shape)}`,
+        hint: "It must be a number or a 0-d tensor",
+      });
+    return copy_(self, value);
+  },
+);
 /** A copy with one value everywhere. @example fill(zeros(2), 7) // => [7, 7] */
-export const fill = (self: Tensor, value: TensorLike | { value: TensorLike }): Tensor => fill_(clone(self), value);
+export const fill: (self: Tensor, value: TensorLike | { value: TensorLike }) => Tensor = /*@__PURE__*/ checked(
+  "fill",
+  ["input", "value: tensor|scalar"],
+  (self: Tensor, value: TensorLike) => fill_(clone(self), value),
+);
 /** Writes zeros. @example zero_(ones(2)) // => [0, 0] */
-export const zero_ = (self: Tensor): Tensor => fill_(self, 0);
+export const zero_: (self: Tensor) => Tensor = /*@__PURE__*/ checked("zero_", ["input"], (self: Tensor) => fill_(self, 0));
 
 /** A tensor full of one value, unrecorded. */
 export function rawFull(shape: readonly number[], value: Scalar, dtype: DType, device: string): Tensor {
@@ -209,7 +222,11 @@ export const sumToSize: Op<[size: readonly number[]]> = /*@__PURE__*/ primitive(
     ctx.state["shape"] = x.shape;
     if (sameShape(x.shape, size)) return x;
     if (!sameShape(broadcastShapes("sumToSize", x.shape, size), x.shape))
-      throw new ArgumentError({ op: "sumToSize", message: `[${x.shape.join(", ")}] does not sum to [${size.join(", ")}]` });
+      throw new ArgumentError({
+        op: "sumToSize",
+        message: `[${x.shape.join(", ")}] does not sum to [${size.join(", ")}]`,
+        hint: "The size must be a shape that broadcasts to the input's",
+      });
     const dtype = category(x.dtype) < 2 ? "int64" : x.dtype;
     const out = allocate(size, dtype, x.storage.device);
     launch("sumToSize", sumSpec(laneOf(dtype)), [padded(out, x.ndim)], [x]);

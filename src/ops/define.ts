@@ -4,13 +4,11 @@
 import { applyFunction, type Context } from "../autograd/function.ts";
 import { edgeOf, needsGraph, setHistory, setView } from "../autograd/graph.ts";
 import { Node } from "../autograd/node.ts";
-import { door } from "../core/door.ts";
 import { isDifferentiable } from "../core/dtype.ts";
-import { ArgumentError } from "../core/errors.ts";
 import type { Layout } from "../core/layout.ts";
-import { checkOptions } from "../core/options.ts";
-import { isTensor, Tensor } from "../core/tensor.ts";
-import type { Scalar } from "./promote.ts";
+import { Tensor } from "../core/tensor.ts";
+import type { Scalar } from "../core/number.ts";
+import { bindArgs, checkTensor, gatherNumbers, namesOf, seenFrom, signature } from "../core/arguments.ts";
 
 /** What the library knows of an op besides how to call it. */
 export interface OpInfo {
@@ -18,13 +16,15 @@ export interface OpInfo {
   readonly torch: string;
   readonly kind: "pointwise" | "view" | "composite" | "primitive";
   /** Parameters in PyTorch's order, the tensors included, as options spell them. */
-  readonly params?: readonly string[];
+  readonly params: readonly string[];
   /** Is there an in-place twin, and how is it called? Filled by pointwise. */
   readonly inplace?: (self: Tensor, ...args: unknown[]) => Tensor;
   /** The formulas of a pointwise op, for those that fuse or export it. */
   readonly formula?: { readonly grad?: (g: never, x: never, y: never, o: never) => unknown[] };
   /** Does backward reach its inputs? */
   readonly differentiable: boolean;
+  /** The same with the kinds of values they take, as `signature` of arguments.ts reads them. */
+  readonly declared: readonly string[];
   /** Argument lists for the generated tests, made from a seeded source (see testing/samples.ts). */
   readonly samples?: Samples;
   /** Calls that must throw, with the class of the error. */
@@ -75,51 +75,15 @@ export const registry: ((...args: never[]) => unknown)[] = [];
 export const jsName = (torch: string): string =>
   torch.slice(torch.lastIndexOf(".") + 1).replace(/_+([A-Za-z0-9])/g, (m, c: string, at: number) => (at === 0 ? m : c.toUpperCase()));
 
-/** A plain object in last place holds options. */
-export const isOptions = (x: unknown): x is Record<string, unknown> =>
-  typeof x === "object" && x !== null && Object.getPrototypeOf(x) === Object.prototype;
-
-/** Positional arguments from positional ones plus a trailing options object; null counts as not given. */
-export function bindArgs(op: string, names: readonly string[], args: readonly unknown[]): unknown[] {
-  const last = args[args.length - 1];
-  const bound = isOptions(last) ? args.slice(0, -1) : args.slice();
-  if (isOptions(last)) {
-    checkOptions(op, last, names);
-    for (const key in last) {
-      const i = names.indexOf(key);
-      if (i < bound.length && bound[i] !== undefined && last[key] !== undefined)
-        throw new ArgumentError({ op, message: `${key} is given twice`, hint: "Give it by position or in the options" });
-      if (last[key] !== undefined) bound[i] = last[key];
-    }
-  }
-  if (bound.length > names.length)
-    throw new ArgumentError({ op, message: `${bound.length} arguments given, it takes ${names.length}: ${names.join(", ")}` });
-  for (let i = 0; i < bound.length; i++) bound[i] ??= undefined; // null and holes alike
-  return bound;
-}
-
-/** Sizes or dims as an array or as plain numbers: `(2, 3)` → `[[2, 3]]`, leaving a trailing options object. */
-export function gatherNumbers(args: readonly unknown[], at: number): unknown[] {
-  if (typeof args[at] !== "number") return args as unknown[];
-  let end = at;
-  while (end < args.length && typeof args[end] === "number") end++;
-  return [...args.slice(0, at), args.slice(at, end), ...args.slice(end)];
-}
-
-/** Throws unless `x` is a tensor. */
-export function checkTensor(op: string, name: string, x: unknown): asserts x is Tensor {
-  if (isTensor(x)) return;
-  const got = x === undefined ? "nothing" : x === null ? "null" : Array.isArray(x) ? "an array" : `a ${typeof x}`;
-  throw new ArgumentError({ op, message: `${name} must be a Tensor, got ${got}`, hint: "Wrap values with tensor(…)" });
-}
-
 interface Common {
   /** PyTorch's name. */
   readonly torch: string;
-  /** Parameter names in PyTorch's order, the tensor arguments included. */
+  /** Parameters in PyTorch's order, the tensor arguments included, declared as `signature` of arguments.ts reads them. */
   readonly params: readonly string[];
   /** Parameter that takes an array or plain numbers, by position. */
   readonly variadic?: number;
+  /** Brings other ways to call into the order of the parameters. */
+  readonly arrange?: (args: readonly unknown[]) => readonly unknown[];
   readonly samples?: Samples;
   readonly errors?: ErrorSamples;
 }
@@ -127,24 +91,28 @@ interface Common {
 function finish<O>(kind: OpInfo["kind"], def: Common, differentiable: boolean, run: (args: unknown[]) => unknown): O {
   const name = jsName(def.torch);
   const { params, variadic } = def;
-  const first = params[0];
-  const needsTensor = first === "input";
+  // Names with an underscore are the library's own: called in full, and with plain objects that are no options.
   const internal = def.torch.startsWith("_");
-  const call = door(name, (...args: unknown[]): unknown => {
-    if (needsTensor && !isTensor(args[0]) && !(isOptions(args[args.length - 1]) && "input" in (args[args.length - 1] as object)))
-      checkTensor(name, "input", args[0]);
-    // Names with an underscore are the library's own: called in full, and with plain objects that are no options.
-    return run(internal ? args : bindArgs(name, params, variadic === undefined ? args : gatherNumbers(args, variadic)));
-  });
+  const declared = signature(internal ? [] : params);
+  const arrange = variadic === undefined ? (def.arrange ?? ((args) => args)) : (args: readonly unknown[]) => gatherNumbers(args, variadic);
+  const checkedCall = (...args: unknown[]): unknown => {
+    try {
+      return run(bindArgs(name, declared, arrange(args)));
+    } catch (e) {
+      throw seenFrom(e, name, args, declared.usage);
+    }
+  };
+  const call = internal ? (...args: unknown[]): unknown => run(args) : checkedCall;
   const info: OpInfo = {
     torch: def.torch,
     kind,
-    params,
+    params: namesOf(params),
+    declared: params,
     differentiable,
     ...(def.samples && { samples: def.samples }),
     ...(def.errors && { errors: def.errors }),
   };
-  const op = Object.assign(call, { op: info, method: needsTensor });
+  const op = Object.assign(call, { op: info, method: params[0] === "input" });
   Object.defineProperty(op, "name", { value: name });
   registry.push(op);
   return op as unknown as O;
@@ -155,6 +123,11 @@ export function composite<O, A extends unknown[] = never[]>(
   def: Common & { readonly forward: (...args: A) => unknown; readonly differentiable?: boolean },
 ): O {
   return finish("composite", def, def.differentiable ?? true, (args) => def.forward(...(args as A)));
+}
+
+/** Makes a tensor from numbers, or from the shape of another: no gradient. */
+export function creation<O, A extends unknown[] = never[]>(def: Common & { readonly forward: (...args: A) => Tensor }): O {
+  return finish("primitive", def, false, (args) => def.forward(...(args as A)));
 }
 
 /** Kernels, with the gradient written in ops. */

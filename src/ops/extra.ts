@@ -39,7 +39,7 @@ export const angle: Op<[]> = /*@__PURE__*/ composite({
 /** Complex numbers from their parts. @throws DTypeError unless both are float32 or both float64. @example complex(tensor([1.5]), tensor([2.5])).abs() // => [2.9155] */
 export const complex: Fn<[real: Tensor, imag: Tensor]> = /*@__PURE__*/ composite({
   torch: "complex",
-  params: ["real", "imag"],
+  params: ["real: tensor", "imag: tensor"],
   forward: (re: Tensor, im: Tensor) => {
     if (re.dtype !== im.dtype || (re.dtype !== "float32" && re.dtype !== "float64"))
       throw new DTypeError({
@@ -54,13 +54,13 @@ export const complex: Fn<[real: Tensor, imag: Tensor]> = /*@__PURE__*/ composite
 /** Complex numbers from moduli and angles in radians. @example polar(tensor([2.5]), tensor([0.])).real // => [2.5] */
 export const polar: Fn<[abs: Tensor, angle: Tensor]> = /*@__PURE__*/ composite({
   torch: "polar",
-  params: ["abs", "angle"],
+  params: ["abs: tensor", "angle: tensor"],
   forward: (r: Tensor, angle: Tensor) => complex(r.mul(angle.cos()), r.mul(angle.sin())),
 });
 /** `input` where `condition`, else `other`: `where(condition, input, other)`; with a condition alone, `nonzero(…, { asTuple: true })`. @example where(tensor([true, false]), 1, 0) // => [1, 0] */
 export const where: Fn<[condition: Tensor, input?: TensorLike, other?: TensorLike]> = /*@__PURE__*/ composite({
   torch: "where",
-  params: ["condition", "input", "other"],
+  params: ["condition", "input?: tensor|scalar", "other?: tensor|scalar"],
   forward: (c: Tensor, a?: TensorLike, b?: TensorLike) => {
     if (a === undefined) return c.nonzero({ asTuple: true });
     if (b === undefined) throw new ArgumentError({ op: "where", message: "other is missing", hint: "where(condition, input, other)" });
@@ -76,7 +76,7 @@ const alias2 = (torch: string, forward: (x: Tensor, ...a: never[]) => Tensor, pa
 export const swapaxes: Op<[axis0: number, axis1: number]> = /*@__PURE__*/ alias2(
   "swapaxes",
   (x, a: number, b: number) => transpose(x, a, b),
-  ["input", "axis0", "axis1"],
+  ["input", "axis0: int", "axis1: int"],
 ) as never;
 /** `transpose` under its other name. @example swapdims(ones(2, 3), 0, 1).shape // => [3, 2] */
 export const swapdims: Op<[dim0: number, dim1: number]> = /*@__PURE__*/ alias2(
@@ -93,7 +93,7 @@ export const moveaxis: Op<[source: number | readonly number[], destination: numb
 /** The diagonal of a matrix, or a matrix with this diagonal. @example diag(tensor([1, 2])) // => [[1, 0], [0, 2]] */
 export const diag: Op<[diagonal?: number | { diagonal?: number }]> = /*@__PURE__*/ composite({
   torch: "diag",
-  params: ["input", "diagonal"],
+  params: ["input", "diagonal?"],
   forward: (x: Tensor, k = 0) => {
     if (x.ndim === 2) return x.diagonal(k).clone();
     if (x.ndim !== 1) throw new ShapeError({ op: "diag", message: `shape ${showShape(x.shape)}`, hint: "It needs a vector or a matrix" });
@@ -107,7 +107,7 @@ export const diag: Op<[diagonal?: number | { diagonal?: number }]> = /*@__PURE__
 export const diagEmbed: Op<[offset?: number | { offset?: number; dim1?: number; dim2?: number }, dim1?: number, dim2?: number]> =
   /*@__PURE__*/ composite({
     torch: "diag_embed",
-    params: ["input", "offset", "dim1", "dim2"],
+    params: ["input", "offset?", "dim1?", "dim2?"],
     forward: (x: Tensor, offset = 0, dim1 = -2, dim2 = -1) => {
       const n = x.shape.at(-1)! + Math.abs(offset);
       const r = x.ndim + 1;
@@ -128,7 +128,7 @@ export const trace: Op<[]> = /*@__PURE__*/ composite({
 /** The p-norm (default 2) of `input - other`. @example dist(tensor([0.5, 2]), tensor([3.5, 6])) // => 5 */
 export const dist: Op<[other: Tensor, p?: number]> = /*@__PURE__*/ composite({
   torch: "dist",
-  params: ["input", "other", "p"],
+  params: ["input", "other", "p?"],
   forward: (x: Tensor, o: Tensor, p = 2) => x.sub(o).norm(p),
 });
 /**
@@ -137,7 +137,7 @@ export const dist: Op<[other: Tensor, p?: number]> = /*@__PURE__*/ composite({
  */
 export const isclose: Op<[other: Tensor, options?: { rtol?: number; atol?: number; equalNan?: boolean }]> = /*@__PURE__*/ composite({
   torch: "isclose",
-  params: ["input", "other", "rtol", "atol", "equalNan"],
+  params: ["input", "other", "rtol?", "atol?", "equalNan?"],
   differentiable: false,
   forward: (x: Tensor, o: Tensor, rtol = 1e-5, atol = 1e-8, equalNan = false) => {
     if (!(rtol >= 0 && atol >= 0))
@@ -152,7 +152,7 @@ export const isclose: Op<[other: Tensor, options?: { rtol?: number; atol?: numbe
 export const allclose: Op<[other: Tensor, options?: { rtol?: number; atol?: number; equalNan?: boolean }], boolean> =
   /*@__PURE__*/ composite({
     torch: "allclose",
-    params: ["input", "other", "rtol", "atol", "equalNan"],
+    params: ["input", "other", "rtol?", "atol?", "equalNan?"],
     differentiable: false,
     forward: (x: Tensor, o: Tensor, ...a: []) =>
       isclose(x, o, ...a)
@@ -185,7 +185,7 @@ export interface DiffOptions {
 export const diff: Op<[n?: number | DiffOptions, dim?: number | DiffOptions, prepend?: Tensor | null, append?: Tensor | null]> =
   /*@__PURE__*/ composite({
     torch: "diff",
-    params: ["input", "n", "dim", "prepend", "append"],
+    params: ["input", "n?", "dim?", "prepend?: tensor", "append?: tensor"],
     forward: (x: Tensor, n = 1, dim = -1, prepend?: Tensor, append?: Tensor) => {
       const d = normDim(dim, x.ndim, "diff");
       if (!(Number.isInteger(n) && n >= 0))

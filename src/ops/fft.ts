@@ -7,7 +7,8 @@ import type { Tensor } from "../core/tensor.ts";
 import { transform } from "../kernel/host/fft.ts";
 import { to } from "./copy.ts";
 import { arange, tensor, type TensorOptions } from "./create.ts";
-import { bindArgs, composite, type Op, primitive } from "./define.ts";
+import { bindArgs, located } from "../core/arguments.ts";
+import { composite, type Op, primitive } from "./define.ts";
 import { dataSync } from "./host.ts";
 import { cat, roll } from "./join.ts";
 import { pad } from "./vision.ts";
@@ -32,6 +33,8 @@ export interface FftnOptions {
   /** How results are scaled (default `"backward"`). */
   norm?: Norm | null;
 }
+
+const NORM = "norm?: backward|ortho|forward";
 
 const core: (x: Tensor, dim: number, sign: 1 | -1) => Tensor = /*@__PURE__*/ primitive<
   (x: Tensor, dim: number, sign: 1 | -1) => Tensor,
@@ -97,7 +100,7 @@ type Fft = Op<[n?: number | null | FftOptions, dim?: number | FftOptions, norm?:
 const one = (torch: string, f: (x: Tensor, n: number | undefined, dim: number, norm: Norm) => Tensor): Fft =>
   composite({
     torch,
-    params: ["input", "n", "dim", "norm"],
+    params: ["input", "n?: positive", "dim?", NORM],
     forward: (x: Tensor, n?: number, dim = -1, norm: Norm = "backward") => f(x, n, dim, norm),
   });
 const real = (op: string, x: Tensor): Tensor => {
@@ -156,7 +159,7 @@ const many = (
   const op = torch.slice(4);
   return composite({
     torch,
-    params: ["input", "s", "dim", "norm"],
+    params: ["input", "s?", "dim?: ints", NORM],
     forward: (x: Tensor, s?: number[], dim?: number | number[], norm: Norm = "backward") => {
       const p = plan(op, x, s, dim, fallback);
       return f(x, p.dims, p.sizes, norm);
@@ -196,39 +199,41 @@ export const rfft2: Fftn = /*@__PURE__*/ many("fft.rfft2", [-2, -1], allR2c("rff
 /** The inverse of `rfft2`. @example fft.irfft2(fft.rfft2(tensor([[1, 2]]))) // => [[1, 2]] */
 export const irfft2: Fftn = /*@__PURE__*/ many("fft.irfft2", [-2, -1], allC2r("irfft2"));
 
+type Frequencies = (n: number, ...args: [d?: number | TensorOptions, options?: TensorOptions]) => Tensor;
 const frequencies = (op: string, args: unknown[], count: (n: number) => number, at: (i: number, n: number) => number): Tensor => {
-  const [n, d = 1, dtype, device] = bindArgs(op, ["n", "d", "dtype", "device", "requiresGrad", "layout", "pinMemory"], args) as [
-    number,
-    number?,
-    DType?,
-    string?,
-  ];
+  const [n, d = 1, dtype, device] = bindArgs(
+    op,
+    ["n: positive", "d?: number", "dtype?", "device?", "requiresGrad?", "layout?", "pinMemory?"],
+    args,
+  ) as [number, number?, DType?, string?];
   return arange(0, count(n), 1, { dtype: "float64", ...(device && { device }) })
     .mul(0)
     .add(tensor(Float64Array.from({ length: count(n) }, (_, i) => at(i, n) / (n * d))))
     .to(dtype ?? toReal("complex64"));
 };
 /** The frequencies of `fft`'s results: 0, 1, …, -1 over n·d. @example fft.fftfreq(4) // => [0, 0.25, -0.5, -0.25] */
-export const fftfreq = (n: number, ...args: [d?: number | TensorOptions, options?: TensorOptions]): Tensor =>
+export const fftfreq: Frequencies = /*@__PURE__*/ located("fftfreq", "n, d?, dtype?, device?", (n: number, ...args: unknown[]) =>
   frequencies(
     "fftfreq",
     [n, ...args],
     (k) => k,
     (i, k) => (i < Math.ceil(k / 2) ? i : i - k),
-  );
+  ),
+);
 /** The frequencies of `rfft`'s results. @example fft.rfftfreq(4) // => [0, 0.25, 0.5] */
-export const rfftfreq = (n: number, ...args: [d?: number | TensorOptions, options?: TensorOptions]): Tensor =>
+export const rfftfreq: Frequencies = /*@__PURE__*/ located("rfftfreq", "n, d?, dtype?, device?", (n: number, ...args: unknown[]) =>
   frequencies(
     "rfftfreq",
     [n, ...args],
     (k) => Math.floor(k / 2) + 1,
     (i) => i,
-  );
+  ),
+);
 type Shift = Op<[dim?: number | readonly number[] | null | { dim?: number | readonly number[] }]>;
 const shifted = (torch: string, by: (n: number) => number): Shift =>
   composite({
     torch,
-    params: ["input", "dim"],
+    params: ["input", "dim?: ints"],
     forward: (x: Tensor, dim?: number | number[]) => {
       const dims = dim === undefined ? x.shape.map((_, d) => d) : ([dim].flat() as number[]);
       return dims.length

@@ -1,15 +1,15 @@
 // Pointwise ops. A formula is traced once per combination of dtypes into one kernel for the result and one per gradient;
 // the same gradient formula runs on Tensors when the gradient itself is to be differentiable.
 import { checkInplace, needsGraph, rebaseHistory, setHistory } from "../autograd/graph.ts";
-import { door, named } from "../core/door.ts";
 import { canCast, category, type DType, dtypeId, getDefaultDtype, isDifferentiable, toReal } from "../core/dtype.ts";
-import { ArgumentError, DTypeError, showShape } from "../core/errors.ts";
+import { ArgumentError, DTypeError } from "../core/errors.ts";
 import { broadcastShapes, denseLayout, type Layout, sameShape } from "../core/layout.ts";
 import { isTensor, type Tensor } from "../core/tensor.ts";
 import type { Algebra } from "../kernel/algebra.ts";
 import { Expr, input, inputsOf, param, substitute } from "../kernel/expr.ts";
 import { laneOf, type Operand, type PointwiseSpec, type ReduceSpec, specId } from "../kernel/spec.ts";
-import { bindArgs, checkTensor, type ErrorSamples, isOptions, jsName, type OpInfo, registry, type Samples } from "./define.ts";
+import { bindArgs, checkTensor, isOptions, namesOf, seenFrom, signature } from "../core/arguments.ts";
+import { type ErrorSamples, jsName, type OpInfo, registry, type Samples } from "./define.ts";
 import { allocateLike, deviceMismatch, launch, stretched } from "./launch.ts";
 import { ComplexScalar, isScalar, resultType, type TensorLike } from "./promote.ts";
 import { scalarTensor } from "./scalar.ts";
@@ -27,6 +27,8 @@ export interface PointwiseDef<P extends object> {
   readonly operands?: readonly string[];
   /** Options in PyTorch's positional order with their defaults. */
   readonly defaults?: P;
+  /** What options take that are no numbers, as `signature` of arguments.ts reads it: `trunc|floor`. */
+  readonly kinds?: { readonly [K in keyof P]?: string };
   /** keep: the common dtype of the operands; float: at least the default float; int: at least int64. */
   readonly promote?: "keep" | "float" | "int" | ((o: P) => "keep" | "float");
   /** The result's dtype where it is not the common one: bool, or the real type of a complex one. */
@@ -79,22 +81,24 @@ export function pointwise<O, P extends object = Record<never, never>>(def: Point
   const operandNames = ["input", ...(def.operands ?? [])];
   const required = operandNames.filter((n) => !n.endsWith("?")).length;
   const optionNames = Object.keys(def.defaults ?? {});
-  const names = [...operandNames.map((n) => n.replace("?", "")), ...optionNames];
+  const params = [...operandNames.map((n) => `${n}: any`), ...optionNames.map((n) => `${n}?: ${def.kinds?.[n as keyof P] ?? "real"}`)];
+  const declared = signature(params);
   const arity = operandNames.length;
   const defaults = (def.defaults ?? {}) as Record<string, unknown>;
   const plans = new Map<string | number, Plan>();
 
-  // An option's value; booleans count as numbers where a number is expected.
+  // An option's value; booleans and bigints count as numbers where a number is expected.
   const optionOf = (i: number, bound: readonly unknown[]): unknown => {
     const v = bound[arity + i];
     const usual = defaults[optionNames[i]!];
-    return v === undefined ? usual : typeof v === "boolean" && (typeof usual === "number" || usual === null) ? Number(v) : v;
+    const counts = typeof v === "boolean" || typeof v === "bigint";
+    return v === undefined ? usual : counts && (typeof usual === "number" || usual === null) ? Number(v) : v;
   };
   // Splits a call into tensors, scalar parameters and options, and finds its plan.
   const prepare = (args: readonly unknown[], tensors: Tensor[], params: number[]): Plan => {
     let bound = args;
     if (args.length > arity || args.length < required || isOptions(args[args.length - 1]) || args.includes(null))
-      bound = bindArgs(name, names, args);
+      bound = bindArgs(name, declared, args);
     let key = 1;
     for (let i = 0; i < arity; i++) {
       const x = bound[i];
@@ -117,7 +121,7 @@ export function pointwise<O, P extends object = Record<never, never>>(def: Point
       } else if (isScalar(x)) {
         key = key * 64 + (typeof x === "boolean" ? 59 : 60);
         params.push(Number(x));
-      } else checkTensor(name, names[i]!, x);
+      } else checkTensor(name, declared.names[i]!, x);
     }
     if (tensors.length === 0) throw new ArgumentError({ op: name, message: "no operand is a Tensor", hint: "Wrap one with tensor(…)" });
     // Values differ from call to call under one plan. Where all options are the usual ones there is nothing to see in them.
@@ -145,15 +149,6 @@ export function pointwise<O, P extends object = Record<never, never>>(def: Point
     const traced: Record<string, unknown> = {};
     optionNames.forEach((n, i) => {
       const v = optionOf(i, bound);
-      if (
-        typeof v !== "number" &&
-        typeof v !== typeof defaults[n] &&
-        defaults[n] !== null &&
-        v !== undefined &&
-        typeof defaults[n] === "number"
-      ) {
-        throw new ArgumentError({ op: name, message: `${n} must be a number, got ${String(v)}` });
-      }
       options[n] = v;
       traced[n] = typeof v === "number" ? param(p++) : v;
     });
@@ -211,21 +206,14 @@ export function pointwise<O, P extends object = Record<never, never>>(def: Point
     floats === getDefaultDtype() &&
     (arity === 1 || (isTensor(b) && b.dtype === kind1 && !b.isScalar && b.layout.shape.length > 0));
 
-  const call = (...args: unknown[]): Tensor => {
-    try {
-      if (args.length === arity && arity <= 2 && quick(args[0], args[1])) return finishCall(cached!, args as Tensor[], usual);
-      return full(args);
-    } catch (e) {
-      throw named(e, name);
-    }
-  };
-  const full = (args: unknown[]): Tensor => {
+  const direct = (...args: unknown[]): Tensor => {
+    if (args.length === arity && arity <= 2 && quick(args[0], args[1])) return finishCall(cached!, args as Tensor[], usual);
     if (def.inplaceOption) {
       const last = args[args.length - 1];
       if (isOptions(last) && "inplace" in last) {
         const { inplace: on, ...rest } = last;
         const kept = [...args.slice(0, -1), rest];
-        return on ? inplace(...(kept as [Tensor])) : call(...kept);
+        return on ? inplace(...(kept as [Tensor])) : direct(...kept);
       }
     }
     const tensors: Tensor[] = [];
@@ -246,7 +234,22 @@ export function pointwise<O, P extends object = Record<never, never>>(def: Point
     return out;
   };
 
-  const inplace = door(`${name}_`, (self: Tensor, ...args: unknown[]): Tensor => {
+  const call = (...args: unknown[]): Tensor => {
+    try {
+      return direct(...args);
+    } catch (e) {
+      throw seenFrom(e, name, args, declared.usage);
+    }
+  };
+
+  const inplace = (self: Tensor, ...args: unknown[]): Tensor => {
+    try {
+      return write(self, ...args);
+    } catch (e) {
+      throw seenFrom(e, `${name}_`, [self, ...args], declared.usage);
+    }
+  };
+  const write = (self: Tensor, ...args: unknown[]): Tensor => {
     const op = `${name}_`;
     checkTensor(op, "input", self);
     checkInplace(op, self);
@@ -262,7 +265,7 @@ export function pointwise<O, P extends object = Record<never, never>>(def: Point
     if (!canCast(plan.dtype, self.dtype)) {
       throw new DTypeError({
         op,
-        message: `the result is ${plan.dtype}, which does not fit into ${self.dtype} (shapes ${tensors.map((t) => showShape(t.shape)).join(", ")})`,
+        message: `the result is ${plan.dtype}, which does not fit into ${self.dtype}`,
         hint: "Use the out-of-place form",
       });
     }
@@ -277,12 +280,15 @@ export function pointwise<O, P extends object = Record<never, never>>(def: Point
       node.saveOutput(self);
     }
     return self;
-  });
+  };
 
+  Object.defineProperty(inplace, "name", { value: `${name}_` });
+  const all = def.inplaceOption ? [...params, "inplace?: flag"] : params;
   const info: OpInfo = {
     torch: def.torch,
     kind: "pointwise",
-    params: def.inplaceOption ? [...names, "inplace"] : names,
+    params: namesOf(all),
+    declared: all,
     inplace: inplace as (self: Tensor, ...args: unknown[]) => Tensor,
     formula: def as never,
     differentiable: def.grad !== undefined,

@@ -1,5 +1,6 @@
 // Joining, splitting, repeating and reordering.
 import { promoteTypes, type DType } from "../core/dtype.ts";
+import { checkOptions, given, isOptions, located, need } from "../core/arguments.ts";
 import { ArgumentError, ShapeError, showShape, ValueError } from "../core/errors.ts";
 import { normDim, sliceLayout } from "../core/layout.ts";
 import { isTensor, type Tensor } from "../core/tensor.ts";
@@ -47,7 +48,7 @@ const joined = /*@__PURE__*/ primitive<(tensors: Tensor[], dim: number) => Tenso
 /** Tensors one after another along `dim`. @throws ShapeError when other sizes differ. @example cat([tensor([1, 2]), tensor([3])]) // => [1, 2, 3] */
 export const cat: Fn<[tensors: readonly Tensor[], dim?: number | { dim?: number }]> = /*@__PURE__*/ composite({
   torch: "cat",
-  params: ["tensors", "dim"],
+  params: ["tensors", "dim?"],
   forward: (tensors: readonly Tensor[], dim = 0) => {
     if (!Array.isArray(tensors) || tensors.length === 0 || !tensors.every(isTensor))
       throw new ArgumentError({ op: "cat", message: "needs an array of at least one Tensor" });
@@ -75,7 +76,7 @@ export const cat: Fn<[tensors: readonly Tensor[], dim?: number | { dim?: number 
 /** Tensors of one shape along a new dimension. @example stack([tensor([1, 2]), tensor([3, 4])]) // => [[1, 2], [3, 4]] */
 export const stack: Fn<[tensors: readonly Tensor[], dim?: number | { dim?: number }]> = /*@__PURE__*/ composite({
   torch: "stack",
-  params: ["tensors", "dim"],
+  params: ["tensors", "dim?"],
   forward: (tensors: readonly Tensor[], dim = 0) => {
     if (!Array.isArray(tensors) || tensors.length === 0 || !tensors.every(isTensor))
       throw new ArgumentError({ op: "stack", message: "needs an array of at least one Tensor" });
@@ -98,7 +99,7 @@ export const stack: Fn<[tensors: readonly Tensor[], dim?: number | { dim?: numbe
 export const split: Op<[splitSizeOrSections: number | readonly number[], dim?: number | { dim?: number }], Tensor[]> =
   /*@__PURE__*/ composite({
     torch: "split",
-    params: ["input", "splitSizeOrSections", "dim"],
+    params: ["input", "splitSizeOrSections: counts", "dim?"],
     forward: (x: Tensor, size: number | readonly number[], dim = 0) => {
       const d = normDim(dim, x.ndim, "split");
       const n = x.shape[d] ?? 1;
@@ -124,7 +125,7 @@ export const split: Op<[splitSizeOrSections: number | readonly number[], dim?: n
 /** At most `chunks` parts of equal size (the last may be smaller). Views. @example chunk(tensor([1, 2, 3, 4, 5]), 3).length // => 3 */
 export const chunk: Op<[chunks: number, dim?: number | { dim?: number }], Tensor[]> = /*@__PURE__*/ composite({
   torch: "chunk",
-  params: ["input", "chunks", "dim"],
+  params: ["input", "chunks: positive", "dim?"],
   forward: (x: Tensor, chunks: number, dim = 0) => {
     if (!(chunks > 0)) throw new ValueError({ op: "chunk", message: `chunks ${chunks}`, hint: "It must be positive" });
     const n = x.shape[normDim(dim, x.ndim, "chunk")] ?? 1;
@@ -134,7 +135,7 @@ export const chunk: Op<[chunks: number, dim?: number | { dim?: number }], Tensor
 /** The slices along `dim`, without it. Views. @example unbind(tensor([[1], [2]])).length // => 2 */
 export const unbind: Op<[dim?: number | { dim?: number }], Tensor[]> = /*@__PURE__*/ composite({
   torch: "unbind",
-  params: ["input", "dim"],
+  params: ["input", "dim?"],
   forward: (x: Tensor, dim = 0) => {
     const d = normDim(dim, x.ndim, "unbind");
     if (x.ndim === 0) throw new ShapeError({ op: "unbind", message: "a scalar has no dimensions" });
@@ -144,7 +145,7 @@ export const unbind: Op<[dim?: number | { dim?: number }], Tensor[]> = /*@__PURE
 /** Copies side by side: `repeats` per dimension, new ones in front. @example repeat(tensor([1, 2]), 2, 2) // => [[1, 2, 1, 2], [1, 2, 1, 2]] */
 export const repeat: Op<[repeats: readonly number[] | number, ...rest: number[]]> = /*@__PURE__*/ composite({
   torch: "Tensor.repeat",
-  params: ["input", "repeats"],
+  params: ["input", "repeats: shape"],
   variadic: 1,
   forward: (x: Tensor, repeats: readonly number[]) => {
     if (repeats.length < x.ndim || repeats.some((r) => !(r >= 0)))
@@ -165,7 +166,7 @@ export const repeat: Op<[repeats: readonly number[] | number, ...rest: number[]]
 /** `repeat`, with missing counts taken as 1. @example tile(tensor([1, 2]), [2]) // => [1, 2, 1, 2] */
 export const tile: Op<[dims: readonly number[] | number, ...rest: number[]]> = /*@__PURE__*/ composite({
   torch: "tile",
-  params: ["input", "dims"],
+  params: ["input", "dims: shape"],
   variadic: 1,
   forward: (x: Tensor, dims: readonly number[]) => repeat(x, [...new Array<number>(Math.max(0, x.ndim - dims.length)).fill(1), ...dims]),
 });
@@ -173,9 +174,15 @@ export const tile: Op<[dims: readonly number[] | number, ...rest: number[]]> = /
 export const repeatInterleave: Op<[repeats?: number | Tensor, dim?: number | null | { dim?: number; outputSize?: number }]> =
   /*@__PURE__*/ composite({
     torch: "repeat_interleave",
-    params: ["input", "repeats", "dim", "outputSize"],
+    params: ["input", "repeats?: count|tensor", "dim?", "outputSize?: count"],
     forward: (x: Tensor, repeats?: number | Tensor, dim?: number) => {
       const counts = repeats === undefined ? x : repeats;
+      const natural = (r: number): boolean => Number.isSafeInteger(r) && r >= 0;
+      const check = (list: readonly number[]): void => {
+        if (!list.every(natural) || list.reduce((a, b) => a + b, 0) > 2 ** 32)
+          throw new ValueError({ op: "repeatInterleave", message: `repeats are ${given(list)}`, hint: "Counts are integers >= 0" });
+      };
+      if (repeats === undefined) check([...dataSync(counts as Tensor)].map(Number));
       if (repeats === undefined)
         return tensor(
           [...dataSync(counts as Tensor)].flatMap((r, i) => new Array<number>(Number(r)).fill(i)),
@@ -185,10 +192,11 @@ export const repeatInterleave: Op<[repeats?: number | Tensor, dim?: number | nul
       const d = normDim(dim ?? 0, y.ndim, "repeatInterleave");
       const n = y.shape[d] ?? 1;
       const times = isTensor(counts) ? [...dataSync(counts)].map(Number) : [counts as number];
-      if (times.some((r) => !(r >= 0) || !Number.isInteger(r)) || (times.length !== 1 && times.length !== n))
+      check(times);
+      if (times.length !== 1 && times.length !== n)
         throw new ValueError({
           op: "repeatInterleave",
-          message: `repeats ${showShape(times)} for ${n} elements`,
+          message: `${times.length} repeats for ${n} elements`,
           hint: "One count >= 0, or one an element",
         });
       const positions = Array.from({ length: n }, (_, i) => new Array<number>(times.length === 1 ? times[0]! : times[i]!).fill(i)).flat();
@@ -222,7 +230,7 @@ export const flip: Op<[dims: Dims, ...rest: number[]]> = /*@__PURE__*/ composite
 export const roll: Op<[shifts: number | readonly number[], dims?: number | readonly number[] | { dims?: number | readonly number[] }]> =
   /*@__PURE__*/ composite({
     torch: "roll",
-    params: ["input", "shifts", "dims"],
+    params: ["input", "shifts", "dims?"],
     forward: (x: Tensor, shifts: number | readonly number[], dims?: number | readonly number[]) => {
       const ss = [shifts].flat() as number[];
       if (dims === undefined || (Array.isArray(dims) && dims.length === 0)) return roll(x.reshape([-1]), ss[0]!, 0).reshape(x.shape);
@@ -243,13 +251,13 @@ export const roll: Op<[shifts: number | readonly number[], dims?: number | reado
 /** The elements below (and on) diagonal `diagonal`, zeros above. @example tril(ones(2, 2)) // => [[1, 0], [1, 1]] */
 export const tril: Op<[diagonal?: number | { diagonal?: number }]> = /*@__PURE__*/ composite({
   torch: "tril",
-  params: ["input", "diagonal"],
+  params: ["input", "diagonal?"],
   forward: (x: Tensor, k = 0) => triangle("tril", x, k, true),
 });
 /** The elements above (and on) diagonal `diagonal`, zeros below. @example triu(ones(2, 2)) // => [[1, 1], [0, 1]] */
 export const triu: Op<[diagonal?: number | { diagonal?: number }]> = /*@__PURE__*/ composite({
   torch: "triu",
-  params: ["input", "diagonal"],
+  params: ["input", "diagonal?"],
   forward: (x: Tensor, k = 0) => triangle("triu", x, k, false),
 });
 function triangle(op: string, x: Tensor, k: number, lower: boolean): Tensor {
@@ -264,14 +272,17 @@ function triangle(op: string, x: Tensor, k: number, lower: boolean): Tensor {
  * Coordinate grids from vectors; `indexing` `"ij"` or `"xy"`.
  * @example meshgrid([tensor([1, 2]), tensor([3, 4])], { indexing: "ij" }) // => [[[1, 1], [2, 2]], [[3, 4], [3, 4]]]
  */
-export const meshgrid = (
+export const meshgrid: (
   ...args: [...tensors: (Tensor | readonly Tensor[])[], options: { indexing?: "ij" | "xy" }] | (Tensor | readonly Tensor[])[]
-): Tensor[] => {
-  const last = args.at(-1);
-  const named = last !== undefined && !isTensor(last) && !Array.isArray(last) ? (last as { indexing?: "ij" | "xy" }) : {};
-  const tensors = args.filter((a) => isTensor(a) || Array.isArray(a)).flat() as Tensor[];
-  const swapped = named.indexing === "xy" && tensors.length >= 2 ? [tensors[1]!, tensors[0]!, ...tensors.slice(2)] : tensors;
+) => Tensor[] = /*@__PURE__*/ located("meshgrid", "tensors, { indexing }", (...args: unknown[]) => {
+  const options = isOptions(args.at(-1)) ? args.at(-1) : {};
+  const { indexing } = checkOptions<{ indexing?: string }>("meshgrid", ["indexing?: ij|xy"], options as object);
+  const tensors = (isOptions(args.at(-1)) ? args.slice(0, -1) : args).flat() as Tensor[];
+  need("meshgrid", "tensors", tensors);
+  for (const t of tensors)
+    if (t.ndim > 1) throw new ShapeError({ op: "meshgrid", message: `an operand has shape ${showShape(t.shape)}`, hint: "Give vectors" });
+  const swapped = indexing === "xy" && tensors.length >= 2 ? [tensors[1]!, tensors[0]!, ...tensors.slice(2)] : tensors;
   const shape = swapped.map((t) => t.layout.numel);
   const grids = swapped.map((t, d) => t.reshape(shape.map((n, k) => (k === d ? n : 1))).expand(shape));
   return swapped === tensors ? grids : [grids[1]!, grids[0]!, ...grids.slice(2)];
-};
+});

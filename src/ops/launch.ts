@@ -1,7 +1,8 @@
 // From tensors to kernels: allocation, device checks and the one call to `Backend.run`.
 import type { Device } from "../core/device.ts";
-import { type DType, itemSize } from "../core/dtype.ts";
-import { DeviceError, DTypeError } from "../core/errors.ts";
+import { type DType, itemSize, rawArray, type TypedArray } from "../core/dtype.ts";
+import { shown } from "../core/arguments.ts";
+import { DeviceError, DTypeError, FirebrandError, OutOfMemoryError, showShape } from "../core/errors.ts";
 import { denseLayout, expandLayout, type Layout, layoutOf, sameShape } from "../core/layout.ts";
 import { Tensor } from "../core/tensor.ts";
 import type { Backend } from "../kernel/backend.ts";
@@ -17,7 +18,20 @@ export function allocateLike(layout: Layout, dtype: DType, device: Device): Tens
   if (!(device as Backend).supports(dtype)) {
     throw new DTypeError({ message: `device ${device.name} has no ${dtype}`, hint: "Convert to float32" });
   }
-  return new Tensor(device.alloc(layout.numel * itemSize(dtype)), layout, dtype);
+  const bytes = layout.numel * itemSize(dtype);
+  if (!(bytes <= Number.MAX_SAFE_INTEGER)) throw tooMuch(layout.shape, dtype);
+  return new Tensor(device.alloc(bytes), layout, dtype);
+}
+const tooMuch = (shape: readonly number[], dtype: DType): OutOfMemoryError =>
+  new OutOfMemoryError({ message: `no machine holds ${showShape(shape)} of ${dtype}`, hint: "Check the sizes", data: { shape } });
+
+/** Room on the host for `n` elements of a dtype, zero. @throws OutOfMemoryError */
+export function hostArray(dtype: DType, n: number): TypedArray {
+  try {
+    return rawArray(dtype, new ArrayBuffer(n * itemSize(dtype)));
+  } catch {
+    throw tooMuch([n], dtype);
+  }
 }
 
 const NONE: readonly number[] = [];
@@ -32,14 +46,18 @@ export function launch(
 ): void {
   const device = outs[0]!.storage.device;
   for (const x of ins) if (x.storage.device !== device) throw deviceMismatch(op, outs.concat(ins));
-  (device as Backend).run(spec, outs, ins, params);
+  try {
+    (device as Backend).run(spec, outs, ins, params);
+  } catch (e) {
+    throw e instanceof FirebrandError ? e.within(op, ins.map(shown), "Check the operands") : e;
+  }
 }
 
 /** The error for operands on several devices. */
 export const deviceMismatch = (op: string, operands: readonly Operand[]): DeviceError =>
   new DeviceError({
     op,
-    message: `operands are on ${[...new Set(operands.map((o) => o.storage.device.name))].join(" and ")}`,
+    message: `operands are on different devices: ${operands.map((o) => `${showShape(o.layout.shape)} on ${o.storage.device.name}`).join(", ")}`,
     hint: 'Move them to one device with to("…")',
   });
 

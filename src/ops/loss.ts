@@ -46,11 +46,12 @@ function real(op: string, ...xs: Tensor[]): void {
         hint: "The loss is one of real numbers: use .abs() or viewAsReal",
       });
 }
-const NAMES = ["input", "target", "sizeAverage", "reduce", "reduction"];
+const REDUCTION = "reduction?: mean|sum|none";
+const NAMES = ["input", "target", "sizeAverage?", "reduce?", REDUCTION];
 const simple = (torch: string, f: (x: Tensor, t: Tensor) => Tensor): Pairwise =>
   composite({
     torch,
-    params: [...NAMES, "weight"],
+    params: [...NAMES, "weight?"],
     forward: (x: Tensor, t: Tensor, sizeAverage?: boolean, reduce?: boolean, given = "mean", weight?: Tensor) => {
       const reduction = modern(given, sizeAverage, reduce);
       const l = f(x, t);
@@ -71,7 +72,7 @@ export const l1Loss: Pairwise = /*@__PURE__*/ simple("nn.functional.l1_loss", (x
  */
 export const smoothL1Loss: Pairwise<Omit<LossOptions, "weight"> & { beta?: number }> = /*@__PURE__*/ composite({
   torch: "nn.functional.smooth_l1_loss",
-  params: [...NAMES, "beta"],
+  params: [...NAMES, "beta?"],
   forward: (x: Tensor, t: Tensor, sizeAverage?: boolean, reduce?: boolean, given = "mean", beta = 1) => {
     const reduction = modern(given, sizeAverage, reduce);
     real("smoothL1Loss", x, t);
@@ -95,7 +96,7 @@ export const smoothL1Loss: Pairwise<Omit<LossOptions, "weight"> & { beta?: numbe
  */
 export const huberLoss: Pairwise<Pick<LossOptions, "reduction" | "weight"> & { delta?: number }> = /*@__PURE__*/ composite({
   torch: "nn.functional.huber_loss",
-  params: ["input", "target", "reduction", "delta", "weight"],
+  params: ["input", "target", REDUCTION, "delta?", "weight?"],
   forward: (x: Tensor, t: Tensor, reduction = "mean", delta = 1, weight?: Tensor) => {
     real("huberLoss", x, t);
     if (!(delta > 0)) throw new ValueError({ op: "huberLoss", message: `delta is ${delta}`, hint: "It must be > 0" });
@@ -114,7 +115,7 @@ export const huberLoss: Pairwise<Pick<LossOptions, "reduction" | "weight"> & { d
 export const klDiv: Pairwise<Omit<LossOptions, "reduction" | "weight"> & { reduction?: Reduction | "batchmean"; logTarget?: boolean }> =
   /*@__PURE__*/ composite({
     torch: "nn.functional.kl_div",
-    params: [...NAMES, "logTarget"],
+    params: ["input", "target", "sizeAverage?", "reduce?", "reduction?: mean|sum|none|batchmean", "logTarget?"],
     forward: (x: Tensor, t: Tensor, sizeAverage?: boolean, reduce?: boolean, given = "mean", logTarget = false) => {
       const reduction = modern(given, sizeAverage, reduce);
       real("klDiv", x, t);
@@ -129,7 +130,7 @@ export const klDiv: Pairwise<Omit<LossOptions, "reduction" | "weight"> & { reduc
  */
 export const binaryCrossEntropy: Pairwise = /*@__PURE__*/ composite({
   torch: "nn.functional.binary_cross_entropy",
-  params: ["input", "target", "weight", "sizeAverage", "reduce", "reduction"],
+  params: ["input", "target", "weight?", "sizeAverage?", "reduce?", REDUCTION],
   forward: (x: Tensor, t: Tensor, weight?: Tensor, sizeAverage?: boolean, reduce?: boolean, given = "mean") => {
     const reduction = modern(given, sizeAverage, reduce);
     real("binaryCrossEntropy", x, t);
@@ -160,7 +161,7 @@ export const binaryCrossEntropy: Pairwise = /*@__PURE__*/ composite({
  */
 export const binaryCrossEntropyWithLogits: Pairwise<LossOptions & { posWeight?: Tensor | null }> = /*@__PURE__*/ composite({
   torch: "nn.functional.binary_cross_entropy_with_logits",
-  params: ["input", "target", "weight", "sizeAverage", "reduce", "reduction", "posWeight"],
+  params: ["input", "target", "weight?", "sizeAverage?", "reduce?", REDUCTION, "posWeight?"],
   forward: (x: Tensor, t: Tensor, weight?: Tensor, sizeAverage?: boolean, reduce?: boolean, given = "mean", posWeight?: Tensor) => {
     const reduction = modern(given, sizeAverage, reduce);
     real("binaryCrossEntropyWithLogits", x, t);
@@ -201,7 +202,7 @@ function checkClasses(op: string, x: Tensor, t: Tensor): void {
  */
 export const nllLoss: Fn<[input: Tensor, target: Tensor, options?: NllOptions]> = /*@__PURE__*/ composite({
   torch: "nn.functional.nll_loss",
-  params: ["input", "target", "weight", "sizeAverage", "ignoreIndex", "reduce", "reduction"],
+  params: ["input", "target", "weight?", "sizeAverage?", "ignoreIndex?", "reduce?", REDUCTION],
   forward: (x: Tensor, t: Tensor, weight?: Tensor, sizeAverage?: boolean, ignoreIndex = -100, reduce?: boolean, given = "mean") => {
     const reduction = modern(given, sizeAverage, reduce);
     real("nllLoss", x);
@@ -277,7 +278,7 @@ export interface CrossEntropyOptions extends NllOptions {
  */
 export const crossEntropy: Fn<[input: Tensor, target: Tensor, options?: CrossEntropyOptions]> = /*@__PURE__*/ composite({
   torch: "nn.functional.cross_entropy",
-  params: ["input", "target", "weight", "sizeAverage", "ignoreIndex", "reduce", "reduction", "labelSmoothing"],
+  params: ["input", "target", "weight?", "sizeAverage?", "ignoreIndex?", "reduce?", REDUCTION, "labelSmoothing?"],
   forward: (
     x: Tensor,
     t: Tensor,
@@ -328,7 +329,7 @@ export const crossEntropy: Fn<[input: Tensor, target: Tensor, options?: CrossEnt
  */
 export const cosineSimilarity: Fn<[x1: Tensor, x2: Tensor, options?: { dim?: number; eps?: number }]> = /*@__PURE__*/ composite({
   torch: "nn.functional.cosine_similarity",
-  params: ["x1", "x2", "dim", "eps"],
+  params: ["x1", "x2", "dim?", "eps?"],
   forward: (a: Tensor, b: Tensor, dim = 1, eps = 1e-8) =>
     a
       .div(a.norm(2, dim, { keepdim: true }).clamp(eps))

@@ -1,6 +1,7 @@
 // Matrix products. All come down to one batched kernel over three-dimensional operands.
 import type { Context } from "../autograd/function.ts";
 import { category, isComplex } from "../core/dtype.ts";
+import { located, need } from "../core/arguments.ts";
 import { ArgumentError, DTypeError, ShapeError, showShape } from "../core/errors.ts";
 import { broadcastShapes, layoutOf, type Layout } from "../core/layout.ts";
 import type { Tensor } from "../core/tensor.ts";
@@ -169,7 +170,7 @@ const added = (
 ): Op<[a: Tensor, b: Tensor, options?: AddmmOptions]> =>
   composite({
     torch,
-    params: ["input", ...names, "beta", "alpha"],
+    params: ["input", ...names, "beta?: scalar", "alpha?: scalar"],
     forward: (input: Tensor, a: Tensor, b: Tensor, givenBeta = 1, givenAlpha = 1) => {
       // Integers are scaled by integers.
       const [beta, alpha] = category(input.dtype) < 2 ? [Math.trunc(givenBeta), Math.trunc(givenAlpha)] : [givenBeta, givenAlpha];
@@ -209,7 +210,7 @@ export const addr: Op<[vec1: Tensor, vec2: Tensor, options?: AddmmOptions]> = /*
 /** `input @ weightᵀ + bias`, weight [out, in]. @throws ShapeError @example linear(tensor([[0.5, 1]]), tensor([[2.5, 0.5]]), tensor([0.25])) // => [[2]] */
 export const linear: Fn<[input: Tensor, weight: Tensor, bias?: Tensor | null]> = /*@__PURE__*/ composite({
   torch: "nn.functional.linear",
-  params: ["input", "weight", "bias"],
+  params: ["input", "weight", "bias?"],
   forward: (x: Tensor, weight: Tensor, bias?: Tensor) => {
     if (x.shape.at(-1) !== weight.shape.at(-1) || x.ndim === 0)
       throw new ShapeError({
@@ -267,8 +268,10 @@ const affine = /*@__PURE__*/ primitive<(x: Tensor, w: Tensor, b: Tensor | null) 
  * @example einsum("ij,j->i", tensor([[1, 2], [3, 4]]), tensor([1, 1])) // => [3, 7]
  */
 export const einsum: Fn<[equation: string, ...operands: (Tensor | readonly Tensor[])[]]> = Object.assign(
-  (equation: string, ...args: (Tensor | readonly Tensor[])[]): Tensor => {
+  located("einsum", "equation, operands", (equation: string, ...args: (Tensor | readonly Tensor[])[]): Tensor => {
+    need("einsum", "equation: text", equation);
     const ops = args.flat() as Tensor[];
+    need("einsum", "operands: tensors", ops);
     const [left, right] = equation.replace(/\s/g, "").split("->") as [string, string?];
     const terms = left.split(",");
     const bad = (message: string): ArgumentError =>
@@ -315,8 +318,16 @@ export const einsum: Fn<[equation: string, ...operands: (Tensor | readonly Tenso
     const rest = [...acc.names].filter((c) => output.includes(c));
     t = rest.length ? t.permute([...output].map((c) => rest.indexOf(c))) : t;
     return t;
+  }),
+  {
+    op: {
+      torch: "einsum",
+      kind: "composite",
+      params: ["equation", "operands"],
+      declared: ["equation: text", "operands: tensors"],
+      differentiable: true,
+    } as const,
   },
-  { op: { torch: "einsum", kind: "composite", differentiable: true } as const },
 );
 interface Named {
   t: Tensor;

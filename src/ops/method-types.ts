@@ -80,7 +80,7 @@ export interface OwnMethods {
   /** `this` where `condition` is true, `other` elsewhere. */
   where(condition: Tensor, other: TensorLike): Tensor;
   /** The tensor with another dtype or on another device. */
-  to(target: DType | string | Tensor | copies.ToOptions, second?: DType | copies.ToOptions): Tensor;
+  to(target: DType | string | Tensor | copies.ToOptions, ...more: (DType | boolean | copies.ToOptions)[]): Tensor;
   /** Writes `source`, broadcast and cast. @throws ShapeError, AutogradError */
   copy_(source: TensorLike): Tensor;
   /** Writes one value everywhere. @throws ArgumentError */

@@ -5,7 +5,9 @@ import { checkInplace, edgeOf, nodeOf } from "../autograd/graph.ts";
 import type { GradHook } from "../autograd/node.ts";
 import { door } from "../core/door.ts";
 import { type DType, isComplex, isDifferentiable, isFloating, itemSize } from "../core/dtype.ts";
-import { AutogradError, DTypeError, showShape } from "../core/errors.ts";
+import { checkTensor, given, isOptions, located, need } from "../core/arguments.ts";
+import { AutogradError, DTypeError, IndexError, showShape } from "../core/errors.ts";
+import { normDim } from "../core/layout.ts";
 import { isGradEnabled } from "../core/mode.ts";
 import { register } from "../core/lifetime.ts";
 import { isTensor, Tensor } from "../core/tensor.ts";
@@ -38,14 +40,18 @@ declare module "../core/tensor.ts" {
 const proto = Tensor.prototype as unknown as Record<string, unknown>;
 const method = (name: string, run: (x: Tensor, ...args: never[]) => unknown): void => {
   const f = "op" in run ? run : door(name, run);
+  const call = function (this: Tensor, ...args: never[]): unknown {
+    return f(this, ...args);
+  };
+  Object.defineProperty(call, "name", { value: name });
   Object.defineProperty(proto, name, {
-    value(this: Tensor, ...args: never[]) {
-      return f(this, ...args);
-    },
+    value: call,
     writable: true,
     configurable: true,
   });
 };
+// Methods that are no ops tell their name themselves.
+const own = (name: string, f: (x: Tensor, ...args: never[]) => unknown): void => method(name, located(name, "nothing", f as never));
 const getter = (name: string, f: (x: Tensor) => unknown): void => {
   Object.defineProperty(proto, name, {
     get(this: Tensor) {
@@ -112,14 +118,14 @@ for (const [name, of] of Object.entries(ALIASES)) {
 }
 
 // ---- host
-method("item", host.item as never);
-method("itemSync", host.itemSync as never);
-method("tolist", host.toArray as never);
-method("toArraySync", host.toArraySync as never);
-method("toArray", host.toArray as never);
-method("data", host.data as never);
-method("dataSync", host.dataSync as never);
-method("numpy", host.data as never);
+own("item", host.item as never);
+own("itemSync", host.itemSync as never);
+own("tolist", host.toArray as never);
+own("toArraySync", host.toArraySync as never);
+own("toArray", host.toArray as never);
+own("data", host.data as never);
+own("dataSync", host.dataSync as never);
+own("numpy", host.data as never);
 method("toString", (x) => host.toText(x));
 Object.defineProperty(proto, Symbol.for("nodejs.util.inspect.custom"), {
   value(this: Tensor) {
@@ -128,12 +134,13 @@ Object.defineProperty(proto, Symbol.for("nodejs.util.inspect.custom"), {
 });
 
 // ---- autograd
-method("backward", ((x: Tensor, gradient?: Tensor | null | BackwardMethodOptions, options?: BackwardOptions) => {
-  const given: BackwardMethodOptions = (isTensor(gradient) ? options : (options ?? gradient)) ?? {};
-  const { gradient: named, ...rest } = given;
-  backward(x, isTensor(gradient) ? gradient : (named ?? null), rest);
+own("backward", ((x: Tensor, gradient?: Tensor | null | BackwardMethodOptions, options?: BackwardOptions) => {
+  const named: BackwardMethodOptions = (isTensor(gradient) ? options : (options ?? gradient)) ?? {};
+  const { gradient: seed, ...rest } = named;
+  backward(x, isTensor(gradient) ? gradient : (seed ?? null), rest);
 }) as never);
-method("registerHook", ((x: Tensor, fn: GradHook) => {
+own("registerHook", ((x: Tensor, fn: GradHook) => {
+  need("registerHook", "fn: function", fn);
   const edge = edgeOf(x);
   if (!edge)
     throw new AutogradError({
@@ -147,13 +154,19 @@ method("registerHook", ((x: Tensor, fn: GradHook) => {
     edge.node.hooks = edge.node.hooks?.filter((h) => h !== hook) ?? null;
   };
 }) as never);
-method("retainGrad", (x) => {
+own("retainGrad", (x) => {
   const node = nodeOf(x);
-  if (!x.requiresGrad) throw new AutogradError({ op: "retainGrad", message: "the tensor does not require grad" });
+  if (!x.requiresGrad)
+    throw new AutogradError({
+      op: "retainGrad",
+      message: "the tensor does not require grad",
+      hint: "Set requiresGrad on a leaf that it depends on",
+    });
   if (node) (node.retained ??= []).push({ index: x.outputIndex, tensor: x });
   return x;
 });
-method("requiresGrad_", ((x: Tensor, on = true) => {
+own("requiresGrad_", ((x: Tensor, on = true) => {
+  need("requiresGrad_", "on: flag", on);
   if (on && !isDifferentiable(x.dtype))
     throw new DTypeError({
       op: "requiresGrad_",
@@ -174,16 +187,23 @@ method("alias", (x) => shapes.view(x, x.shape as number[]));
 getter("gradFn", nodeOf);
 
 // ---- facts
-method("size", ((x: Tensor, dim?: number) => (dim === undefined ? x.shape : x.shape.at(dim))) as never);
+const dimOf = (op: string, x: Tensor, dim: number): number => {
+  if (x.ndim === 0) throw new IndexError({ op, message: `dim ${given(dim)} of shape []`, hint: "A scalar has no dimensions" });
+  return normDim(dim, x.ndim, op);
+};
+own("size", ((x: Tensor, dim?: number) => (dim === undefined ? x.shape : x.shape[dimOf("size", x, dim)])) as never);
 method("dim", (x) => x.ndim);
 method("numel", (x) => x.layout.numel);
-method("stride", ((x: Tensor, dim?: number) => (dim === undefined ? x.layout.strides : x.layout.strides.at(dim))) as never);
+own("stride", ((x: Tensor, dim?: number) => (dim === undefined ? x.layout.strides : x.layout.strides[dimOf("stride", x, dim)])) as never);
 method("storageOffset", (x) => x.layout.offset);
 method("elementSize", (x) => itemSize(x.dtype));
 method("isContiguous", (x) => x.layout.contiguous);
 method("isFloatingPoint", (x) => isFloating(x.dtype));
 method("isComplex", (x) => isComplex(x.dtype));
-method("typeAs", ((x: Tensor, o: Tensor) => copies.to(x, o.dtype)) as never);
+own("typeAs", ((x: Tensor, other: Tensor) => {
+  checkTensor("typeAs", "other", other);
+  return copies.to(x, other.dtype);
+}) as never);
 const casts: Record<string, DType> = {
   float: "float32",
   double: "float64",
@@ -198,16 +218,19 @@ const casts: Record<string, DType> = {
   cfloat: "complex64",
   cdouble: "complex128",
 };
-for (const [name, dtype] of Object.entries(casts)) method(name, (x) => copies.to(x, dtype));
-method("cpu", (x) => copies.to(x, "cpu"));
+for (const [name, dtype] of Object.entries(casts)) own(name, (x) => copies.to(x, dtype));
+own("cpu", (x) => copies.to(x, "cpu"));
 const withOptions = (x: Tensor, args: unknown[]): unknown[] => {
   const last = args.at(-1);
-  const given = typeof last === "object" && last !== null && !Array.isArray(last) ? (last as object) : {};
-  return [...(given === last ? args.slice(0, -1) : args), { dtype: x.dtype, device: x.device, ...given }];
+  const options = isOptions(last) ? last : {};
+  return [...(options === last ? args.slice(0, -1) : args), { dtype: x.dtype, device: x.device, ...options }];
 };
 for (const name of ["zeros", "ones", "empty", "full", "tensor"] as const) {
-  method(`new${name[0]!.toUpperCase()}${name.slice(1)}`, (x, ...args) =>
-    (creation[name] as (...a: unknown[]) => Tensor)(...withOptions(x, args)),
+  const full = `new${name[0]!.toUpperCase()}${name.slice(1)}`;
+  const make = creation[name] as (...a: unknown[]) => Tensor;
+  method(
+    full,
+    located(full, `as ${name}`, (x: Tensor, ...args: unknown[]) => make(...withOptions(x, args))),
   );
 }
 getter("T", (x) =>

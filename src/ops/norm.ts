@@ -96,7 +96,7 @@ export const layerNorm: Fn<
   [input: Tensor, normalizedShape: readonly number[], weight?: Tensor | null, bias?: Tensor | null, eps?: number]
 > = /*@__PURE__*/ composite({
   torch: "nn.functional.layer_norm",
-  params: ["input", "normalizedShape", "weight", "bias", "eps"],
+  params: ["input", "normalizedShape", "weight?", "bias?", "eps?"],
   forward: (x: Tensor, shape: readonly number[], weight?: Tensor, bias?: Tensor, eps = 1e-5) => {
     noComplex("layerNorm", x);
     normalized("layerNorm", x, shape, weight, bias);
@@ -119,7 +119,7 @@ export const layerNorm: Fn<
 export const rmsNorm: Fn<[input: Tensor, normalizedShape: readonly number[], weight?: Tensor | null, eps?: number | null]> =
   /*@__PURE__*/ composite({
     torch: "nn.functional.rms_norm",
-    params: ["input", "normalizedShape", "weight", "eps"],
+    params: ["input", "normalizedShape", "weight?", "eps?"],
     forward: (x: Tensor, shape: readonly number[], weight?: Tensor, eps?: number) => {
       normalized("rmsNorm", x, shape, weight, undefined);
       const e =
@@ -154,7 +154,7 @@ export const batchNorm: Fn<
   ]
 > = /*@__PURE__*/ composite({
   torch: "nn.functional.batch_norm",
-  params: ["input", "runningMean", "runningVar", "weight", "bias", "training", "momentum", "eps"],
+  params: ["input", "runningMean?", "runningVar?", "weight?", "bias?", "training?", "momentum?", "eps?"],
   forward: (
     x: Tensor,
     runningMean?: Tensor,
@@ -222,7 +222,7 @@ export const batchNorm: Fn<
 export const groupNorm: Fn<[input: Tensor, numGroups: number, weight?: Tensor | null, bias?: Tensor | null, eps?: number]> =
   /*@__PURE__*/ composite({
     torch: "nn.functional.group_norm",
-    params: ["input", "numGroups", "weight", "bias", "eps"],
+    params: ["input", "numGroups", "weight?", "bias?", "eps?"],
     forward: (x: Tensor, groups: number, weight?: Tensor, bias?: Tensor, eps = 1e-5) => {
       const c = x.shape[1] ?? 0;
       if (x.ndim < 2 || c % groups !== 0)
@@ -255,7 +255,7 @@ export const instanceNorm: Fn<
   ]
 > = /*@__PURE__*/ composite({
   torch: "nn.functional.instance_norm",
-  params: ["input", "runningMean", "runningVar", "weight", "bias", "useInputStats", "momentum", "eps"],
+  params: ["input", "runningMean?", "runningVar?", "weight?", "bias?", "useInputStats?", "momentum?", "eps?"],
   forward: (
     x: Tensor,
     runningMean?: Tensor,
@@ -290,7 +290,7 @@ export const instanceNorm: Fn<
 export const normalize: Fn<[input: Tensor, p?: number | { p?: number; dim?: Dims; eps?: number }, dim?: Dims, eps?: number]> =
   /*@__PURE__*/ composite({
     torch: "nn.functional.normalize",
-    params: ["input", "p", "dim", "eps"],
+    params: ["input", "p?", "dim?: ints", "eps?"],
     forward: (x: Tensor, p = 2, dim: Dims = 1, eps = 1e-12) => x.div(x.norm(p, dim, { keepdim: true }).clamp(eps)),
   });
 /**
@@ -300,7 +300,7 @@ export const normalize: Fn<[input: Tensor, p?: number | { p?: number; dim?: Dims
 export const localResponseNorm: Fn<[input: Tensor, size: number, options?: { alpha?: number; beta?: number; k?: number }]> =
   /*@__PURE__*/ composite({
     torch: "nn.functional.local_response_norm",
-    params: ["input", "size", "alpha", "beta", "k"],
+    params: ["input", "size: positive", "alpha?", "beta?", "k?: number"],
     forward: (x: Tensor, size: number, alpha = 1e-4, beta = 0.75, k = 1) => {
       const padded = pad(x.square(), [...new Array<number>(2 * (x.ndim - 2)).fill(0), Math.floor(size / 2), Math.floor((size - 1) / 2)]);
       return x.div(padded.unfold(1, size, 1).sum(-1).div(size).mul(alpha).add(k).pow(beta));

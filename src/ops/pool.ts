@@ -1,5 +1,6 @@
 // Pooling over one, two or three spatial dimensions.
 import { isFloating } from "../core/dtype.ts";
+import { given } from "../core/arguments.ts";
 import { ShapeError, showShape, ValueError } from "../core/errors.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { composite, type Fn, type OpInfo, primitive } from "./define.ts";
@@ -136,7 +137,7 @@ export interface MaxPool {
 const maxPool = (nd: number): MaxPool =>
   composite({
     torch: `nn.functional.max_pool${nd}d`,
-    params: ["input", "kernelSize", "stride", "padding", "dilation", "ceilMode", "returnIndices"],
+    params: ["input", "kernelSize", "stride?", "padding?", "dilation?", "ceilMode?", "returnIndices?"],
     forward: (input: Tensor, kernel: Sizes, stride?: Sizes, padding?: Sizes, dilation?: Sizes, ceilMode = false, returnIndices = false) => {
       const both = batchedPool(
         `maxPool${nd}d`,
@@ -175,7 +176,7 @@ type AvgPool = Fn<[input: Tensor, kernelSize: Sizes, stride?: Sizes | null | Avg
 const avgPool = (nd: number): AvgPool =>
   composite({
     torch: `nn.functional.avg_pool${nd}d`,
-    params: ["input", "kernelSize", "stride", "padding", "ceilMode", "countIncludePad", "divisorOverride"],
+    params: ["input", "kernelSize", "stride?", "padding?", "ceilMode?", "countIncludePad?", "divisorOverride?"],
     forward: (
       input: Tensor,
       kernel: Sizes,
@@ -229,16 +230,16 @@ export interface AdaptiveMaxPool {
 const adaptive = <O extends AdaptiveAvg | AdaptiveMaxPool>(nd: number, op: "max" | "avg"): O =>
   composite({
     torch: `nn.functional.adaptive_${op}_pool${nd}d`,
-    params: op === "max" ? ["input", "outputSize", "returnIndices"] : ["input", "outputSize"],
+    params: op === "max" ? ["input", "outputSize: any", "returnIndices?"] : ["input", "outputSize: any"],
     forward: (input: Tensor, size: number | readonly (number | null)[], returnIndices = false) => {
       const name = `adaptive${op === "max" ? "Max" : "Avg"}Pool${nd}d`;
       const shape = (x: Tensor): number[] =>
         Array.from({ length: nd }, (_, i) => (typeof size === "number" ? size : (size[size.length === 1 ? 0 : i] ?? x.shape[i + 2]!)));
-      const given = [size].flat();
-      if (![1, nd].includes(given.length) || given.some((n) => n !== null && !(Number.isInteger(n) && n >= 0)))
+      const sizes = [size].flat();
+      if (![1, nd].includes(sizes.length) || sizes.some((n) => n !== null && !(Number.isInteger(n) && n >= 0)))
         throw new ValueError({
           op: name,
-          message: `output size ${String(size)}`,
+          message: `output size ${given(size)}`,
           hint: "Sizes are integers >= 0, or null for the input's",
         });
       const w: Window = {

@@ -1,25 +1,14 @@
 // Which dtype an operation computes in: PyTorch's rules for tensors, 0-d tensors and Python scalars.
 import { category, defaultComplex, type DType, getDefaultDtype, isComplex, isFloating, promoteTypes } from "../core/dtype.ts";
+import { given } from "../core/arguments.ts";
+import { ArgumentError } from "../core/errors.ts";
+import { ComplexScalar, isScalar, type Scalar } from "../core/number.ts";
 import { isTensor, type Tensor } from "../core/tensor.ts";
 
-/** A complex number where a scalar is expected. */
-export class ComplexScalar {
-  readonly re: number;
-  readonly im: number;
-  constructor(re: number, im: number) {
-    this.re = re;
-    this.im = im;
-  }
-}
+export { ComplexScalar, isScalar, type Scalar };
 
-/** What may stand for a tensor in arithmetic. */
-export type Scalar = number | boolean | bigint | ComplexScalar;
 /** A tensor or a number. */
 export type TensorLike = Tensor | Scalar;
-
-/** Is it a number, boolean, bigint or complex scalar? */
-export const isScalar = (x: unknown): x is Scalar =>
-  typeof x === "number" || typeof x === "boolean" || typeof x === "bigint" || x instanceof ComplexScalar;
 
 /** The dtype that a scalar stands for: bool, int64, the default float or the default complex. */
 export const scalarDtype = (x: Scalar): DType =>
@@ -37,6 +26,9 @@ export const scalarDtype = (x: Scalar): DType =>
  * @example resultType(tensor([1]), 0.5) // => "float32"
  */
 export function resultType(...operands: TensorLike[]): DType {
+  for (const x of operands)
+    if (!isTensor(x) && !isScalar(x))
+      throw new ArgumentError({ op: "resultType", message: `the operands are ${given(operands)}`, hint: "Give tensors and numbers" });
   let dim: DType | undefined;
   let zero: DType | undefined;
   let wrapped: DType | undefined;

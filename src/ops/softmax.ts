@@ -25,7 +25,7 @@ const make = (torch: string, log: boolean): Op<SoftmaxArgs> => {
   const BACKWARD = fused(log ? "logSoftmaxBackward" : "softmaxBackward");
   const inner = primitive<(x: Tensor, dim: number) => Tensor, [Tensor, number]>({
     torch: `_${torch}`,
-    params: ["input", "dim"],
+    params: ["input", "dim?"],
     forward: (ctx: Context<[Tensor, number]>, x, dim) => {
       let y: Tensor;
       if (offers(x, FORWARD) && x.layout.numel > 0) {
@@ -62,7 +62,7 @@ const make = (torch: string, log: boolean): Op<SoftmaxArgs> => {
   };
   return composite({
     torch,
-    params: ["input", "dim", "dtype", "_stacklevel"],
+    params: ["input", "dim?", "dtype?", "_stacklevel?: any"],
     forward,
     samples: (r) => [
       [r.normal(3, 4), 1],

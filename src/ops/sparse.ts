@@ -42,7 +42,7 @@ export const embedding: Fn<
   ]
 > = /*@__PURE__*/ composite({
   torch: "nn.functional.embedding",
-  params: ["input", "weight", "paddingIdx", "maxNorm", "normType", "scaleGradByFreq", "sparse"],
+  params: ["input", "weight", "paddingIdx?", "maxNorm?", "normType?", "scaleGradByFreq?", "sparse?"],
   forward: (index: Tensor, weight: Tensor, paddingIdx?: number, maxNorm?: number, normType = 2, scaleGradByFreq = false) => {
     if (weight.ndim !== 2)
       throw new ShapeError({
@@ -76,7 +76,7 @@ export const embedding: Fn<
 /** 1 at each class, 0 elsewhere, int64. @example oneHot(tensor([1]), 3) // => [[0, 1, 0]] */
 export const oneHot: Fn<[input: Tensor, numClasses?: number | { numClasses?: number }]> = /*@__PURE__*/ composite({
   torch: "nn.functional.one_hot",
-  params: ["input", "numClasses"],
+  params: ["input", "numClasses?"],
   differentiable: false,
   forward: (x: Tensor, numClasses = -1) => {
     if (x.dtype !== "int64") throw new DTypeError({ op: "oneHot", message: `indices are ${x.dtype}`, hint: "They must be int64" });
@@ -106,7 +106,7 @@ type Dropout = Fn<[input: Tensor, p?: number | DropoutOptions, training?: boolea
 const dropper = (torch: string, maskShape: (x: Tensor) => readonly number[]): Dropout =>
   composite({
     torch,
-    params: ["input", "p", "training", "inplace"],
+    params: ["input", "p?", "training?", "inplace?"],
     forward: (x: Tensor, p = 0.5, training = true, inplace = false) => {
       checkP(torch, p);
       if (!training || p === 0) return x;

@@ -57,15 +57,15 @@ export const stft: Op<[nFft: number, options?: StftOptions]> = /*@__PURE__*/ com
   params: [
     "input",
     "nFft",
-    "hopLength",
-    "winLength",
-    "window",
-    "center",
-    "padMode",
-    "normalized",
-    "onesided",
-    "returnComplex",
-    "alignToWindow",
+    "hopLength?",
+    "winLength?",
+    "window?",
+    "center?",
+    "padMode?: reflect|constant|replicate|circular",
+    "normalized?",
+    "onesided?",
+    "returnComplex?",
+    "alignToWindow?: flag",
   ],
   forward: (
     input: Tensor,
@@ -104,7 +104,7 @@ export const stft: Op<[nFft: number, options?: StftOptions]> = /*@__PURE__*/ com
  */
 export const istft: Op<[nFft: number, options?: IstftOptions]> = /*@__PURE__*/ composite({
   torch: "istft",
-  params: ["input", "nFft", "hopLength", "winLength", "window", "center", "normalized", "onesided", "length", "returnComplex"],
+  params: ["input", "nFft", "hopLength?", "winLength?", "window?", "center?", "normalized?", "onesided?", "length?", "returnComplex?"],
   forward: (
     input: Tensor,
     nFft: number,

@@ -17,7 +17,7 @@ export const pad: Fn<
   [input: Tensor, pad: readonly number[], options?: { mode?: "constant" | "reflect" | "replicate" | "circular"; value?: number }]
 > = /*@__PURE__*/ composite({
   torch: "nn.functional.pad",
-  params: ["input", "pad", "mode", "value"],
+  params: ["input", "pad", "mode?: constant|reflect|replicate|circular", "value?: number"],
   forward: (x: Tensor, amounts: readonly number[], mode = "constant", value = 0) => {
     if (amounts.length % 2 || amounts.length / 2 > x.ndim)
       throw new ShapeError({
@@ -159,7 +159,15 @@ type Weights = { at: number[]; w: number[] }[];
  */
 export const interpolate: Fn<[input: Tensor, options: InterpolateOptions]> = /*@__PURE__*/ composite({
   torch: "nn.functional.interpolate",
-  params: ["input", "size", "scaleFactor", "mode", "alignCorners", "recomputeScaleFactor", "antialias"],
+  params: [
+    "input",
+    "size?: counts",
+    "scaleFactor?: numbers",
+    "mode?: nearest|nearest-exact|linear|bilinear|bicubic|trilinear|area",
+    "alignCorners?",
+    "recomputeScaleFactor?",
+    "antialias?",
+  ],
   forward: (
     x: Tensor,
     size?: number | readonly number[],

@@ -1,4 +1,5 @@
 // Adam (Kingma & Ba 2015), AMSGrad (Reddi et al. 2018) and AdamW, which decouples weight decay (Loshchilov & Hutter 2019).
+import { isOptions } from "../core/arguments.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { fused } from "../kernel/fused.ts";
 import { launch, offers } from "../ops/launch.ts";
@@ -63,7 +64,7 @@ export class Adam extends Optimizer<AdamOptions> {
     const step = (s["step"] = (s["step"] as number) + 1);
     const [m, v, top] = [s["exp_avg"] as Tensor, s["exp_avg_sq"] as Tensor, s["max_exp_avg_sq"] as Tensor | undefined];
     const [b1, b2] = o.betas;
-    if (offers(p, fused("adam")) && p.layout.contiguous && grad.dtype === p.dtype) {
+    if (offers(p, fused("adam")) && p.layout.contiguous && [grad, m, v].every((t) => t.dtype === p.dtype)) {
       launch(
         "Adam",
         fused("adam"),
@@ -100,6 +101,6 @@ export class Adam extends Optimizer<AdamOptions> {
  */
 export class AdamW extends Adam {
   constructor(params: Params<AdamOptions>, options: AdamOptions = {}) {
-    super(params, { weightDecay: 1e-2, ...options, decoupledWeightDecay: true });
+    super(params, isOptions(options) ? { weightDecay: 1e-2, ...options, decoupledWeightDecay: true } : options);
   }
 }

@@ -1,8 +1,8 @@
 // What optimizers share: parameter groups, state, and their dictionaries.
+import { checkOptions, given, need } from "../core/arguments.ts";
 import { ArgumentError, ShapeError, showShape, ValueError } from "../core/errors.ts";
 import { register } from "../core/lifetime.ts";
 import { enableGrad, noGrad } from "../core/mode.ts";
-import { checkOptions } from "../core/options.ts";
 import { isTensor, type Tensor } from "../core/tensor.ts";
 
 /** What an optimizer keeps for one parameter. */
@@ -21,6 +21,9 @@ export interface OptimizerState {
   param_groups: Record<string, unknown>[];
 }
 
+// What an option takes, from its default; null stands for a choice that is left to the optimizer.
+const kindOf = (v: unknown): string =>
+  typeof v === "number" ? "number" : typeof v === "boolean" ? "flag" : Array.isArray(v) ? "numbers" : v === null ? "flag|number" : "any";
 const snake = (s: string): string => s.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
 const camel = (s: string): string => s.replace(/_([a-z])/g, (_, c: string) => c.toUpperCase());
 
@@ -41,14 +44,17 @@ export abstract class Optimizer<O extends { lr?: number } = { lr?: number }> {
   /** What is kept for each parameter. */
   readonly state: Map<Tensor, ParameterState> = new Map();
   readonly #defaults: Required<O>;
+  readonly #declared: string[];
 
-  /** @param defaults every hyper-parameter with its usual value @param options what the user chose among them */
-  constructor(params: Params<O>, defaults: Required<O>, options: O = {} as O) {
-    checkOptions(this.constructor.name, options, Object.keys(defaults));
-    this.#defaults = { ...defaults, ...options };
+  /** `options` are checked against the names and kinds of `defaults`. */
+  constructor(params: Params<O>, defaults: Required<O> = {} as Required<O>, options: O = {} as O) {
+    need(new.target.name, "defaults: object", defaults);
+    const op = this.constructor.name;
+    this.#declared = Object.entries(defaults).map(([name, v]) => `${name}?: ${kindOf(v)}`);
+    this.#defaults = { ...defaults, ...checkOptions(op, this.#declared, options) };
+    need(op, "params: iterable", params);
     const list = [...(params as Iterable<unknown>)];
-    if (list.length === 0)
-      throw new ArgumentError({ op: this.constructor.name, message: "no parameters given", hint: "Pass model.parameters()" });
+    if (list.length === 0) throw new ArgumentError({ op, message: "no parameters given", hint: "Pass model.parameters()" });
     const grouped = list.every((x) => typeof x === "object" && x !== null && !isTensor(x) && !Array.isArray(x));
     if (grouped) for (const g of list) this.addParamGroup(g as { params: Iterable<Tensor> } & Partial<O>);
     else this.addParamGroup({ params: list as Tensor[] } as never);
@@ -57,11 +63,23 @@ export abstract class Optimizer<O extends { lr?: number } = { lr?: number }> {
   /** Adds a group; missing hyper-parameters come from the optimizer. @throws ArgumentError when it holds no tensor, or one twice. */
   addParamGroup(group: { params: Iterable<Tensor | [string, Tensor]> | Tensor } & Partial<O>): void {
     const op = this.constructor.name;
-    const given = isTensor(group.params) ? [group.params] : [...group.params];
-    const params = given.map((p) => {
+    need(op, "group: object", group);
+    const {
+      params: own,
+      initialLr: _resumed,
+      name: _label,
+      ...options
+    } = group as { params: typeof group.params; initialLr?: number; name?: string } & O;
+    if (!isTensor(own)) need(op, "params: iterable", own);
+    const checked = checkOptions(op, this.#declared, options as unknown as O);
+    const params = (isTensor(own) ? [own] : [...own]).map((p) => {
       const t = Array.isArray(p) ? p[1] : p;
       if (!isTensor(t))
-        throw new ArgumentError({ op, message: `${String(t)} is no Tensor`, hint: "Pass model.parameters() or groups { params, lr }" });
+        throw new ArgumentError({
+          op,
+          message: `a parameter is ${given(t)}, needed a Tensor`,
+          hint: "Pass model.parameters() or groups { params, lr }",
+        });
       if (Array.isArray(p)) t.label = p[0];
       if (!t.isLeaf)
         throw new ValueError({
@@ -73,12 +91,8 @@ export abstract class Optimizer<O extends { lr?: number } = { lr?: number }> {
     });
     const known = new Set(this.paramGroups.flatMap((g) => g.params));
     if (params.some((t) => known.has(t)) || new Set(params).size < params.length)
-      throw new ValueError({ op, message: "a parameter is given twice" });
-    const full = {
-      ...this.#defaults,
-      ...Object.fromEntries(Object.entries(group).filter(([, v]) => v !== undefined)),
-      params,
-    } as ParamGroup<O>;
+      throw new ValueError({ op, message: "a parameter is given twice", hint: "Name each once, in one group" });
+    const full = { ...this.#defaults, ...group, ...checked, params } as ParamGroup<O>;
     this.check(full);
     this.paramGroups.push(full);
   }
@@ -92,7 +106,7 @@ export abstract class Optimizer<O extends { lr?: number } = { lr?: number }> {
     }
     const betas = values["betas"] as number[] | undefined;
     if (betas?.some((b) => !(b >= 0 && b < 1)))
-      throw new ValueError({ op: this.constructor.name, message: `betas are ${showShape(betas)}`, hint: "They lie in [0, 1)" });
+      throw new ValueError({ op: this.constructor.name, message: `betas are ${given(betas)}`, hint: "They lie in [0, 1)" });
   }
 
   /** One update of a parameter with its gradient, unrecorded. */
@@ -100,6 +114,8 @@ export abstract class Optimizer<O extends { lr?: number } = { lr?: number }> {
 
   /** Updates every parameter that has a gradient. With a closure, computes the loss first and returns it. */
   step(closure?: Closure): Tensor | number | undefined {
+    const op = this.constructor.name;
+    if (closure !== undefined) need(op, "closure: function", closure);
     const loss = closure ? enableGrad(closure) : undefined;
     noGrad(() => {
       for (const group of this.paramGroups) {
@@ -107,8 +123,9 @@ export abstract class Optimizer<O extends { lr?: number } = { lr?: number }> {
           if (!p.grad) continue;
           if (showShape(p.grad.shape) !== showShape(p.shape))
             throw new ShapeError({
-              op: this.constructor.name,
+              op,
               message: `parameter ${p.label ?? ""} ${showShape(p.shape)} has a gradient of shape ${showShape(p.grad.shape)}`,
+              hint: "Set grad to null, and let backward compute it",
             });
           let state = this.state.get(p);
           if (!state) this.state.set(p, (state = {}));
@@ -149,8 +166,24 @@ export abstract class Optimizer<O extends { lr?: number } = { lr?: number }> {
   /** Restores what `stateDict` gave; parameters are matched by name where both sides have names, else by order. @throws ValueError when groups do not fit. */
   loadStateDict(saved: OptimizerState): void {
     const op = `${this.constructor.name}.loadStateDict`;
+    const groups = (saved as Partial<OptimizerState> | null | undefined)?.param_groups;
+    if (
+      !Array.isArray(groups) ||
+      typeof saved.state !== "object" ||
+      saved.state === null ||
+      groups.some((g) => !Array.isArray(g?.["params"]))
+    )
+      throw new ArgumentError({
+        op,
+        message: `the state is ${given(saved)}, needed { state, param_groups }`,
+        hint: "Pass what stateDict() gave",
+      });
     if (saved.param_groups.length !== this.paramGroups.length)
-      throw new ValueError({ op, message: `${saved.param_groups.length} groups given, ${this.paramGroups.length} needed` });
+      throw new ValueError({
+        op,
+        message: `${saved.param_groups.length} groups given, ${this.paramGroups.length} needed`,
+        hint: "Build the optimizer with the same groups",
+      });
     const pending: [Tensor, ParameterState][] = [];
     const stateOf = (id: number): ParameterState | undefined =>
       saved.state instanceof Map ? saved.state.get(id) : saved.state[String(id)];
@@ -169,10 +202,11 @@ export abstract class Optimizer<O extends { lr?: number } = { lr?: number }> {
         const s = stateOf(ids[at < 0 ? k : at]!);
         if (!s) return;
         for (const [key, v] of Object.entries(s))
-          if (isTensor(v) && v.ndim > 0 && showShape(v.shape) !== showShape(p.shape))
+          if (isTensor(v) && key !== "step" && showShape(v.shape) !== showShape(p.shape))
             throw new ShapeError({
               op,
               message: `${key} of parameter ${p.label ?? k} is ${showShape(v.shape)}, the parameter ${showShape(p.shape)}`,
+              hint: "Build the model with the sizes of the checkpoint",
             });
         pending.push([
           p,

@@ -66,7 +66,7 @@ export class SGD extends Optimizer<SgdOptions> {
     const first = o.momentum !== 0 && !s["momentum_buffer"];
     if (first) s["momentum_buffer"] = p.detach().newEmpty(p.shape);
     const buffer = s["momentum_buffer"] as Tensor | undefined;
-    if (offers(p, fused("sgd")) && p.layout.contiguous && grad.dtype === p.dtype) {
+    if (offers(p, fused("sgd")) && p.layout.contiguous && [grad, buffer ?? grad].every((t) => t.dtype === p.dtype)) {
       launch(
         "SGD",
         fused("sgd"),

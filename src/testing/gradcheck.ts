@@ -1,6 +1,7 @@
 // Gradients against finite differences, torch.autograd.gradcheck and gradgradcheck.
 import { grad } from "../autograd/backward.ts";
 import { isDifferentiable } from "../core/dtype.ts";
+import { checkOptions, need } from "../core/arguments.ts";
 import { AutogradError, showShape } from "../core/errors.ts";
 import { enableGrad as enable, noGrad } from "../core/mode.ts";
 import { isTensor, type Tensor } from "../core/tensor.ts";
@@ -18,6 +19,11 @@ export interface GradcheckOptions {
   /** Throw at a difference? Default true. */
   raise?: boolean;
 }
+const OPTIONS = ["eps?", "atol?", "rtol?", "raise?: flag"];
+function checkInputs(op: string, f: unknown, inputs: readonly unknown[]): void {
+  need(op, "f: function", f);
+  need(op, "inputs: tensors", inputs);
+}
 type Fn = (...inputs: Tensor[]) => Tensor | readonly Tensor[];
 
 const outputs = (f: Fn, inputs: readonly Tensor[]): Tensor[] =>
@@ -29,7 +35,8 @@ const outputs = (f: Fn, inputs: readonly Tensor[]): Tensor[] =>
  * @example gradcheck((x) => x.mul(x), [tensor([1.5, -2], { dtype: "float64", requiresGrad: true })]) // => true
  */
 export function gradcheck(f: Fn, inputs: readonly Tensor[], options: GradcheckOptions = {}): boolean {
-  const { eps = 1e-6, atol = 1e-5, rtol = 1e-3, raise = true } = options;
+  checkInputs("gradcheck", f, inputs);
+  const { eps = 1e-6, atol = 1e-5, rtol = 1e-3, raise = true } = checkOptions("gradcheck", OPTIONS, options);
   const outs = outputs(f, inputs);
   const wanted = inputs.filter((t) => t.requiresGrad);
   for (const [k, out] of outs.entries()) {
@@ -60,6 +67,7 @@ export function gradcheck(f: Fn, inputs: readonly Tensor[], options: GradcheckOp
             throw new AutogradError({
               op: "gradcheck",
               message: `d output ${k}[${j}] / d input ${i}[${e}] (shape ${showShape(x.shape)}): ${g[e]} by backward, ${numeric} by differences`,
+              hint: "Check backward, and that f is smooth at the inputs",
             });
           }
         }
@@ -74,6 +82,8 @@ export function gradcheck(f: Fn, inputs: readonly Tensor[], options: GradcheckOp
  * @example gradgradcheck((x) => x.pow(3), [tensor([0.5, 1.5], { dtype: "float64", requiresGrad: true })]) // => true
  */
 export function gradgradcheck(f: Fn, inputs: readonly Tensor[], options: GradcheckOptions = {}): boolean {
+  checkInputs("gradgradcheck", f, inputs);
+  checkOptions("gradgradcheck", OPTIONS, options);
   const fixed = outputs(f, inputs).map((o, k) =>
     tensor(
       Float64Array.from({ length: o.layout.numel }, (_, i) => Math.sin(3 * i + k + 1)),

@@ -110,5 +110,9 @@ const CODES: readonly (UnaryOp | BinaryOp | "where")[] = [
 ];
 /** Byte codes of the block VM. */
 export const CODE: ReadonlyMap<string, number> = new Map(CODES.map((name, i) => [name, i]));
+/** How many dimensions a kernel walks (MaxDims of native/base.h). */
+export const MAX_DIMS = 32;
+/** How many index tensors gather and scatter take. */
+export const MAX_INDICES = 16;
 /** Lane numbers of the block VM. */
 export const LANE: Readonly<Record<Lane, number>> = { f32: 0, f64: 1, i64: 2, c64: 3, c128: 4 };

@@ -1,7 +1,9 @@
 // Reads and writes through index tensors.
 import { dtypeId } from "../../core/dtype.ts";
+import { UnsupportedError } from "../../core/errors.ts";
 import { collapse } from "../../kernel/plan.ts";
 import type { Operand, ScatterSpec } from "../../kernel/spec.ts";
+import { MAX_INDICES } from "./abi.ts";
 import type { Host } from "./host.ts";
 
 function push(
@@ -12,6 +14,8 @@ function push(
   shape: readonly number[],
   params: readonly number[],
 ): void {
+  if (indices.length > MAX_INDICES)
+    throw new UnsupportedError({ message: `${indices.length} index tensors, at most ${MAX_INDICES} can be`, hint: "Index in two steps" });
   const plan = collapse(shape, [out.layout.strides, src.layout.strides, ...indices.map((o) => o.layout.strides)]);
   host.pushShape(plan.shape);
   host.pushAddress(out, true).push(dtypeId(out.dtype)).pushAll(plan.strides[0]!);

@@ -3,7 +3,7 @@ import { type FirebrandError, IndexError, OutOfMemoryError, UnsupportedError, Va
 import type { Storage } from "../../core/storage.ts";
 import { dtypeId, itemSize } from "../../core/dtype.ts";
 import type { Operand } from "../../kernel/spec.ts";
-import { OP, type NativeOp } from "./abi.ts";
+import { MAX_DIMS, OP, type NativeOp } from "./abi.ts";
 
 /**
  * Arguments go to `ring` from position 1 on; `call` runs the kernel and throws what it reports.
@@ -46,8 +46,13 @@ export abstract class Host {
     for (let i = 0; i < xs.length; i++) this.ring[this.at++] = xs[i]!;
     return this;
   }
-  /** A shape: rank, sizes. */
-  pushShape(shape: readonly number[]): this {
+  /** A shape: rank, sizes. @throws UnsupportedError when the kernels have no room for it; `more` dimensions are to come. */
+  pushShape(shape: readonly number[], more = 0): this {
+    if (shape.length + more > MAX_DIMS)
+      throw new UnsupportedError({
+        message: `${shape.length + more} dimensions that do not merge, at most ${MAX_DIMS} can be`,
+        hint: "Call contiguous() first, or reshape",
+      });
     return this.push(shape.length).pushAll(shape);
   }
   /** The address of an operand's first element. */

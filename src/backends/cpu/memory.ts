@@ -230,7 +230,7 @@ export class NativeMemory implements DeviceMemory {
 
   /** Uninitialised memory for a tensor. */
   alloc(device: Device, nbytes: number): NativeStorage {
-    if (nbytes <= SMALL) {
+    if (nbytes <= SMALL && !this.#addon.guarded) {
       const size = nbytes < 64 ? 64 : (nbytes + 63) & ~63;
       if (this.#slabPtr + size > this.#slabEnd) {
         this.#slab = this.#block(SLAB);

@@ -13,6 +13,8 @@ export interface Addon {
   readonly ring: ArrayBuffer;
   readonly refs: ArrayBuffer;
   readonly slots: ArrayBuffer;
+  /** Is it built with AddressSanitizer? Small tensors then get blocks of their own. */
+  readonly guarded: boolean;
   call(): void;
   alloc(): object | undefined;
   rehandle(): object;

@@ -73,7 +73,7 @@ export function reduce(
     .push(outer ? 1 : 0)
     .push(params.length)
     .pushAll(params);
-  host.pushShape(k.shape).pushShape(r.shape);
+  host.pushShape(k.shape, r.shape.length).pushShape(r.shape);
   host.pushAddress(out, true).push(dtypeId(out.dtype)).pushAll(k.strides[0]!);
   ins.forEach((o, i) => {
     host.pushAddress(o).push(dtypeId(o.dtype));

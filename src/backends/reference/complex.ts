@@ -9,6 +9,7 @@ const mul = (a: C, b: C): C => [a[0] * b[0] - a[1] * b[1], a[0] * b[1] + a[1] * 
 const scale = (a: C, s: number): C => [a[0] * s, a[1] * s];
 const abs = (a: C): number => Math.hypot(a[0], a[1]);
 const div = (a: C, b: C): C => {
+  if (b[0] === 0 && b[1] === 0) return [a[0] / 0, a[1] / 0];
   // Smith's algorithm: no overflow in |b|².
   if (Math.abs(b[0]) >= Math.abs(b[1])) {
     const r = b[1] / b[0];

@@ -165,10 +165,12 @@ export function elements(o: Operand): Elements {
         raw[at] = BigInt.asIntN(64, toBigInt(v));
       },
     };
+  // A fraction that int32 cannot hold gives its smallest number, as processors convert; integers wrap.
+  const tooGreat = (v: Value): boolean => d === "int32" && typeof v !== "bigint" && !(Math.abs(toNumber(v) + 0.5) < 2 ** 31 + 0.5);
   return {
     load: (at) => BigInt(raw[at] as number),
     store: (at, v) => {
-      raw[at] = Number(BigInt.asIntN(32, toBigInt(v)));
+      raw[at] = tooGreat(v) ? -(2 ** 31) : Number(BigInt.asIntN(32, toBigInt(v)));
     },
   };
 }

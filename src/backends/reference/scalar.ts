@@ -103,6 +103,11 @@ const floorMod = (x: bigint, y: bigint): bigint => {
   const r = x % nonzero(y);
   return r !== 0n && r < 0n !== y < 0n ? r + y : r;
 };
+const power = (x: bigint, y: bigint): bigint => {
+  let out = 1n;
+  for (let [base, left] = [x, y]; left > 0n; left >>= 1n, base = wrap(base * base)) if (left & 1n) out = wrap(out * base);
+  return out;
+};
 const INT: Table<bigint> = {
   neg: (x) => wrap(-x),
   abs: (x) => wrap(x < 0n ? -x : x),
@@ -126,7 +131,7 @@ const INT: Table<bigint> = {
   fmod: (x, y) => x % nonzero(y),
   remainder: floorMod,
   floorDivide: (x, y) => wrap((x - floorMod(x, y)) / y),
-  pow: (x, y) => (y >= 0n ? wrap(x ** y) : x === 1n ? 1n : x === -1n ? (y % 2n === 0n ? 1n : -1n) : 0n),
+  pow: (x, y) => (y >= 0n ? power(x, y) : x === 1n ? 1n : x === -1n ? (y % 2n === 0n ? 1n : -1n) : 0n),
   maximum: (x, y) => (x > y ? x : y),
   minimum: (x, y) => (x < y ? x : y),
   eq: (x, y) => big(x === y),

@@ -57,7 +57,7 @@ export function pool(spec: PoolSpec, outs: readonly Operand[], src: Operand): vo
   const [x, y] = backward ? [outs[0]!, src] : [src, outs[0]!];
   const [xs, ys] = [elements(x), elements(y)];
   const size = x.layout.shape.slice(2);
-  if (backward) for (const i of indices(x.layout.shape)) xs.store(position(x, i), 0);
+  const sums = new Map<number, number>();
   for (const i of indices(y.layout.shape)) {
     const [n, c, ...p] = i as [number, number, ...number[]];
     const begin = p.map((v, d) =>
@@ -72,7 +72,7 @@ export function pool(spec: PoolSpec, outs: readonly Operand[], src: Operand): vo
       let where = inside[0]!;
       for (const q of inside) {
         const v = Number(xs.load(position(x, [n, c, ...q])));
-        if (v > best || (Number.isNaN(v) && !Number.isNaN(best))) [best, where] = [v, q];
+        if (v > best || Number.isNaN(v)) [best, where] = [v, q];
       }
       ys.store(position(y, i), best);
       elements(outs[1]!).store(position(outs[1]!, i), BigInt(where.reduce((a, v, d) => a * size[d]! + v, 0)));
@@ -88,8 +88,13 @@ export function pool(spec: PoolSpec, outs: readonly Operand[], src: Operand): vo
       const g = Number(ys.load(position(y, i))) / divisor;
       for (const q of inside) {
         const at = position(x, [n, c, ...q]);
-        xs.store(at, Number(xs.load(at)) + g);
+        sums.set(at, (sums.get(at) ?? 0) + g);
       }
     } else ys.store(position(y, i), inside.reduce((s, q) => s + Number(xs.load(position(x, [n, c, ...q]))), 0) / divisor);
+  }
+  if (!backward) return;
+  for (const i of indices(x.layout.shape)) {
+    const at = position(x, i);
+    xs.store(at, sums.get(at) ?? 0);
   }
 }

@@ -1,5 +1,6 @@
 // GGUF, the format of llama.cpp: a header of typed metadata and tensor descriptions, then aligned tensor data. Versions 2 and
 // 3, little-endian. Specification: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+import { checkOptions, located, need } from "../../core/arguments.ts";
 import { type DType, itemSize } from "../../core/dtype.ts";
 import { ArgumentError, DTypeError, showShape } from "../../core/errors.ts";
 import { numelOf } from "../../core/layout.ts";
@@ -183,11 +184,20 @@ export interface GgufOptions {
   readonly version?: number;
 }
 
+type Weights = Readonly<Record<string, Tensor | QuantizedTensor>>;
 const isField = (x: unknown): x is GgufField => typeof x === "object" && x !== null && !Array.isArray(x) && "type" in x && "value" in x;
 
 /** Writes tensors, plain or quantised, to a sink. @throws DTypeError for dtypes that GGUF lacks (bool, uint8, complex). */
-export function writeGguf(sink: ByteSink, tensors: Readonly<Record<string, Tensor | QuantizedTensor>>, options: GgufOptions = {}): void {
-  const op = "saveGguf";
+export const writeGguf: (sink: ByteSink, tensors: Weights, options?: GgufOptions) => void = /*@__PURE__*/ located(
+  "writeGguf",
+  "sink, tensors, { metadata, version }",
+  write,
+);
+function write(sink: ByteSink, tensors: Weights, given: GgufOptions = {}): void {
+  const op = "writeGguf";
+  need(op, "sink: object", sink);
+  need(op, "tensors: object", tensors);
+  const options = checkOptions(op, ["metadata?: object", "version?: int"], given);
   const version = options.version ?? 3;
   if (version !== 2 && version !== 3) throw new ArgumentError({ op, message: `version ${version}`, hint: "Versions are 2 and 3" });
   const metadata = Object.entries(options.metadata ?? {});
@@ -231,16 +241,18 @@ export function writeGguf(sink: ByteSink, tensors: Readonly<Record<string, Tenso
   }
 }
 /** Saves tensors, plain or quantised, as GGUF. The old file stays until the new one is whole and on disk. @throws DTypeError, ArgumentError */
-export async function saveGguf(
-  tensors: Readonly<Record<string, Tensor | QuantizedTensor>>,
-  path: string,
-  options: GgufOptions = {},
-): Promise<void> {
-  await replaceFile(path, (sink) => writeGguf(sink, tensors, options));
-}
+export const saveGguf: (tensors: Weights, path: string, options?: GgufOptions) => Promise<void> = /*@__PURE__*/ located(
+  "saveGguf",
+  "tensors, path, { metadata, version }",
+  (tensors: Weights, path: string, options: GgufOptions = {}) => replaceFile(path, (sink) => writeGguf(sink, tensors, options)),
+);
 /** The bytes of a GGUF file. @throws DTypeError, ArgumentError @example ggufBytes({ w: ones(2) }).length // => 96 */
-export function ggufBytes(tensors: Readonly<Record<string, Tensor | QuantizedTensor>>, options: GgufOptions = {}): Uint8Array {
-  const sink = memorySink();
-  writeGguf(sink, tensors, options);
-  return sink.bytes();
-}
+export const ggufBytes: (tensors: Weights, options?: GgufOptions) => Uint8Array = /*@__PURE__*/ located(
+  "ggufBytes",
+  "tensors, { metadata, version }",
+  (tensors: Weights, options: GgufOptions = {}) => {
+    const sink = memorySink();
+    writeGguf(sink, tensors, options);
+    return sink.bytes();
+  },
+);

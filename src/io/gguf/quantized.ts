@@ -1,8 +1,9 @@
 // A tensor whose values stay quantised: bytes on a device, decoded when asked for.
+import { checkOptions, checkTensor, given, need } from "../../core/arguments.ts";
 import { type DType, itemSize } from "../../core/dtype.ts";
 import { ArgumentError, DTypeError, ShapeError, showShape, ValueError } from "../../core/errors.ts";
 import { numelOf } from "../../core/layout.ts";
-import { isTensor, type Tensor } from "../../core/tensor.ts";
+import type { Tensor } from "../../core/tensor.ts";
 import { rawCopy, to } from "../../ops/copy.ts";
 import { allocate } from "../../ops/launch.ts";
 import { elementOf } from "../elements.ts";
@@ -18,10 +19,11 @@ const CHUNK = 1 << 16;
 
 function known(op: string, type: string): BlockType {
   const t = blockType(type);
-  if (!t) throw new ArgumentError({ op, message: `no quantised type ${String(type)}`, hint: `Known types: ${QUANT_TYPES.join(", ")}` });
+  if (!t) throw new ArgumentError({ op, message: `no quantised type ${given(type)}`, hint: `Known types: ${QUANT_TYPES.join(", ")}` });
   return t;
 }
 function checkRows(op: string, shape: readonly number[], t: BlockType): void {
+  need(op, "shape", shape);
   if (shape.length === 0 || shape.at(-1)! % t.size !== 0)
     throw new ShapeError({
       op,
@@ -53,11 +55,15 @@ export class QuantizedTensor {
     const op = "QuantizedTensor";
     const t = known(op, type);
     checkRows(op, shape, t);
-    if (!isTensor(bytes)) throw new ArgumentError({ op, message: "the bytes are no Tensor", hint: "Give a uint8 tensor" });
+    checkTensor(op, "bytes", bytes);
     if (bytes.dtype !== "uint8") throw new DTypeError({ op, message: `the bytes are ${bytes.dtype}`, hint: "They must be uint8" });
     const want = [...shape.slice(0, -1), (shape.at(-1)! / t.size) * t.bytes];
     if (numelOf(want) !== bytes.layout.numel)
-      throw new ShapeError({ op, message: `${type} of ${showShape(shape)} takes bytes ${showShape(want)}, got ${showShape(bytes.shape)}` });
+      throw new ShapeError({
+        op,
+        message: `${type} of ${showShape(shape)} takes bytes ${showShape(want)}, given ${showShape(bytes.shape)}`,
+        hint: "Give what quantize made",
+      });
     this.type = type;
     this.shape = [...shape];
     this.bytes = bytes.contiguous().view(want);
@@ -77,6 +83,7 @@ export class QuantizedTensor {
    * @example QuantizedTensor.quantize(full([32], 2), "Q4_0").dequantize().sum() // => 64
    */
   dequantize(options: { dtype?: DType } = {}): Tensor {
+    const { dtype } = checkOptions("dequantize", ["dtype?"], options);
     const t = known("dequantize", this.type);
     const bytes = this.bytes;
     const device = bytes.storage.device;
@@ -90,7 +97,7 @@ export class QuantizedTensor {
       device.write(out.storage, done * 4, new Uint8Array(values.buffer, 0, n * 4));
       done += n;
     }
-    return options.dtype === undefined ? out : to(out, options.dtype);
+    return dtype === undefined ? out : to(out, dtype);
   }
 
   /** The same on another device. */
@@ -106,7 +113,7 @@ export class QuantizedTensor {
    */
   static quantize(input: Tensor, type: QuantType): QuantizedTensor {
     const op = "QuantizedTensor.quantize";
-    if (!isTensor(input)) throw new ArgumentError({ op, message: "the input is no Tensor" });
+    checkTensor(op, "input", input);
     const t = known(op, type);
     const { encode } = t;
     if (!encode)

@@ -1,4 +1,5 @@
 // NumPy's files: .npy, one array, and .npz, a zip archive of them. Read and written as np.load and np.savez do.
+import { checkOptions, located, need } from "../../core/arguments.ts";
 import { itemSize } from "../../core/dtype.ts";
 import { ArgumentError, DTypeError } from "../../core/errors.ts";
 import { numelOf } from "../../core/layout.ts";
@@ -113,9 +114,9 @@ function writeNpy(sink: ByteSink, t: Tensor, op: string): void {
   for (const b of piecesOf(tensor)) sink.write(b);
 }
 /** Saves a tensor as .npy. The old file stays until the new one is whole and on disk. @throws DTypeError for bfloat16 */
-export async function saveNpy(t: Tensor, path: string): Promise<void> {
-  await replaceFile(path, (sink) => writeNpy(sink, t, "saveNpy"));
-}
+export const saveNpy: (t: Tensor, path: string) => Promise<void> = /*@__PURE__*/ located("saveNpy", "t, path", (t: Tensor, path: string) =>
+  replaceFile(path, (sink) => writeNpy(sink, t, "saveNpy")),
+);
 /** The bytes of a .npy file. @throws DTypeError for bfloat16 @example npyBytes(ones(2)).length // => 136 */
 export function npyBytes(t: Tensor): Uint8Array {
   const sink = memorySink();
@@ -130,6 +131,8 @@ export interface NpzOptions {
 }
 /** Writes tensors by name as .npz. @throws DTypeError for bfloat16 */
 export async function writeNpz(sink: ByteSink, tensors: Readonly<Record<string, Tensor>>, options: NpzOptions, op: string): Promise<void> {
+  need(op, "tensors: object", tensors);
+  const { compress = false } = checkOptions(op, ["compress?: flag"], options);
   const entries = Object.entries(tensors).map(([name, t]) => {
     if (name === "" || leadsOut(name))
       throw new ArgumentError({
@@ -148,14 +151,18 @@ export async function writeNpz(sink: ByteSink, tensors: Readonly<Record<string, 
         await write(header);
         for (const b of piecesOf(tensor)) await write(b);
       },
-      options.compress,
+      compress,
     );
   zip.finish();
 }
 /** Saves tensors by name as .npz. The old file stays until the new one is whole and on disk. @throws DTypeError for bfloat16 */
-export async function saveNpz(tensors: Readonly<Record<string, Tensor>>, path: string, options: NpzOptions = {}): Promise<void> {
-  await replaceFile(path, (sink) => writeNpz(sink, tensors, options, "saveNpz"));
-}
+export const saveNpz: (tensors: Readonly<Record<string, Tensor>>, path: string, options?: NpzOptions) => Promise<void> =
+  /*@__PURE__*/ located(
+    "saveNpz",
+    "tensors, path, { compress }",
+    (tensors: Readonly<Record<string, Tensor>>, path: string, options: NpzOptions = {}) =>
+      replaceFile(path, (sink) => writeNpz(sink, tensors, options, "saveNpz")),
+  );
 /** The bytes of a .npz file. @throws DTypeError for bfloat16 @example (await npzBytes({ a: ones(2), b: zeros(3) })).length // => 612 */
 export async function npzBytes(tensors: Readonly<Record<string, Tensor>>, options: NpzOptions = {}): Promise<Uint8Array> {
   const sink = memorySink();

@@ -1,4 +1,5 @@
 // Loading a training state: everything is compared first; only when all fits is anything changed.
+import { checkOptions, need } from "../../core/arguments.ts";
 import { ArgumentError, FormatError } from "../../core/errors.ts";
 import { getDevice } from "../../core/device.ts";
 import { noGrad } from "../../core/mode.ts";
@@ -56,6 +57,9 @@ export async function loadTrainingState<E = unknown>(
   parts: TrainingParts,
   options: LoadTrainingOptions = {},
 ): Promise<LoadedTraining<E>> {
+  need("loadTrainingState", "folder: text", folder);
+  need("loadTrainingState", "parts: object", parts);
+  checkOptions("loadTrainingState", ["verify?: flag", "rank?: count"], options);
   const { path, state } = await find(folder);
   if (options.verify !== false) await verify(path, state);
   const rank = options.rank ?? 0;

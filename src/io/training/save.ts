@@ -1,5 +1,6 @@
 // Saving a training state: into a temporary folder, synced, then renamed. What was there before is never touched.
 import type { Hash } from "node:crypto";
+import { checkOptions, given, need } from "../../core/arguments.ts";
 import { ArgumentError, ValueError } from "../../core/errors.ts";
 import { defaultGenerator } from "../../core/rng.ts";
 import { isTensor, type Tensor } from "../../core/tensor.ts";
@@ -70,9 +71,13 @@ export async function saveTrainingState(
   options: SaveTrainingOptions = {},
 ): Promise<string> {
   const op = "saveTrainingState";
+  need(op, "folder: text", folder);
+  need(op, "parts: object", parts);
+  checkOptions(op, ["keep?: number", "group?: object"], options);
   const { step, extra } = parts;
   const keep = options.keep ?? 3;
-  if (!Number.isSafeInteger(step) || step < 0) throw new ValueError({ op, message: `step is ${step}`, hint: "It must be an integer >= 0" });
+  if (!Number.isSafeInteger(step) || step < 0)
+    throw new ValueError({ op, message: `step is ${given(step)}`, hint: "It must be an integer >= 0" });
   if (!(keep >= 1)) throw new ValueError({ op, message: `keep is ${keep}`, hint: "At least one checkpoint must stay" });
   const group = options.group ?? { rank: 0, size: 1, barrier: async () => {} };
   const fs = await import("node:fs");
@@ -206,9 +211,10 @@ function clean(fs: typeof import("node:fs"), folder: string, join: (...p: string
 
 /** The checkpoints of a folder, oldest first. @throws ArgumentError when there is no such folder */
 export async function listTrainingStates(folder: string): Promise<{ path: string; step: number }[]> {
+  need("listTrainingStates", "folder: text", folder);
   const fs = await import("node:fs");
   const { join } = await import("node:path");
-  if (!fs.existsSync(folder))
+  if (!fs.existsSync(folder) || !fs.statSync(folder).isDirectory())
     throw new ArgumentError({
       op: "listTrainingStates",
       message: `there is no folder ${folder}`,

@@ -1,4 +1,5 @@
 // A block of a tensor that several processes hold together.
+import { checkTensor, need } from "../../core/arguments.ts";
 import { ShapeError, showShape } from "../../core/errors.ts";
 import type { Tensor } from "../../core/tensor.ts";
 
@@ -15,6 +16,9 @@ export class Shard {
   /** The shape of the whole. */
   readonly globalShape: readonly number[];
   constructor(local: Tensor, offset: readonly number[], globalShape: readonly number[]) {
+    checkTensor("Shard", "local", local);
+    need("Shard", "offset: shape", offset);
+    need("Shard", "globalShape: shape", globalShape);
     const { shape } = local;
     const fits =
       offset.length === shape.length &&

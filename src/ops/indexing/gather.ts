@@ -46,7 +46,7 @@ const asVector = (t: Tensor): Tensor => (t.ndim === 0 ? t.reshape([1]) : t);
 /** Element `index[i…]` along `dim` for every position. @throws IndexError out of range. @example gather(tensor([[1, 2], [3, 4]]), 1, tensor([[1], [0]])) // => [[2], [3]] */
 export const gather: Op<[dim: number, index: Tensor]> = /*@__PURE__*/ primitive({
   torch: "gather",
-  params: ["input", "dim", "index", "sparseGrad"],
+  params: ["input", "dim", "index", "sparseGrad?"],
   forward: (ctx: Context<never>, x: Tensor, dim: number, given: Tensor) => {
     const index = checkIndex("gather", given);
     const d = fits("gather", x, dim, index);
@@ -71,7 +71,7 @@ export const gather: Op<[dim: number, index: Tensor]> = /*@__PURE__*/ primitive(
  */
 export const takeAlongDim: Op<[indices: Tensor, dim?: number | null]> = /*@__PURE__*/ composite({
   torch: "take_along_dim",
-  params: ["input", "indices", "dim"],
+  params: ["input", "indices", "dim?"],
   forward: (x: Tensor, indices: Tensor, dim?: number) => {
     checkIndex("takeAlongDim", indices);
     if (dim === undefined) return x.reshape([-1]).gather(0, indices.reshape([-1]));
@@ -127,7 +127,7 @@ const scatterArgs = (op: string, x: Tensor, index: Tensor, src: TensorLike): Ten
 export const scatter: Op<[dim: number, index: Tensor, src: TensorLike, options?: { reduce?: "add" | "multiply" }]> =
   /*@__PURE__*/ composite({
     torch: "scatter",
-    params: ["input", "dim", "index", "src", "value", "reduce"],
+    params: ["input", "dim", "index", "src?: tensor|scalar", "value?: scalar", "reduce?: add|multiply"],
     forward: (x: Tensor, dim: number, index: Tensor, src?: TensorLike, value?: Scalar, reduce?: string) =>
       scatterInto(
         x,

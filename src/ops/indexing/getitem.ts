@@ -1,5 +1,6 @@
 // Python-style indexing: `x[…]` and `x[…] = value`, on the two index kernels.
 import { checkInplace, needsGraph } from "../../autograd/graph.ts";
+import { checked, located, need } from "../../core/arguments.ts";
 import { DTypeError } from "../../core/errors.ts";
 import { broadcastShapes, layoutOf } from "../../core/layout.ts";
 import { isTensor, type Tensor } from "../../core/tensor.ts";
@@ -96,61 +97,72 @@ function rawPut(out: Tensor, indices: readonly (Tensor | null)[], values: Tensor
   );
 }
 
+type IndexPut = (
+  x: Tensor,
+  indices: readonly (Tensor | null)[],
+  values: TensorLike,
+  accumulate?: boolean | { accumulate?: boolean },
+) => Tensor;
+const INDEX_PUT = ["input", "indices: array", "values: tensor|scalar", "accumulate?"];
+
 /**
  * `x[…]` of Python: numbers, `slice(a, b, step)`, `null` (new dimension), `ellipsis`, bool masks, integer tensors, or text
  * such as `"1:3, ..., ::2"`. Basic indices give views, tensors and masks copies.
  * @throws IndexError out of range. @example tensor([[1, 2], [3, 4]]).index(slice(null, null), 1) // => [2, 4]
  */
-export function index(x: Tensor, ...args: Index[]): Tensor {
-  const { view, indices } = parse(x, args);
+export const index: (x: Tensor, ...args: Index[]) => Tensor = /*@__PURE__*/ located("index", "indices", (x: Tensor, ...args: Index[]) => {
+  const { view, indices } = parse("index", x, args);
   return indices.some((t) => t) ? take(view, indices) : view === x ? x.alias() : view;
-}
+});
 /** `x[…] = value` of Python; the last argument is the value, broadcast and cast. Returns `x`. @example zeros(3).setIndex(1, 5) // => [0, 5, 0] */
-export function setIndex(x: Tensor, ...args: [...index: Index[], value: TensorLike]): Tensor {
-  const value = args.at(-1) as TensorLike;
-  const { view, indices } = parse(x, args.slice(0, -1) as Index[]);
-  const src = isTensor(value) ? value : scalarTensor(value, x);
-  if (!indices.some((t) => t)) {
-    let from = src;
-    while (from.ndim > view.ndim && from.shape[0] === 1) from = from.squeeze(0);
-    copy_(view, from);
+export const setIndex: (x: Tensor, ...args: [...index: Index[], value: TensorLike]) => Tensor = /*@__PURE__*/ located(
+  "setIndex",
+  "indices, value",
+  (x: Tensor, ...args: [...index: Index[], value: TensorLike]) => {
+    const value = args.at(-1) as TensorLike;
+    need("setIndex", "value: tensor|scalar", value);
+    const { view, indices } = parse("setIndex", x, args.slice(0, -1) as Index[]);
+    const src = isTensor(value) ? value : scalarTensor(value, x);
+    if (!indices.some((t) => t)) {
+      let from = src;
+      while (from.ndim > view.ndim && from.shape[0] === 1) from = from.squeeze(0);
+      copy_(view, from);
+      return x;
+    }
+    indexPut_(view, indices, src);
     return x;
-  }
-  indexPut_(view, indices, src);
-  return x;
-}
+  },
+);
 /**
  * Writes (or with `accumulate` adds) `values`, broadcast and cast, at the positions that index tensors name, in place.
  * @throws IndexError, ShapeError, AutogradError
  * @example indexPut_(zeros(3), [tensor([0, 2])], tensor([5.5, 6.5])) // => [5.5, 0, 6.5]
  */
-export function indexPut_(
-  x: Tensor,
-  indices: readonly (Tensor | null)[],
-  values: TensorLike,
-  accumulate: boolean | { accumulate?: boolean } = false,
-): Tensor {
-  const add = typeof accumulate === "object" ? (accumulate.accumulate ?? false) : accumulate;
-  const full = parse(x, indices as Index[]).indices;
-  checkInplace("indexPut_", x);
-  const src = to(isTensor(values) ? values : scalarTensor(values, x), x.dtype);
-  if (!needsGraph([x, src])) {
-    rawPut(x, full, src, add);
-    x.storage.version.value++;
-    return x;
-  }
-  return overwrite(x, put(x, full, src, add));
-}
+export const indexPut_: IndexPut = /*@__PURE__*/ checked(
+  "indexPut_",
+  INDEX_PUT,
+  (x: Tensor, indices: readonly (Tensor | null)[], values: TensorLike, accumulate = false) => {
+    const full = parse("indexPut_", x, indices as Index[]).indices;
+    checkInplace("indexPut_", x);
+    const src = to(isTensor(values) ? values : scalarTensor(values, x), x.dtype);
+    if (!needsGraph([x, src])) {
+      rawPut(x, full, src, accumulate);
+      x.storage.version.value++;
+      return x;
+    }
+    return overwrite(x, put(x, full, src, accumulate));
+  },
+);
 /**
  * A copy with `values` at the positions that index tensors name; see `indexPut_`.
  * @example indexPut(ones(3), [tensor([0, 0])], tensor([2.5, 3.5]), true) // => [7, 1, 1]
  */
-export const indexPut = (
-  x: Tensor,
-  indices: readonly (Tensor | null)[],
-  values: TensorLike,
-  accumulate: boolean | { accumulate?: boolean } = false,
-): Tensor => indexPut_(clone(x), indices, values, accumulate);
+export const indexPut: IndexPut = /*@__PURE__*/ checked(
+  "indexPut",
+  INDEX_PUT,
+  (x: Tensor, indices: readonly (Tensor | null)[], values: TensorLike, accumulate = false) =>
+    indexPut_(clone(x), indices, values, accumulate),
+);
 
 /** The elements where `mask` is true, in one dimension. @example maskedSelect(tensor([1, 2, 3]), tensor([true, false, true])) // => [1, 3] */
 export const maskedSelect: Op<[mask: Tensor]> = /*@__PURE__*/ composite({

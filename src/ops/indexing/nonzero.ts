@@ -9,7 +9,7 @@ import { allocate, launch, window } from "../launch.ts";
 /** The positions of non-zero elements, one row each; with `{ asTuple: true }` one vector a dimension. @example nonzero(tensor([0, 5, 6])) // => [[1], [2]] */
 export const nonzero: Op<[options?: { asTuple?: boolean }], Tensor> = /*@__PURE__*/ composite({
   torch: "nonzero",
-  params: ["input", "asTuple"],
+  params: ["input", "asTuple?"],
   differentiable: false,
   forward: (x: Tensor, asTuple = false) => {
     if (asTuple && x.ndim === 0) return nonzeroParts(x.reshape([1]));

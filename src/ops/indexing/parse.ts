@@ -1,4 +1,5 @@
 // Reads an index: basic parts become a view at once, index tensors remain.
+import { checkTensor, given } from "../../core/arguments.ts";
 import { ArgumentError, IndexError, showShape } from "../../core/errors.ts";
 import { sameShape } from "../../core/layout.ts";
 import { isTensor, type Tensor } from "../../core/tensor.ts";
@@ -27,7 +28,8 @@ function parseText(text: string): Index[] {
 }
 
 /** @internal Basic parts become a view; index tensors remain, one place a dimension of the view. */
-export function parse(x: Tensor, args: readonly Index[]): Parsed {
+export function parse(op: string, x: Tensor, args: readonly Index[]): Parsed {
+  checkTensor(op, "input", x);
   const items = args.flatMap((a): Index[] => (typeof a === "string" ? parseText(a) : [a]));
   const tensors = items.map((a) => (Array.isArray(a) ? tensor(a as number[], { device: x.device }) : a));
   const used = tensors.reduce(
@@ -38,7 +40,8 @@ export function parse(x: Tensor, args: readonly Index[]): Parsed {
   );
   if (used > x.ndim)
     throw new IndexError({ op: "index", message: `${used} indices for shape ${showShape(x.shape)}`, hint: "At most one a dimension" });
-  if (tensors.filter((a) => a === "...").length > 1) throw new IndexError({ op: "index", message: "more than one ellipsis" });
+  if (tensors.filter((a) => a === "...").length > 1)
+    throw new IndexError({ op: "index", message: "more than one ellipsis", hint: "One stands for all dimensions not named" });
   if (!tensors.includes("...")) tensors.push("...");
   let view = x;
   let d = 0;
@@ -82,7 +85,7 @@ export function parse(x: Tensor, args: readonly Index[]): Parsed {
     } else
       throw new ArgumentError({
         op: "index",
-        message: `cannot index with ${String(a)}`,
+        message: `cannot index with ${given(a)}`,
         hint: "Use numbers, slice(…), null, ellipsis, masks or integer tensors",
       });
   }

@@ -15,7 +15,7 @@ export const searchsorted: Op<
   [values: TensorLike, options?: { right?: boolean; side?: "left" | "right"; outInt32?: boolean; sorter?: Tensor }]
 > = /*@__PURE__*/ composite({
   torch: "searchsorted",
-  params: ["input", "values", "outInt32", "right", "side", "sorter"],
+  params: ["input", "values: tensor|scalar", "outInt32?", "right?", "side?: left|right", "sorter?"],
   differentiable: false,
   forward: (seq: Tensor, values: TensorLike, outInt32 = false, right = false, side?: string, sorter?: Tensor) => {
     const v = isTensor(values)

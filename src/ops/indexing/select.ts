@@ -100,7 +100,7 @@ const indexInto = /*@__PURE__*/ primitive<
  */
 export const indexAdd: Op<[dim: number, index: Tensor, source: Tensor, options?: { alpha?: number }]> = /*@__PURE__*/ composite({
   torch: "index_add",
-  params: ["input", "dim", "index", "source", "alpha"],
+  params: ["input", "dim", "index", "source: tensor", "alpha?: scalar"],
   forward: (x: Tensor, dim: number, index: Tensor, src: Tensor, alpha = 1) =>
     indexInto(x, dim, index, alpha === 1 ? src : src.mul(alpha), "add"),
 });
@@ -110,7 +110,7 @@ export const indexAdd: Op<[dim: number, index: Tensor, source: Tensor, options?:
  */
 export const indexCopy: Op<[dim: number, index: Tensor, source: Tensor]> = /*@__PURE__*/ composite({
   torch: "index_copy",
-  params: ["input", "dim", "index", "source"],
+  params: ["input", "dim", "index", "source: tensor"],
   forward: (x: Tensor, dim: number, index: Tensor, src: Tensor) => indexInto(x, dim, index, src, "set"),
 });
 /**
@@ -120,7 +120,7 @@ export const indexCopy: Op<[dim: number, index: Tensor, source: Tensor]> = /*@__
  */
 export const indexFill: Op<[dim: number, index: Tensor, value: TensorLike]> = /*@__PURE__*/ composite({
   torch: "index_fill",
-  params: ["input", "dim", "index", "value"],
+  params: ["input", "dim", "index", "value: tensor|scalar"],
   forward: (x: Tensor, dim: number, index: Tensor, value: TensorLike) => {
     const d = normDim(dim, x.ndim, "indexFill");
     if (isTensor(value) && value.ndim > 0)

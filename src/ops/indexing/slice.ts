@@ -1,4 +1,5 @@
 // Python's `slice` and `...`, and what one place of an index may be.
+import { need } from "../../core/arguments.ts";
 import type { Tensor } from "../../core/tensor.ts";
 
 /** A range `start:stop:step` of a dimension; the step must be positive. @example new Slice(1, 3, null).step // => 1 */
@@ -7,6 +8,12 @@ export class Slice {
   readonly stop: number | null;
   readonly step: number;
   constructor(start: number | null, stop: number | null, step: number | null) {
+    for (const [name, v] of [
+      ["start", start],
+      ["stop", stop],
+      ["step", step],
+    ] as const)
+      if (v !== null) need("slice", `${name}: int`, v);
     this.start = start;
     this.stop = stop;
     this.step = step ?? 1;

@@ -39,7 +39,7 @@ const lower: (a: Tensor, upper: boolean) => Tensor = /*@__PURE__*/ primitive<(a:
  */
 export const cholesky: Op<[options?: { upper?: boolean }]> = /*@__PURE__*/ composite({
   torch: "linalg.cholesky",
-  params: ["input", "upper"],
+  params: ["input", "upper?"],
   forward: (a: Tensor, upper = false) => {
     check("linalg.cholesky", a);
     return upper ? H(lower(a, true)) : lower(a, false);

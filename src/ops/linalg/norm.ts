@@ -16,7 +16,7 @@ export const vectorNorm: Op<
   [ord?: number | { ord?: number; dim?: Dims; keepdim?: boolean; dtype?: DType }, dim?: Dims, keepdim?: boolean]
 > = /*@__PURE__*/ composite({
   torch: "linalg.vector_norm",
-  params: ["input", "ord", "dim", "keepdim", "dtype"],
+  params: ["input", "ord?", "dim?: ints", "keepdim?", "dtype?"],
   forward: (x: Tensor, ord = 2, dim?: Dims, keepdim = false, dtype?: DType) =>
     rawVectorNorm(dtype ? to(x, dtype) : x, ord, reduceDims("vectorNorm", x.ndim, dim), keepdim),
 });
@@ -30,7 +30,7 @@ export const matrixNorm: Op<
   [ord?: Ord | { ord?: Ord; dim?: readonly number[]; keepdim?: boolean; dtype?: DType }, dim?: readonly number[], keepdim?: boolean]
 > = /*@__PURE__*/ composite({
   torch: "linalg.matrix_norm",
-  params: ["input", "ord", "dim", "keepdim", "dtype"],
+  params: ["input", "ord?: number|fro|nuc", "dim?: list", "keepdim?", "dtype?"],
   forward: (input: Tensor, ord: Ord = "fro", dim: readonly number[] = [-2, -1], keepdim = false, dtype?: DType) => {
     const x = dtype ? to(input, dtype) : input;
     if (!isFloating(x.dtype) && !isComplex(x.dtype))
@@ -67,7 +67,7 @@ export const matrixNorm: Op<
 export const norm: Op<[ord?: Ord | null | { ord?: Ord; dim?: Dims; keepdim?: boolean; dtype?: DType }, dim?: Dims, keepdim?: boolean]> =
   /*@__PURE__*/ composite({
     torch: "linalg.norm",
-    params: ["input", "ord", "dim", "keepdim", "dtype"],
+    params: ["input", "ord?: number|fro|nuc", "dim?: ints", "keepdim?", "dtype?"],
     forward: (x: Tensor, ord?: Ord, dim?: Dims, keepdim = false, dtype?: DType) => {
       const o = { keepdim, ...(dtype && { dtype }) };
       const dims = dim === undefined || dim === null ? null : ([dim].flat() as number[]);

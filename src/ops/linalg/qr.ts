@@ -61,7 +61,7 @@ export const qr: Op<
   { Q: Tensor; R: Tensor } & Iterable<Tensor>
 > = /*@__PURE__*/ composite({
   torch: "linalg.qr",
-  params: ["input", "mode"],
+  params: ["input", "mode?: reduced|complete|r"],
   forward: (a: Tensor, mode = "reduced") => {
     check("linalg.qr", a, false);
     if (!["reduced", "complete", "r"].includes(mode))

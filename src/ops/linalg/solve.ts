@@ -41,7 +41,7 @@ export const solveMatrix: (a: Tensor, b: Tensor) => Tensor = /*@__PURE__*/ primi
 /** X with A X = B; B is a matrix [..., n, m] or vectors [..., n]. @throws LinAlgError when A is singular. @example linalg.solve(tensor([[2, 0.5], [0, 4]]), tensor([3, 4.5])) // => [1.2188, 1.1250] */
 export const solve: Op<[B: Tensor, options?: { left?: boolean }]> = /*@__PURE__*/ composite({
   torch: "linalg.solve",
-  params: ["input", "B", "left"],
+  params: ["input", "B", "left?"],
   forward: (a: Tensor, b: Tensor, left = true) => {
     check("linalg.solve", a);
     if (a.dtype !== b.dtype)

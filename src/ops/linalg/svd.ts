@@ -63,7 +63,7 @@ export const svd: Op<
   { U: Tensor; S: Tensor; Vh: Tensor } & Iterable<Tensor>
 > = /*@__PURE__*/ composite({
   torch: "linalg.svd",
-  params: ["input", "fullMatrices", "driver"],
+  params: ["input", "fullMatrices?", "driver?: text"],
   forward: (a: Tensor, full = true) => {
     check("linalg.svd", a, false);
     const [U, S, Vh] = singular(a, full) as [Tensor, Tensor, Tensor];
@@ -82,7 +82,7 @@ export const svd: Op<
 /** Singular values, descending. @example linalg.svdvals(tensor([[1.5, 0], [0, 2]])) // => [2, 1.5] */
 export const svdvals: Op<[options?: { driver?: string | null }]> = /*@__PURE__*/ composite({
   torch: "linalg.svdvals",
-  params: ["input", "driver"],
+  params: ["input", "driver?: text"],
   forward: (a: Tensor) => {
     check("linalg.svdvals", a, false);
     return singular(a, false)[1];

@@ -1,6 +1,5 @@
 // Linear algebra that stands under torch itself.
 import type { DType } from "../../core/dtype.ts";
-import { ValueError } from "../../core/errors.ts";
 import type { Tensor } from "../../core/tensor.ts";
 import { to } from "../copy.ts";
 import { composite, type Op } from "../define.ts";
@@ -25,12 +24,10 @@ export const norm: Op<
   ]
 > = /*@__PURE__*/ composite({
   torch: "norm",
-  params: ["input", "p", "dim", "keepdim", "dtype"],
+  params: ["input", "p?: number|fro|nuc", "dim?: ints", "keepdim?", "dtype?"],
   forward: (x: Tensor, p: number | string = "fro", dim?: Dims, keepdim = false, dtype?: DType) => {
     const y = dtype ? to(x, dtype) : x;
     if (p === "nuc") return matrixNorm(y, "nuc", dim === undefined ? [-2, -1] : ([dim].flat() as number[]), keepdim);
-    if (typeof p === "string" && p !== "fro")
-      throw new ValueError({ op: "norm", message: `p is ${JSON.stringify(p)}`, hint: 'Use a number, "fro" or "nuc"' });
     return vectorNorm(y, p === "fro" ? 2 : (p as number), reduceDims("norm", x.ndim, dim), keepdim);
   },
 });

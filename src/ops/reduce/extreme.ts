@@ -26,7 +26,7 @@ import {
 const extreme = (torch: "amax" | "amin"): Op<ReduceArgs> =>
   primitive({
     torch,
-    params: ["input", "dim", "keepdim"],
+    params: ["input", "dim?: ints", "keepdim?"],
     forward: (ctx: Context<never>, x: Tensor, dim?: Dims, keepdim = false) => {
       const dims = reduceDims(torch, x.ndim, dim);
       if (isComplex(x.dtype)) throw new DTypeError({ op: torch, message: "complex numbers have no order" });
@@ -126,7 +126,7 @@ export interface MaxOp {
 const maxOp = (torch: "max" | "min"): MaxOp =>
   composite({
     torch,
-    params: ["input", "dim", "keepdim", "other"],
+    params: ["input", "dim?: int|tensor", "keepdim?", "other?"],
     forward: (x: Tensor, dim?: number | Tensor, keepdim = false, other?: Tensor) => {
       const second = other ?? (typeof dim === "object" ? dim : undefined);
       if (second !== undefined) return torch === "max" ? x.maximum(second) : x.minimum(second);
@@ -143,7 +143,7 @@ export const min: MaxOp = /*@__PURE__*/ maxOp("min");
 const arg = (torch: "argmax" | "argmin"): Op<[dim?: number | null | ReduceOptions, keepdim?: boolean]> =>
   composite({
     torch,
-    params: ["input", "dim", "keepdim"],
+    params: ["input", "dim?", "keepdim?"],
     differentiable: false,
     forward: (x: Tensor, dim?: number, keepdim = false) => {
       const which = torch === "argmax" ? "max" : "min";
@@ -165,7 +165,7 @@ export const argmin: Op<[dim?: number | null | ReduceOptions, keepdim?: boolean]
  */
 export const aminmax: Op<[options?: ReduceOptions], { min: Tensor; max: Tensor } & Iterable<Tensor>> = /*@__PURE__*/ composite({
   torch: "aminmax",
-  params: ["input", "dim", "keepdim"],
+  params: ["input", "dim?", "keepdim?"],
   forward: (x: Tensor, dim?: number, keepdim = false) => {
     const [lo, hi] = [amin(x, dim ?? null, keepdim), amax(x, dim ?? null, keepdim)];
     return {

@@ -6,7 +6,7 @@ import type { Context } from "../../autograd/function.ts";
 import type { Tensor } from "../../core/tensor.ts";
 import { type Expr, input } from "../../kernel/expr.ts";
 import { laneOf, type ReduceOp, type ReduceSpec, specId } from "../../kernel/spec.ts";
-import { checkTensor } from "../define.ts";
+import { checkTensor } from "../../core/arguments.ts";
 import { allocate, launch, window } from "../launch.ts";
 import type { Dims } from "../shape/index.ts";
 

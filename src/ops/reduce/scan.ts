@@ -5,7 +5,8 @@ import type { Context } from "../../autograd/function.ts";
 import type { Tensor } from "../../core/tensor.ts";
 import { to } from "../copy.ts";
 import { zeros } from "../create.ts";
-import { checkTensor, composite, type Op, primitive } from "../define.ts";
+import { checkTensor } from "../../core/arguments.ts";
+import { composite, type Op, primitive } from "../define.ts";
 import { cat } from "../join.ts";
 import { allocate, launch } from "../launch.ts";
 import { type ValuesIndices, pair, keep, recall } from "./kernel.ts";
@@ -24,7 +25,7 @@ const rawScan = (op: "sum" | "prod" | "max" | "min" | "logaddexp", x: Tensor, di
 /** Sums of the elements so far. @example cumsum(tensor([1, 2, 3]), 0) // => [1, 3, 6] */
 export const cumsum: Op<[dim: number, options?: { dtype?: DType }]> = /*@__PURE__*/ primitive({
   torch: "cumsum",
-  params: ["input", "dim", "dtype"],
+  params: ["input", "dim", "dtype?"],
   forward: (ctx: Context<never>, x: Tensor, dim: number, dtype?: DType) => {
     const d = scanArgs("cumsum", x, dim);
     keep(ctx, x, [d]);
@@ -49,7 +50,7 @@ export const cumsum: Op<[dim: number, options?: { dtype?: DType }]> = /*@__PURE_
 /** Products of the elements so far. @example cumprod(tensor([1, 2, 3]), 0) // => [1, 2, 6] */
 export const cumprod: Op<[dim: number, options?: { dtype?: DType }]> = /*@__PURE__*/ primitive({
   torch: "cumprod",
-  params: ["input", "dim", "dtype"],
+  params: ["input", "dim", "dtype?"],
   forward: (ctx: Context<never>, x: Tensor, dim: number, dtype?: DType) => {
     const d = scanArgs("cumprod", x, dim);
     keep(ctx, x, [d]);

@@ -45,7 +45,7 @@ export interface SortOptions {
 /** Sorted along `dim` (default the last), with the indices; always stable. @example sort(tensor([3, 1, 2])).values // => [1, 2, 3] */
 export const sort: Op<[dim?: number | SortOptions, descending?: boolean | SortOptions], ValuesIndices> = /*@__PURE__*/ composite({
   torch: "sort",
-  params: ["input", "dim", "descending", "stable"],
+  params: ["input", "dim?", "descending?", "stable?"],
   forward: (x: Tensor, dim = -1, descending = false) => {
     const [v, i] = sorted(x, dim, descending, null);
     return pair(v!, i!);
@@ -54,7 +54,7 @@ export const sort: Op<[dim?: number | SortOptions, descending?: boolean | SortOp
 /** The indices that sort. @example argsort(tensor([3, 1, 2])) // => [1, 2, 0] */
 export const argsort: Op<[dim?: number | SortOptions, descending?: boolean | SortOptions]> = /*@__PURE__*/ composite({
   torch: "argsort",
-  params: ["input", "dim", "descending", "stable"],
+  params: ["input", "dim?", "descending?", "stable?"],
   differentiable: false,
   forward: (x: Tensor, dim = -1, descending = false) => sorted(x.detach(), dim, descending, null)[1],
 });
@@ -62,7 +62,7 @@ export const argsort: Op<[dim?: number | SortOptions, descending?: boolean | Sor
 export const topk: Op<[k: number, dim?: number | { dim?: number; largest?: boolean; sorted?: boolean }, largest?: boolean], ValuesIndices> =
   /*@__PURE__*/ composite({
     torch: "topk",
-    params: ["input", "k", "dim", "largest", "sorted"],
+    params: ["input", "k", "dim?", "largest?", "sorted?"],
     forward: (x: Tensor, k: number, dim = -1, largest = true) => {
       const d = normDim(dim, x.ndim, "topk");
       if (!Number.isInteger(k) || k < 0 || k > (x.shape[d] ?? 1))
@@ -83,7 +83,7 @@ export const topk: Op<[k: number, dim?: number | { dim?: number; largest?: boole
 export const kthvalue: Op<[k: number, dim?: number | { dim?: number; keepdim?: boolean }, keepdim?: boolean], ValuesIndices> =
   /*@__PURE__*/ composite({
     torch: "kthvalue",
-    params: ["input", "k", "dim", "keepdim"],
+    params: ["input", "k: positive", "dim?", "keepdim?"],
     forward: (x: Tensor, k: number, dim = -1, keepdim = false) => {
       const d = normDim(dim, x.ndim, "kthvalue");
       if (!(k >= 1 && k <= (x.shape[d] ?? 1)))
@@ -105,7 +105,7 @@ export interface MedianOp {
 /** The median. @example median(tensor([3, 1, 2, 4])) // => 2 */
 export const median: MedianOp = /*@__PURE__*/ composite({
   torch: "median",
-  params: ["input", "dim", "keepdim"],
+  params: ["input", "dim?", "keepdim?"],
   forward: (x: Tensor, dim?: number, keepdim = false) => {
     const line = dim === undefined ? x.reshape([-1]) : x;
     const d = normDim(dim ?? 0, line.ndim, "median");

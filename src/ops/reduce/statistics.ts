@@ -39,7 +39,7 @@ const varArgs = (
   const flag = typeof dim === "boolean" ? dim : unbiased;
   return [reduceDims(op, x.ndim, typeof dim === "boolean" ? null : dim), correction ?? (flag === false ? 0 : 1), keepdim ?? false];
 };
-const VAR = ["input", "dim", "unbiased", "keepdim", "correction"];
+const VAR = ["input", "dim?: ints|flag", "unbiased?: flag", "keepdim?", "correction?: number"];
 /** Variance: squared distances from the mean over n - correction (default 1). @example torch.var(tensor([1.5, 2.5, 3.5, 4.5])) // => 1.6667 */
 export const varianceOp: Op<VarArgs> = /*@__PURE__*/ composite({
   torch: "var",
@@ -81,7 +81,7 @@ export const stdMean: Op<VarArgs, [Tensor, Tensor]> = /*@__PURE__*/ composite({
 /** `log Σ e^x` without overflow. @example logsumexp(tensor([0.5, 0.5]), 0) // => 1.1931 */
 export const logsumexp: Op<[dim: Dims | ReduceOptions, keepdim?: boolean | ReduceOptions]> = /*@__PURE__*/ composite({
   torch: "logsumexp",
-  params: ["input", "dim", "keepdim"],
+  params: ["input", "dim?: ints", "keepdim?"],
   forward: (x: Tensor, dim?: Dims, keepdim = false) => {
     const y = category(x.dtype) < 2 ? to(x, getDefaultDtype()) : x;
     const dims = reduceDims("logsumexp", y.ndim, dim);

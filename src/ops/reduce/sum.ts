@@ -13,7 +13,7 @@ import { type ReduceArgs, type ReduceOptions, reduceDims, rawReduce, count, need
 /** The sum over all elements, or over `dim`; integers and bool add up in int64. @example sum(tensor([[1, 2], [3, 4]]), 1) // => [3, 7] */
 export const sum: Op<ReduceArgs> = /*@__PURE__*/ primitive({
   torch: "sum",
-  params: ["input", "dim", "keepdim", "dtype"],
+  params: ["input", "dim?: ints", "keepdim?", "dtype?"],
   forward: (ctx: Context<never>, x: Tensor, dim?: Dims, keepdim = false, dtype?: DType) => {
     const dims = reduceDims("sum", x.ndim, dim);
     keep(ctx, x, dims);
@@ -27,7 +27,7 @@ export const sum: Op<ReduceArgs> = /*@__PURE__*/ primitive({
 /** The mean over all elements, or over `dim`. @throws DTypeError for integers. @example mean(tensor([[0.5, 1], [1.5, 2.5]]), 1) // => [0.75, 2] */
 export const mean: Op<ReduceArgs> = /*@__PURE__*/ composite({
   torch: "mean",
-  params: ["input", "dim", "keepdim", "dtype"],
+  params: ["input", "dim?: ints", "keepdim?", "dtype?"],
   forward: (x: Tensor, dim?: Dims, keepdim = false, dtype?: DType) => {
     const y = dtype ? to(x, dtype) : x;
     needsNumbers("mean", y);
@@ -52,7 +52,7 @@ export const meanOf: (x: Tensor, dims: number[], keepdim: boolean) => Tensor = /
 export const prod: Op<[dim?: number | ReduceOptions, keepdim?: boolean | ReduceOptions, options?: ReduceOptions]> = /*@__PURE__*/ primitive(
   {
     torch: "prod",
-    params: ["input", "dim", "keepdim", "dtype"],
+    params: ["input", "dim?", "keepdim?", "dtype?"],
     forward: (ctx: Context<never>, x: Tensor, dim?: number, keepdim = false, dtype?: DType) => {
       const dims = reduceDims("prod", x.ndim, dim);
       const y = dtype ? to(x, dtype) : x;

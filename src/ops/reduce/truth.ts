@@ -8,7 +8,7 @@ import { sum } from "./sum.ts";
 const truth = (torch: "any" | "all"): Op<ReduceArgs> =>
   composite({
     torch,
-    params: ["input", "dim", "keepdim"],
+    params: ["input", "dim?: ints", "keepdim?"],
     differentiable: false,
     forward: (x: Tensor, dim?: Dims, keepdim = false) =>
       rawReduce(torch, x.detach(), reduceDims(torch, x.ndim, dim), keepdim, x.dtype === "uint8" ? "uint8" : "bool", x.dtype),
@@ -20,7 +20,7 @@ export const all: Op<ReduceArgs> = /*@__PURE__*/ truth("all");
 /** How many elements are not zero? @example countNonzero(tensor([0, 3, 4])) // => 2 */
 export const countNonzero: Op<[dim?: Dims]> = /*@__PURE__*/ composite({
   torch: "count_nonzero",
-  params: ["input", "dim"],
+  params: ["input", "dim?: ints"],
   differentiable: false,
   forward: (x: Tensor, dim?: Dims) => sum(x.detach().ne(0), dim ?? null),
 });

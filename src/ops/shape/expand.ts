@@ -16,7 +16,7 @@ export const unsqueeze: Op<[dim: number]> = /*@__PURE__*/ viewOp({
 /** Dimensions of size 1 removed: all, or those named. @example squeeze(ones(1, 3, 1)).shape // => [3] */
 export const squeeze: Op<[dim?: Dims]> = /*@__PURE__*/ viewOp({
   torch: "squeeze",
-  params: ["input", "dim"],
+  params: ["input", "dim?: ints"],
   layout: (x, dim?: number | readonly number[]) => {
     const named = dim === undefined ? null : [dim].flat().map((d) => normDim(d as number, x.shape.length, "squeeze"));
     const keep = x.shape.map((n, d) => !(n === 1 && (named === null || named.includes(d))));

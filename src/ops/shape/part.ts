@@ -1,4 +1,5 @@
 // Parts of a tensor: rows, ranges, diagonals.
+import { checked } from "../../core/arguments.ts";
 import { IndexError, ShapeError, showShape, ValueError } from "../../core/errors.ts";
 import { layoutOf, normDim, selectLayout, sliceLayout } from "../../core/layout.ts";
 import type { Tensor } from "../../core/tensor.ts";
@@ -8,7 +9,7 @@ import { unview } from "./strided.ts";
 /** Element `index` of a dimension, which goes away. @example select(tensor([[1, 2], [3, 4]]), 0, 1) // => [3, 4] */
 export const select: Op<[dim: number, index: number]> = /*@__PURE__*/ viewOp({
   torch: "select",
-  params: ["input", "dim", "index"],
+  params: ["input", "dim", "index: int"],
   layout: (x, dim: number, index: number) => {
     if (x.shape.length === 0) throw new IndexError({ op: "select", message: "a scalar has no dimensions to select from" });
     const d = normDim(dim, x.shape.length, "select");
@@ -26,8 +27,7 @@ export const select: Op<[dim: number, index: number]> = /*@__PURE__*/ viewOp({
   samples: (r) => [[r.normal(3, 4), 1, -1]],
   errors: [[(r) => [r.normal(3), 0, 3], "IndexError"]],
 });
-/** Elements `start ≤ i < end` of a dimension with a step > 0, cut to the size as in Python. @example sliceDim(tensor([0, 1, 2, 3]), 0, 1, 4, 2) // => [1, 3] */
-export const sliceDim: Op<[dim?: number, start?: number | null, end?: number | null, step?: number]> = /*@__PURE__*/ viewOp({
+const slice: Op<[dim?: number, start?: number | null, end?: number | null, step?: number]> = /*@__PURE__*/ viewOp({
   torch: "_slice",
   params: ["input", "dim", "start", "end", "step"],
   layout: (x, dim = 0, start?: number, end?: number, step = 1) => {
@@ -41,10 +41,17 @@ export const sliceDim: Op<[dim?: number, start?: number | null, end?: number | n
   },
   grad: (g, shape, dim, start, end, step) => unview(g, shape, (z) => sliceDim(z, dim, start, end, step)),
 });
+/** Elements `start ≤ i < end` of a dimension with a step > 0, cut to the size as in Python. @example sliceDim(tensor([0, 1, 2, 3]), 0, 1, 4, 2) // => [1, 3] */
+export const sliceDim: Op<[dim?: number, start?: number | null, end?: number | null, step?: number]> = /*@__PURE__*/ Object.assign(
+  checked<typeof slice>("sliceDim", ["input", "dim?", "start?: int", "end?: int", "step?"], (x: Tensor, ...args: number[]) =>
+    slice(x, ...args),
+  ),
+  { op: slice.op, method: true as const },
+);
 /** `length` elements of a dimension from `start` on. @example narrow(tensor([1, 2, 3]), 0, 1, 2) // => [2, 3] */
 export const narrow: Op<[dim: number, start: number, length: number]> = /*@__PURE__*/ viewOp({
   torch: "narrow",
-  params: ["input", "dim", "start", "length"],
+  params: ["input", "dim", "start: int|tensor", "length"],
   layout: (x, dim: number, start: number | Tensor, length: number) => {
     if (x.shape.length === 0) throw new ShapeError({ op: "narrow", message: "a scalar has no dimensions" });
     const d = normDim(dim, x.shape.length, "narrow");
@@ -65,7 +72,7 @@ export const narrow: Op<[dim: number, start: number, length: number]> = /*@__PUR
 export const diagonal: Op<[offset?: number | { offset?: number; dim1?: number; dim2?: number }, dim1?: number, dim2?: number]> =
   /*@__PURE__*/ viewOp({
     torch: "diagonal",
-    params: ["input", "offset", "dim1", "dim2"],
+    params: ["input", "offset?", "dim1?", "dim2?"],
     layout: (x, offset = 0, dim1 = 0, dim2 = 1) => {
       const [a, b] = [normDim(dim1, x.shape.length, "diagonal"), normDim(dim2, x.shape.length, "diagonal")];
       if (a === b || x.shape.length < 2)

@@ -7,7 +7,7 @@ import { composite, type Op, view as viewOp } from "../define.ts";
 /** Dimensions in another order. @example permute(ones(2, 3, 4), [2, 0, 1]).shape // => [4, 2, 3] */
 export const permute: Op<[dims: readonly number[] | number, ...rest: number[]]> = /*@__PURE__*/ viewOp({
   torch: "permute",
-  params: ["input", "dims"],
+  params: ["input", "dims: list"],
   variadic: 1,
   layout: (x, dims: readonly number[]) => permuteLayout(x, checkPermutation(dims, x)),
   grad: (g, shape, dims: readonly number[]) => {

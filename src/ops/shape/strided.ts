@@ -1,6 +1,6 @@
 // Windows by strides: any geometry on the same memory, and its gradient.
 import { IndexError, showShape, ValueError } from "../../core/errors.ts";
-import { denseLayout, layoutOf, type Layout, normDim } from "../../core/layout.ts";
+import { denseLayout, layoutOf, numelOf, type Layout, normDim } from "../../core/layout.ts";
 import { Tensor } from "../../core/tensor.ts";
 import { itemSize } from "../../core/dtype.ts";
 import { rawCopy, rawFull } from "../copy.ts";
@@ -67,7 +67,7 @@ const scatterStrided: Op<[base: Layout, part: Layout]> = /*@__PURE__*/ primitive
 /** Windows of `size` every `step` along a dimension, as a new last dimension. @example unfold(tensor([1, 2, 3]), 0, 2, 1) // => [[1, 2], [2, 3]] */
 export const unfold: Op<[dimension: number, size: number, step: number]> = /*@__PURE__*/ viewOp({
   torch: "Tensor.unfold",
-  params: ["input", "dimension", "size", "step"],
+  params: ["input", "dimension", "size: count", "step"],
   layout: (x, dim: number, size: number, step: number) => {
     const d = normDim(dim, x.shape.length, "unfold");
     const n = x.shape[d] ?? 1;
@@ -106,29 +106,23 @@ export const asStrided: Op<
   [size: readonly number[], stride: readonly number[], storageOffset?: number | null | { storageOffset?: number | null }]
 > = /*@__PURE__*/ composite({
   torch: "as_strided",
-  params: ["input", "size", "stride", "storageOffset"],
-  forward: (x: Tensor, size: readonly number[], stride: readonly number[], storageOffset?: number) => {
-    const offset = storageOffset ?? x.layout.offset;
-    if (!Array.isArray(size) || !Array.isArray(stride) || size.length !== stride.length)
+  params: ["input", "size: shape", "stride: shape", "storageOffset?: count"],
+  forward: (x: Tensor, size: number[], stride: number[], storageOffset = x.layout.offset) => {
+    if (size.length !== stride.length)
       throw new ValueError({
         op: "asStrided",
-        message: `size ${JSON.stringify(size)}, stride ${JSON.stringify(stride)}`,
+        message: `size ${showShape(size)}, stride ${showShape(stride)}`,
         hint: "Give two arrays of the same length",
       });
-    if (![...size, ...stride, offset].every((n) => Number.isSafeInteger(n) && n >= 0))
-      throw new ValueError({
-        op: "asStrided",
-        message: `size ${showShape(size)}, stride ${showShape(stride)}, offset ${String(offset)}`,
-        hint: "All are integers >= 0",
-      });
-    const part = layoutOf([...size], [...stride], offset);
-    const last = size.reduce((at, n, d) => at + (n - 1) * stride[d]!, offset);
-    if (part.numel > 0 && (last + 1) * itemSize(x.dtype) > x.storage.nbytes)
+    const last = size.reduce((at, n, d) => at + (n - 1) * stride[d]!, storageOffset);
+    if (numelOf(size) > 0 && (last + 1) * itemSize(x.dtype) > x.storage.nbytes)
       throw new IndexError({
         op: "asStrided",
-        message: `shape ${showShape(size)}, strides ${showShape(stride)}, offset ${offset} reach outside a storage of ${x.storage.nbytes / itemSize(x.dtype)} elements`,
+        message: `shape ${showShape(size)}, strides ${showShape(stride)}, offset ${storageOffset} reach outside a storage of ${x.storage.nbytes / itemSize(x.dtype)} elements`,
+        hint: "Every element must lie inside",
       });
     const base = x.layout;
+    const part = layoutOf([...size], [...stride], storageOffset);
     return viewOf("AsStrided", x, part, (g) => asStridedBackward(g, base, part));
   },
 });

@@ -1,8 +1,9 @@
 // The same elements under another shape.
+import { checkTensor, isOptions } from "../../core/arguments.ts";
 import { ShapeError, showShape, ValueError } from "../../core/errors.ts";
 import { inferShape, layoutOf, normDim, viewLayout } from "../../core/layout.ts";
 import { Tensor } from "../../core/tensor.ts";
-import { type DType, itemSize } from "../../core/dtype.ts";
+import { type DType, isDType, itemSize } from "../../core/dtype.ts";
 import { clone } from "../copy.ts";
 import { composite, type Op, view as viewOp } from "../define.ts";
 
@@ -31,14 +32,15 @@ const reView: Op<[shape: readonly number[]]> = /*@__PURE__*/ viewOp({
 
 /** The same memory under another shape, or (given a dtype) as another type of the same or another width. @example view(tensor([1, 2, 3, 4]), 2, 2) // => [[1, 2], [3, 4]] */
 export const view: Op<[shapeOrDtype: readonly number[] | number | DType, ...rest: number[]]> = Object.assign(
-  (x: Tensor, size: readonly number[] | number | DType, ...rest: number[]): Tensor =>
-    typeof size === "string"
-      ? viewDtype(x, size)
-      : reView(x, typeof size === "number" ? [size, ...rest] : ((size as { size?: readonly number[] }).size ?? size)),
+  (x: Tensor, ...args: unknown[]): Tensor => {
+    const dtype = isOptions(args[0]) ? args[0]["dtype"] : args[0];
+    return isDType(dtype) && args.length === 1 ? viewDtype(x, dtype) : (reView as (...a: unknown[]) => Tensor)(x, ...args);
+  },
   { op: reView.op, method: true as const },
 );
 
 function viewDtype(x: Tensor, dtype: DType): Tensor {
+  checkTensor("view", "input", x);
   const [a, b] = [itemSize(x.dtype), itemSize(dtype)];
   if (a === b) return new Tensor(x.storage, x.layout, dtype);
   const l = x.layout;
@@ -53,7 +55,11 @@ function viewDtype(x: Tensor, dtype: DType): Tensor {
   const shape = l.shape.map((n, i) => (i === d ? scale(n) : n));
   const strides = l.strides.map((n, i) => (i === d ? 1 : scale(n)));
   if (![...shape, ...strides, scale(l.offset)].every(Number.isInteger))
-    throw new ShapeError({ op: "view", message: `${showShape(l.shape)} of ${x.dtype} does not divide into ${dtype}` });
+    throw new ShapeError({
+      op: "view",
+      message: `${showShape(l.shape)} of ${x.dtype} does not divide into ${dtype}`,
+      hint: "The bytes of the last dimension must be whole elements",
+    });
   return new Tensor(x.storage, layoutOf(shape, strides, scale(l.offset)), dtype);
 }
 
@@ -75,7 +81,7 @@ export const reshape: Op<[shape: readonly number[] | number, ...rest: number[]]>
 /** Dimensions `startDim..endDim` as one. @example flatten(ones(2, 3)).shape // => [6] */
 export const flatten: Op<[startDim?: number | { startDim?: number; endDim?: number }, endDim?: number]> = /*@__PURE__*/ composite({
   torch: "flatten",
-  params: ["input", "startDim", "endDim"],
+  params: ["input", "startDim?", "endDim?"],
   forward: (x: Tensor, startDim = 0, endDim = -1) => {
     if (x.ndim === 0) return x.reshape([1]);
     const [a, b] = [normDim(startDim, x.ndim, "flatten"), normDim(endDim, x.ndim, "flatten")];

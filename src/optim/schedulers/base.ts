@@ -1,9 +1,12 @@
 // What a learning-rate scheduler is: it sets `lr` of every group once on construction and at each step.
+import { given, need } from "../../core/arguments.ts";
 import { ArgumentError, ValueError } from "../../core/errors.ts";
 import type { Optimizer } from "../optimizer.ts";
 
 /** @internal An optimizer of any options. */
 export type AnyOptimizer = Optimizer<never> | Optimizer;
+/** @internal The optimizer among the parameters of a scheduler; the base class looks at it. */
+export const OPTIMIZER = "optimizer: any";
 interface Group {
   lr: number;
   initialLr?: number;
@@ -35,7 +38,11 @@ export abstract class LRScheduler {
 
   constructor(optimizer: AnyOptimizer, lastEpoch = -1) {
     if (!optimizer || !Array.isArray(optimizer.paramGroups))
-      throw new ArgumentError({ op: new.target.name, message: "the first argument is no optimizer" });
+      throw new ArgumentError({
+        op: new.target.name,
+        message: `the optimizer is ${given(optimizer)}`,
+        hint: "Pass one, as new optim.SGD(…)",
+      });
     this.optimizer = optimizer;
     for (const g of groupsOf(optimizer)) {
       if (lastEpoch === -1) g.initialLr ??= g.lr;
@@ -88,6 +95,7 @@ export abstract class LRScheduler {
   }
   /** Goes on from what `stateDict` gave. */
   loadStateDict(state: Record<string, unknown>): void {
+    need(`${this.constructor.name}.loadStateDict`, "state: object", state);
     const { lastLr, ...rest } = state;
     Object.assign(this, rest);
     if (Array.isArray(lastLr)) this.#last = lastLr as number[];

@@ -1,7 +1,7 @@
 // Rates that follow a formula of the step.
 import { ValueError } from "../../core/errors.ts";
-import { bindArgs } from "../../ops/define.ts";
-import { type AnyOptimizer, LRScheduler } from "./base.ts";
+import { bindArgs } from "../../core/arguments.ts";
+import { type AnyOptimizer, LRScheduler, OPTIMIZER } from "./base.ts";
 
 /**
  * Multiplies the rate by `gamma` (default 0.1) every `stepSize` steps.
@@ -17,7 +17,7 @@ export class StepLR extends LRScheduler {
   readonly gamma: number;
   constructor(optimizer: AnyOptimizer, stepSize: number, options?: { gamma?: number; lastEpoch?: number });
   constructor(...args: unknown[]) {
-    const [o, stepSize, gamma = 0.1, last = -1] = bindArgs("StepLR", ["optimizer", "stepSize", "gamma", "lastEpoch"], args) as [
+    const [o, stepSize, gamma = 0.1, last = -1] = bindArgs("StepLR", [OPTIMIZER, "stepSize: positive", "gamma?", "lastEpoch?"], args) as [
       AnyOptimizer,
       number,
       number?,
@@ -46,12 +46,11 @@ export class MultiStepLR extends LRScheduler {
   readonly gamma: number;
   constructor(optimizer: AnyOptimizer, milestones: readonly number[], options?: { gamma?: number; lastEpoch?: number });
   constructor(...args: unknown[]) {
-    const [o, milestones, gamma = 0.1, last = -1] = bindArgs("MultiStepLR", ["optimizer", "milestones", "gamma", "lastEpoch"], args) as [
-      AnyOptimizer,
-      number[],
-      number?,
-      number?,
-    ];
+    const [o, milestones, gamma = 0.1, last = -1] = bindArgs(
+      "MultiStepLR",
+      [OPTIMIZER, "milestones: list", "gamma?", "lastEpoch?"],
+      args,
+    ) as [AnyOptimizer, number[], number?, number?];
     super(o, last);
     this.milestones = [...milestones].sort((a, b) => a - b);
     this.gamma = gamma;
@@ -75,7 +74,7 @@ export class ExponentialLR extends LRScheduler {
   readonly gamma: number;
   constructor(optimizer: AnyOptimizer, gamma: number, options?: { lastEpoch?: number });
   constructor(...args: unknown[]) {
-    const [o, gamma, last = -1] = bindArgs("ExponentialLR", ["optimizer", "gamma", "lastEpoch"], args) as [AnyOptimizer, number, number?];
+    const [o, gamma, last = -1] = bindArgs("ExponentialLR", [OPTIMIZER, "gamma", "lastEpoch?"], args) as [AnyOptimizer, number, number?];
     super(o, last);
     this.gamma = gamma;
     this.start();
@@ -101,7 +100,7 @@ export class LambdaLR extends LRScheduler {
     options?: { lastEpoch?: number },
   );
   constructor(...args: unknown[]) {
-    const [o, f, last = -1] = bindArgs("LambdaLR", ["optimizer", "lrLambda", "lastEpoch"], args) as [
+    const [o, f, last = -1] = bindArgs("LambdaLR", [OPTIMIZER, "lrLambda: function|functions", "lastEpoch?"], args) as [
       AnyOptimizer,
       ((e: number) => number) | ((e: number) => number)[],
       number?,
@@ -109,7 +108,11 @@ export class LambdaLR extends LRScheduler {
     super(o, last);
     this.lambdas = Array.isArray(f) ? f : this.groups.map(() => f);
     if (this.lambdas.length !== this.groups.length)
-      throw new ValueError({ op: "LambdaLR", message: `${this.lambdas.length} functions for ${this.groups.length} groups` });
+      throw new ValueError({
+        op: "LambdaLR",
+        message: `${this.lambdas.length} functions for ${this.groups.length} groups`,
+        hint: "Give one function, or one a group",
+      });
     this.start();
   }
   getLr(): number[] {
@@ -131,7 +134,7 @@ export class ConstantLR extends LRScheduler {
   constructor(...args: unknown[]) {
     const [o, factor = 1 / 3, totalIters = 5, last = -1] = bindArgs(
       "ConstantLR",
-      ["optimizer", "factor", "totalIters", "lastEpoch"],
+      [OPTIMIZER, "factor?", "totalIters?", "lastEpoch?"],
       args,
     ) as [AnyOptimizer, number?, number?, number?];
     super(o, last);
@@ -162,7 +165,7 @@ export class LinearLR extends LRScheduler {
   constructor(...args: unknown[]) {
     const [o, startFactor = 1 / 3, endFactor = 1, totalIters = 5, last = -1] = bindArgs(
       "LinearLR",
-      ["optimizer", "startFactor", "endFactor", "totalIters", "lastEpoch"],
+      [OPTIMIZER, "startFactor?", "endFactor?", "totalIters?", "lastEpoch?"],
       args,
     ) as [AnyOptimizer, number?, number?, number?, number?];
     super(o, last);
@@ -208,12 +211,11 @@ export class CosineAnnealingLR extends LRScheduler {
         ? Object.fromEntries(Object.entries(a).filter(([, v]) => v !== undefined))
         : a,
     );
-    const [o, tMax, etaMin = 0, last = -1] = bindArgs("CosineAnnealingLR", ["optimizer", "tMax", "etaMin", "lastEpoch"], clean) as [
-      AnyOptimizer,
-      number,
-      number?,
-      number?,
-    ];
+    const [o, tMax, etaMin = 0, last = -1] = bindArgs(
+      "CosineAnnealingLR",
+      [OPTIMIZER, "tMax: positive", "etaMin?", "lastEpoch?"],
+      clean,
+    ) as [AnyOptimizer, number, number?, number?];
     super(o, last);
     this.tMax = tMax;
     this.etaMin = etaMin;

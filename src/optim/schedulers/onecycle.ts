@@ -1,7 +1,7 @@
 // The one-cycle policy.
 import { ValueError } from "../../core/errors.ts";
-import { bindArgs } from "../../ops/define.ts";
-import { type AnyOptimizer, LRScheduler } from "./base.ts";
+import { bindArgs } from "../../core/arguments.ts";
+import { type AnyOptimizer, LRScheduler, OPTIMIZER } from "./base.ts";
 
 /** Options of OneCycleLR. */
 export interface OneCycleOptions {
@@ -71,20 +71,20 @@ export class OneCycleLR extends LRScheduler {
     ] = bindArgs(
       "OneCycleLR",
       [
-        "optimizer",
-        "maxLr",
-        "totalSteps",
-        "epochs",
-        "stepsPerEpoch",
-        "pctStart",
-        "annealStrategy",
-        "cycleMomentum",
-        "baseMomentum",
-        "maxMomentum",
-        "divFactor",
-        "finalDivFactor",
-        "threePhase",
-        "lastEpoch",
+        OPTIMIZER,
+        "maxLr: numbers",
+        "totalSteps?: positive",
+        "epochs?: positive",
+        "stepsPerEpoch?: positive",
+        "pctStart?",
+        "annealStrategy?: cos|linear",
+        "cycleMomentum?: flag",
+        "baseMomentum?: numbers",
+        "maxMomentum?: numbers",
+        "divFactor?",
+        "finalDivFactor?",
+        "threePhase?: flag",
+        "lastEpoch?",
       ],
       args,
     ) as [

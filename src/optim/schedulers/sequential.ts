@@ -1,7 +1,7 @@
 // One scheduler after another.
 import { ValueError } from "../../core/errors.ts";
-import { bindArgs } from "../../ops/define.ts";
-import { type AnyOptimizer, LRScheduler } from "./base.ts";
+import { bindArgs } from "../../core/arguments.ts";
+import { type AnyOptimizer, LRScheduler, OPTIMIZER } from "./base.ts";
 
 /**
  * One scheduler after another, changing at the `milestones`, step numbers.
@@ -22,7 +22,7 @@ export class SequentialLR extends LRScheduler {
   constructor(...args: unknown[]) {
     const [o, schedulers, milestones, last = -1] = bindArgs(
       "SequentialLR",
-      ["optimizer", "schedulers", "milestones", "lastEpoch"],
+      [OPTIMIZER, "schedulers: objects", "milestones: list", "lastEpoch?"],
       args,
     ) as [AnyOptimizer, LRScheduler[], number[], number?];
     super(o, last);
