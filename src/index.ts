@@ -63,7 +63,8 @@ export {
 export { Generator, type GeneratorState, defaultGenerator, getRngState, manualSeed, initialSeed, seed, setRngState } from "./core/rng.ts";
 export { keep, scope } from "./core/lifetime.ts";
 export * as memory from "./memory.ts";
-export { type ComplexScalar, resultType, type Scalar, type TensorLike } from "./ops/promote.ts";
+export type { ComplexScalar, Scalar } from "./core/number.ts";
+export { resultType, type TensorLike } from "./ops/promote.ts";
 export type { Fn, Op, OpInfo, PointwiseOp } from "./ops/define.ts";
 export type { Item, Nested } from "./ops/host.ts";
 export * from "./ops/pointwise/index.ts";

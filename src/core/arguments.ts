@@ -1,5 +1,6 @@
 // What a call may be given. Every op, module and optimizer names its parameters once, with the kind of value each takes; from
 // that come PyTorch's calling convention (by position, or in a trailing options object), the checks, and their messages.
+import { isDisposed } from "./disposed.ts";
 import { named } from "./door.ts";
 import { isDType } from "./dtype.ts";
 import { ArgumentError, FirebrandError, showShape, ValueError } from "./errors.ts";
@@ -268,7 +269,7 @@ export function checkTensor(op: string, name: string, x: unknown): asserts x is 
  */
 export function seenFrom(e: unknown, op: string, args: readonly unknown[], usage: string): unknown {
   if (!(e instanceof FirebrandError)) return named(e, op);
-  const tensors = args.flatMap((a) => (isTensor(a) ? [a] : Array.isArray(a) ? a.filter(isTensor) : []));
+  const tensors = args.flatMap((a) => (isTensor(a) ? [a] : Array.isArray(a) ? a.filter(isTensor) : [])).filter((t) => !isDisposed(t));
   return e.within(op, tensors.map(shown), `It takes ${usage}`);
 }
 

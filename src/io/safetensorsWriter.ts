@@ -9,7 +9,11 @@ import { type ByteSink, memorySink, replaceFile } from "./sink.ts";
 
 const NAMES = Object.fromEntries(Object.entries(CODES).map(([code, d]) => [d, code])) as Record<DType, string>;
 const CHUNK = 4 << 20;
-type WriteOptions = { metadata?: Readonly<Record<string, string>> };
+/** Options of `saveSafetensors`. */
+export interface SafetensorsOptions {
+  /** What the file shall say of itself. */
+  metadata?: Readonly<Record<string, string>>;
+}
 const OPTIONS = ["metadata?: object"];
 
 /** Writes bytes of a storage in chunks. */
@@ -61,26 +65,27 @@ export function writeSafetensors(
   }
 }
 /** Saves tensors to a file. The old file stays until the new one is whole and on disk. @throws the system's error when it cannot be written. */
-export const saveSafetensors: (tensors: Readonly<Record<string, Tensor>>, path: string, options?: WriteOptions) => Promise<void> =
+export const saveSafetensors: (tensors: Readonly<Record<string, Tensor>>, path: string, options?: SafetensorsOptions) => Promise<void> =
   /*@__PURE__*/ located(
     "saveSafetensors",
     "tensors, path, { metadata }",
-    async (tensors: Readonly<Record<string, Tensor>>, path: string, options: WriteOptions = {}) => {
+    async (tensors: Readonly<Record<string, Tensor>>, path: string, options: SafetensorsOptions = {}) => {
       const { metadata } = checkOptions("saveSafetensors", OPTIONS, options);
       await replaceFile(path, (sink) => writeSafetensors(sink, tensors, metadata));
     },
   );
 /** The bytes of a safetensors file. */
-export const safetensorsBytes: (tensors: Readonly<Record<string, Tensor>>, options?: WriteOptions) => Uint8Array = /*@__PURE__*/ located(
-  "safetensorsBytes",
-  "tensors, { metadata }",
-  (tensors: Readonly<Record<string, Tensor>>, options: WriteOptions = {}) => {
-    const { metadata } = checkOptions("safetensorsBytes", OPTIONS, options);
-    const sink = memorySink();
-    writeSafetensors(sink, tensors, metadata);
-    return sink.bytes();
-  },
-);
+export const safetensorsBytes: (tensors: Readonly<Record<string, Tensor>>, options?: SafetensorsOptions) => Uint8Array =
+  /*@__PURE__*/ located(
+    "safetensorsBytes",
+    "tensors, { metadata }",
+    (tensors: Readonly<Record<string, Tensor>>, options: SafetensorsOptions = {}) => {
+      const { metadata } = checkOptions("safetensorsBytes", OPTIONS, options);
+      const sink = memorySink();
+      writeSafetensors(sink, tensors, metadata);
+      return sink.bytes();
+    },
+  );
 
 /**
  * Saves tensors to as many files as keep each to `most` bytes of tensors (or to one tensor), named as Hugging Face names them, and then the index.

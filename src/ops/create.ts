@@ -267,16 +267,15 @@ function fromValues(n: number, at: (i: number) => number, dtype: DType, device: 
   for (let i = 0; i < n; i++) put(i, at(i));
   return fromRaw(raw, [n], dtype, device);
 }
-type RangeOptions = TensorOptions;
 type Real = number | boolean | bigint;
 
 /** `start, start + step, …` below `end`; integers give int64. @example arange(1, 7, 2) // => [1, 3, 5] */
 export const arange: Made<
   [
-    startOrEnd: number | (RangeOptions & { start?: number; end: number; step?: number }),
-    end?: number | RangeOptions,
-    step?: number | RangeOptions,
-    options?: RangeOptions,
+    startOrEnd: number | (TensorOptions & { start?: number; end: number; step?: number }),
+    end?: number | TensorOptions,
+    step?: number | TensorOptions,
+    options?: TensorOptions,
   ]
 > = /*@__PURE__*/ creation({
   torch: "arange",
@@ -320,7 +319,7 @@ const between =
     return i < n / 2 ? start + step * i : end - step * (n - 1 - i);
   };
 /** `steps` numbers from `start` to `end`, both included. @example linspace(0, 1, 3) // => [0, 0.5, 1] */
-export const linspace: Made<[start: number, end: number, steps: number, options?: RangeOptions]> = /*@__PURE__*/ creation({
+export const linspace: Made<[start: number, end: number, steps: number, options?: TensorOptions]> = /*@__PURE__*/ creation({
   torch: "linspace",
   params: ["start: real|tensor", "end: real|tensor", "steps", ...OPTIONS],
   forward: (start: number | Tensor, end: number | Tensor, steps: number, dtype?: DType, device?: string, grad?: boolean) => {
@@ -329,7 +328,7 @@ export const linspace: Made<[start: number, end: number, steps: number, options?
   },
 });
 /** `steps` numbers from base^start to base^end, evenly spaced in the exponent. @example logspace(0, 2, 3) // => [1, 10, 100] */
-export const logspace: Made<[start: number, end: number, steps: number, base?: number | RangeOptions, options?: RangeOptions]> =
+export const logspace: Made<[start: number, end: number, steps: number, base?: number | TensorOptions, options?: TensorOptions]> =
   /*@__PURE__*/ creation({
     torch: "logspace",
     params: ["start: real|tensor", "end: real|tensor", "steps", "base?: real", ...OPTIONS],

@@ -5,7 +5,7 @@ import { ArgumentError } from "../core/errors.ts";
 import { ComplexScalar, isScalar, type Scalar } from "../core/number.ts";
 import { isTensor, type Tensor } from "../core/tensor.ts";
 
-export { ComplexScalar, isScalar, type Scalar };
+export { ComplexScalar, isScalar, type Scalar } from "../core/number.ts";
 
 /** A tensor or a number. */
 export type TensorLike = Tensor | Scalar;
