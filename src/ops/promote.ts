@@ -2,7 +2,7 @@
 import { category, defaultComplex, type DType, getDefaultDtype, isComplex, isFloating, promoteTypes } from "../core/dtype.ts";
 import { given } from "../core/arguments.ts";
 import { ArgumentError } from "../core/errors.ts";
-import type { Scalar } from "../core/number.ts";
+import { isScalar, type Scalar } from "../core/number.ts";
 import { isTensor, type Tensor } from "../core/tensor.ts";
 
 export { ComplexScalar, isScalar, type Scalar } from "../core/number.ts";
