@@ -1,6 +1,6 @@
 // Who frees tensors before the collector does: while a register is set, every new tensor joins it. Backward passes register
 // what they make for themselves, `scope` what its function makes.
-import { ArgumentError } from "./errors.ts";
+import { ArgumentError, showShape } from "./errors.ts";
 import { dispose, isDisposed } from "./disposed.ts";
 import type { GraphNode, Tensor } from "./tensor.ts";
 
@@ -150,12 +150,18 @@ const isTensor = (x: object): x is Tensor => (x as Record<symbol, unknown>)[Symb
  * @example scope(() => ones(2).mul(3).sum()) // => 6
  */
 export function scope<R>(fn: () => R): R {
-  if (typeof fn !== "function")
-    throw new ArgumentError({
-      op: "scope",
-      message: `fn must be a function, ${fn === undefined ? "nothing" : fn === null ? "null" : `a ${typeof fn}`} is given`,
-      hint: "Write scope(() => …)",
-    });
+  if (typeof fn !== "function") {
+    const { shape } = (fn ?? {}) as { shape?: readonly number[] };
+    const kind =
+      fn === undefined
+        ? "nothing"
+        : fn === null
+          ? "null"
+          : Array.isArray(shape)
+            ? `a tensor of shape ${showShape(shape)}`
+            : `a ${typeof fn}`;
+    throw new ArgumentError({ op: "scope", message: `fn must be a function, ${kind} is given`, hint: "Write scope(() => …)" });
+  }
   const following = follow();
   const s = new Scope(following.getStore());
   open++;
