@@ -95,7 +95,9 @@ export async function judge(name: string, args: readonly unknown[], call: () => 
 export function judgeError(name: string, args: readonly unknown[], e: unknown): string | null {
   if (!(e instanceof torch.FirebrandError)) return `${(e as Error)?.name}: ${String((e as Error)?.message ?? e).slice(0, 150)} ${where(e)}`;
   if (!e.message.toLowerCase().includes(name.toLowerCase())) return `does not name ${name}: ${e.name}: ${e.message} ${where(e)}`;
-  if (args.some((a) => [a].flat().some(torch.isTensor)) && !/\[[\d, ]*\]/.test(e.message)) return `no shape: ${e.name}: ${e.message}`;
+  // scope takes one function: what follows it is not looked at.
+  const seen = name === "scope" ? args.slice(0, 1) : args;
+  if (seen.some((a) => [a].flat().some(torch.isTensor)) && !/\[[\d, ]*\]/.test(e.message)) return `no shape: ${e.name}: ${e.message}`;
   if (e.message.length < 12 || /undefined|\[object|\[NaN, NaN\] is/.test(e.message)) return `unclear: ${e.name}: ${e.message}`;
   if (!e.hint) return `no hint: ${e.name}: ${e.message}`;
   return null;
