@@ -9,9 +9,13 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import * as torch from "firebrand";
-import { kernels } from "./rows/kernels.ts";
+import { calls } from "./rows/calls.ts";
+import { conv } from "./rows/conv.ts";
+import { copies, indexing, pointwise, reductions, updates } from "./rows/data.ts";
+import { layers } from "./rows/layers.ts";
+import { matmul } from "./rows/matmul.ts";
 import { models } from "./rows/models.ts";
-import type { Row } from "./rows/row.ts";
+import type { Rows } from "./rows/row.ts";
 
 const { values: o } = parseArgs({
   options: { only: { type: "string" }, threads: { type: "string", default: "1,2" }, rounds: { type: "string", default: "3" } },
@@ -40,6 +44,12 @@ function timed(f: () => unknown, seconds: number): number {
   return median(runs) * 1000;
 }
 
+/** Calls `f` until the engine has compiled it and memory is at hand. */
+function warm(f: () => unknown): void {
+  const end = performance.now() + 500;
+  for (let i = 0; i < 2 || (i < 20_000 && performance.now() < end); i++) f();
+}
+
 /** The other side: answers a row's name with microseconds. */
 class Opponent {
   readonly version: string;
@@ -65,7 +75,18 @@ class Opponent {
 }
 
 const show = (us: number): string => (us < 10 ? us.toFixed(2) : us < 1e4 ? us.toFixed(0) : `${(us / 1000).toFixed(1)} ms`);
-const groups: Record<string, Record<string, Row>> = { "Small calls and kernels": kernels, Models: models };
+const groups: Record<string, Rows> = {
+  Models: models,
+  Calls: calls,
+  "Matrix products": matmul,
+  "Convolutions and pooling": conv,
+  "Attention, normalisation, losses, embeddings": layers,
+  "Indexing, sorting, scans": indexing,
+  Reductions: reductions,
+  "Copies and casts": copies,
+  "Element by element": pointwise,
+  "Optimizers and random numbers": updates,
+};
 const counts = o.threads.split(",").map(Number);
 const opponents = new Map<number, Opponent | null>();
 for (const n of counts) opponents.set(n, await Opponent.start(n));
@@ -83,7 +104,7 @@ for (const [title, rows] of Object.entries(groups)) {
     for (const n of counts) {
       torch.setNumThreads(n);
       const f = row();
-      for (let i = 0; i < (title === "Models" ? 2 : 100); i++) f();
+      warm(f);
       const [ours, theirs]: [number[], number[]] = [[], []];
       for (let i = 0; i < rounds; i++) {
         await pause(300); // the other's threads spin for a while after their work

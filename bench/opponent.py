@@ -3,10 +3,10 @@ import sys, time
 import torch
 
 sys.path.insert(0, __file__.rsplit("/", 1)[0] + "/rows")
-import kernels, models
+import calls, conv, data, layers, matmul, models
 
 torch.set_num_threads(int(sys.argv[1]))
-makers = {**kernels.rows, **models.rows}
+makers = {k: v for m in (calls, conv, data, layers, matmul, models) for k, v in m.rows.items()}
 ready = {}
 
 

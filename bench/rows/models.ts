@@ -2,10 +2,9 @@
 import * as torch from "firebrand";
 import { nn, optim, type Tensor } from "firebrand";
 import { GPT } from "../../examples/gpt/model.ts";
-import type { Row } from "./row.ts";
+import { r, type Row, type Rows } from "./row.ts";
 
 const F = nn.functional;
-const r = (...shape: number[]): Tensor => torch.randn(shape);
 
 /** One training step of a model. */
 function training(model: nn.Module, loss: () => Tensor): () => void {
@@ -137,7 +136,7 @@ const language =
   };
 
 /** Training and inference rows by name. */
-export const models: Record<string, Row> = {
+export const models: Rows = {
   "train MLP 784-512-256-10, batch 64": () =>
     classes(
       new nn.Sequential(new nn.Linear(784, 512), new nn.ReLU(), new nn.Linear(512, 256), new nn.ReLU(), new nn.Linear(256, 10)) as never,

@@ -1,9 +1,8 @@
 // What a call may be given. Every op, module and optimizer names its parameters once, with the kind of value each takes; from
 // that come PyTorch's calling convention (by position, or in a trailing options object), the checks, and their messages.
 import { isDisposed } from "./disposed.ts";
-import { named } from "./door.ts";
 import { isDType } from "./dtype.ts";
-import { ArgumentError, FirebrandError, showShape, ValueError } from "./errors.ts";
+import { ArgumentError, FirebrandError, OutOfMemoryError, showShape, ValueError } from "./errors.ts";
 import { ComplexScalar, isScalar } from "./number.ts";
 import { Generator } from "./rng.ts";
 import { isTensor, type Tensor } from "./tensor.ts";
@@ -201,6 +200,12 @@ function wrongKind(op: string, name: string, kind: Kind, v: unknown): FirebrandE
   return numbers && (kind.numeric || /integers/.test(kind.what)) ? new ValueError(facts) : new ArgumentError(facts);
 }
 
+function placeOf(op: string, s: Signature, option: string): number {
+  const i = s.names.indexOf(option);
+  if (i < 0) throw new ArgumentError({ op, message: `unknown option ${option}`, hint: suggest(option, s.names, s.usage) });
+  return i;
+}
+
 /** Positional arguments from positional ones plus a trailing options object, checked; null counts as not given. */
 export function bindArgs(op: string, declared: Signature | readonly string[], args: readonly unknown[]): unknown[] {
   const s = "names" in declared ? declared : signature(declared);
@@ -209,8 +214,7 @@ export function bindArgs(op: string, declared: Signature | readonly string[], ar
   const bound = named ? args.slice(0, -1) : args.slice();
   if (named) {
     for (const key in last) {
-      const i = s.names.indexOf(key);
-      if (i < 0) throw new ArgumentError({ op, message: `unknown option ${key}`, hint: suggest(key, s.names, s.usage) });
+      const i = placeOf(op, s, key);
       if (i < bound.length && bound[i] !== undefined && last[key] !== undefined)
         throw new ArgumentError({ op, message: `${key} is given twice`, hint: "Give it by position or in the options" });
       if (last[key] !== undefined) bound[i] = last[key];
@@ -234,9 +238,17 @@ export function checkOptions<O extends object>(op: string, declared: Signature |
   if (options === undefined || options === null) return {} as O;
   if (!isOptions(options))
     throw new ArgumentError({ op, message: `the options are ${given(options)}`, hint: "Give an object like { name: value }" });
-  const s = "names" in declared ? declared : signature(declared);
-  const bound = bindArgs(op, { ...s, needed: s.needed.map(() => false) }, [options]);
-  return Object.fromEntries(s.names.map((n, i) => [n, bound[i]]).filter(([, v]) => v !== undefined)) as O;
+  const out: Record<string, unknown> = {};
+  let s: Signature | undefined;
+  for (const key in options) {
+    s ??= "names" in declared ? declared : signature(declared);
+    const kind = s.kinds[placeOf(op, s, key)]!;
+    const v: unknown = options[key];
+    if (v === undefined || v === null) continue;
+    if (!kind.is(v)) throw wrongKind(op, key, kind, v);
+    out[key] = v;
+  }
+  return out as O;
 }
 
 /** Sizes or dims as an array or as plain numbers: `(2, 3)` → `[[2, 3]]`, leaving a trailing options object. */
@@ -265,10 +277,13 @@ export function checkTensor(op: string, name: string, x: unknown): asserts x is 
 
 /**
  * The error of a deeper op as the user's call sees it: under the name of what was called, with the tensors that it was given
- * where no shape is told, and with the parameters for want of a better hint. Errors that are not ours pass.
+ * where no shape is told, and with the parameters for want of a better hint. What the engine says about arrays that are too long
+ * becomes ours; other errors pass.
  */
 export function seenFrom(e: unknown, op: string, args: readonly unknown[], usage: string): unknown {
-  if (!(e instanceof FirebrandError)) return named(e, op);
+  if (e instanceof RangeError && /allocation failed|Invalid (typed )?array length/.test(e.message))
+    return new OutOfMemoryError({ op, message: `an array of this size cannot be had (${e.message})`, hint: "Check the sizes", cause: e });
+  if (!(e instanceof FirebrandError)) return e;
   const tensors = args.flatMap((a) => (isTensor(a) ? [a] : Array.isArray(a) ? a.filter(isTensor) : [])).filter((t) => !isDisposed(t));
   return e.within(op, tensors.map(shown), `It takes ${usage}`);
 }

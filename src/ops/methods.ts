@@ -3,7 +3,6 @@ import "./engine.ts";
 import { backward, type BackwardOptions } from "../autograd/backward.ts";
 import { checkInplace, edgeOf, nodeOf } from "../autograd/graph.ts";
 import type { GradHook } from "../autograd/node.ts";
-import { door } from "../core/door.ts";
 import { type DType, isComplex, isDifferentiable, isFloating, itemSize } from "../core/dtype.ts";
 import { checkTensor, given, isOptions, located, need } from "../core/arguments.ts";
 import { AutogradError, DTypeError, IndexError, showShape } from "../core/errors.ts";
@@ -39,9 +38,8 @@ declare module "../core/tensor.ts" {
 
 const proto = Tensor.prototype as unknown as Record<string, unknown>;
 const method = (name: string, run: (x: Tensor, ...args: never[]) => unknown): void => {
-  const f = "op" in run ? run : door(name, run);
   const call = function (this: Tensor, ...args: never[]): unknown {
-    return f(this, ...args);
+    return run(this, ...args);
   };
   Object.defineProperty(call, "name", { value: name });
   Object.defineProperty(proto, name, {
@@ -50,8 +48,9 @@ const method = (name: string, run: (x: Tensor, ...args: never[]) => unknown): vo
     configurable: true,
   });
 };
-// Methods that are no ops tell their name themselves.
-const own = (name: string, f: (x: Tensor, ...args: never[]) => unknown): void => method(name, located(name, "nothing", f as never));
+// Methods that are no ops: their errors are named here.
+const own = (name: string, f: (x: Tensor, ...args: never[]) => unknown): void =>
+  method(name, located(name, name.endsWith("_") ? `what ${name.slice(0, -1)} takes` : "nothing", f as never));
 const getter = (name: string, f: (x: Tensor) => unknown): void => {
   Object.defineProperty(proto, name, {
     get(this: Tensor) {
@@ -93,7 +92,7 @@ for (const name of ["relu", "sigmoid"] as const) method(name, elementwise[name] 
 
 // In-place forms of ops that are no formulas: computed aside, then taken over with their history.
 const inplaceOf = (name: string, f: (x: Tensor, ...args: never[]) => Tensor): void => {
-  method(`${name}_`, (x, ...args) => {
+  own(`${name}_`, (x, ...args) => {
     checkInplace(`${name}_`, x);
     // A gradient may want the values as they were before.
     const result = f(x.requiresGrad && isGradEnabled() ? x.clone() : x.alias(), ...args);
@@ -105,7 +104,7 @@ const table = proto as unknown as Record<string, (this: Tensor, ...args: unknown
 for (const name of COMPUTED_ASIDE) inplaceOf(name, (x, ...args) => table[name]!.call(x, ...(args as unknown[])));
 // In-place views re-point the tensor itself.
 for (const name of VIEWS_IN_PLACE)
-  method(`${name}_`, (x, ...args) => {
+  own(`${name}_`, (x, ...args) => {
     const v = table[name]!.call(x, ...(args as unknown[]));
     Object.assign(x, { layout: v.layout, node: v.node, outputIndex: v.outputIndex });
     register?.touch?.(x);
@@ -126,7 +125,7 @@ own("toArray", host.toArray as never);
 own("data", host.data as never);
 own("dataSync", host.dataSync as never);
 own("numpy", host.data as never);
-method("toString", (x) => host.toText(x));
+own("toString", (x) => host.toText(x));
 Object.defineProperty(proto, Symbol.for("nodejs.util.inspect.custom"), {
   value(this: Tensor) {
     return host.toText(this);
@@ -177,13 +176,13 @@ own("requiresGrad_", ((x: Tensor, on = true) => {
   if (!x.node) x.leafRequiresGrad = on;
   return x;
 }) as never);
-method("detach_", (x) => {
+own("detach_", (x) => {
   x.node = null;
   x.leafRequiresGrad = false;
   x.viewOf = null;
   return x;
 });
-method("alias", (x) => shapes.view(x, x.shape as number[]));
+own("alias", (x) => shapes.view(x, x.shape as number[]));
 getter("gradFn", nodeOf);
 
 // ---- facts
@@ -192,14 +191,14 @@ const dimOf = (op: string, x: Tensor, dim: number): number => {
   return normDim(dim, x.ndim, op);
 };
 own("size", ((x: Tensor, dim?: number) => (dim === undefined ? x.shape : x.shape[dimOf("size", x, dim)])) as never);
-method("dim", (x) => x.ndim);
-method("numel", (x) => x.layout.numel);
+own("dim", (x) => x.ndim);
+own("numel", (x) => x.layout.numel);
 own("stride", ((x: Tensor, dim?: number) => (dim === undefined ? x.layout.strides : x.layout.strides[dimOf("stride", x, dim)])) as never);
-method("storageOffset", (x) => x.layout.offset);
-method("elementSize", (x) => itemSize(x.dtype));
-method("isContiguous", (x) => x.layout.contiguous);
-method("isFloatingPoint", (x) => isFloating(x.dtype));
-method("isComplex", (x) => isComplex(x.dtype));
+own("storageOffset", (x) => x.layout.offset);
+own("elementSize", (x) => itemSize(x.dtype));
+own("isContiguous", (x) => x.layout.contiguous);
+own("isFloatingPoint", (x) => isFloating(x.dtype));
+own("isComplex", (x) => isComplex(x.dtype));
 own("typeAs", ((x: Tensor, other: Tensor) => {
   checkTensor("typeAs", "other", other);
   return copies.to(x, other.dtype);

@@ -39,8 +39,16 @@ export const pair = (values: Tensor, indices: Tensor): ValuesIndices => ({
 
 /** The dimensions to reduce, ascending; all when none is named. */
 export function reduceDims(op: string, rank: number, dim: Dims | undefined): number[] {
-  if (dim === undefined || dim === null || (Array.isArray(dim) && dim.length === 0)) return Array.from({ length: rank }, (_, d) => d);
-  const dims = [dim].flat().map((d) => normDim(d as number, rank, op));
+  if (typeof dim === "number") {
+    const d = normDim(dim, rank, op);
+    return rank === 0 ? [] : [d];
+  }
+  const dims: number[] = [];
+  if (dim === undefined || dim === null || dim.length === 0) {
+    for (let d = 0; d < rank; d++) dims.push(d);
+    return dims;
+  }
+  for (const d of dim) dims.push(normDim(d, rank, op));
   if (new Set(dims).size < dims.length) throw new ValueError({ op, message: `dimension named twice in ${showShape(dims)}` });
   return rank === 0 ? [] : dims.sort((a, b) => a - b);
 }
@@ -93,7 +101,7 @@ interface Shaped {
 }
 /** @internal Notes shape, dimensions and dtype of the input for the gradient. */
 export const keep = (ctx: Context<never>, x: Tensor, dims: number[]): void => {
-  Object.assign(ctx.state, { shape: x.shape, dims, dtype: x.dtype });
+  ctx.state = { shape: x.shape, dims, dtype: x.dtype };
 };
 /** @internal What `keep` noted. */
 export const recall = (ctx: Context<never>): Shaped => ctx.state as unknown as Shaped;
