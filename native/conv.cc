@@ -116,7 +116,7 @@ template <class T> bool gatherFew(const Taps& g, const T* source, Weights<T> w, 
   i64 cost = g.points() * g.C * g.count;
   bool failed = false;
   parallelFor(g.N * g.G, 100000 / (cost + 1) + 1, [&](i64 u0, i64 u1) {
-    T* frame = scratch<T, 0>(g.C * f.plane + Width<T>);
+    T* frame = scratch<T, ConvFrame>(g.C * f.plane + Width<T>);
     if (!frame) return (void)(failed = true);
     for (i64 u = u0; u < u1; u++) {
       i64 k = u % g.G;
@@ -163,7 +163,7 @@ template <class T> bool gather(const Taps& g, const T* source, Weights<T> w, con
   // Panels of equal heights: a low one would leave the multipliers waiting.
   auto rowAt = [&](i64 panel) { return g.M * panel / panels; };
 
-  T* packedW = scratch<T, 2>(g.G * panels * K * MR + 64);
+  T* packedW = scratch<T, ConvWeights>(g.G * panels * K * MR + 64);
   if (!packedW) return false;
   parallelFor(g.G * panels, 32768 / (K * MR + 1) + 1, [&](i64 a, i64 b) {
     for (i64 u = a; u < b; u++) {
@@ -190,8 +190,8 @@ template <class T> bool gather(const Taps& g, const T* source, Weights<T> w, con
     if (threads > 1) parts = std::clamp<i64>(ceilDiv(2 * threads, g.G * tiles), 1, panels);
     double cost = (double)tile * nr * K * ceilDiv(g.M, parts);
     parallelFor(g.G * tiles * parts, (i64)(1e5 / cost) + 1, [&](i64 u0, i64 u1) {
-      T* packed = scratch<T, 3>(tile * (kc * nr + Width<T>));  // a vector to spare after each panel
-      T* edges = scratch<T, 4>(ceilDiv(panels, parts) * tile * MR * nr);  // panels that the result does not hold as they are
+      T* packed = scratch<T, ConvWindows>(tile * (kc * nr + Width<T>));  // a vector to spare after each panel
+      T* edges = scratch<T, ConvEdges>(ceilDiv(panels, parts) * tile * MR * nr);  // panels that the result does not hold as they are
       if (!packed || !edges) return (void)(failed = true);
       std::vector<Run> runs(nr), pieces[MaxTile];
       for (i64 u = u0; u < u1; u++) {

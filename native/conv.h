@@ -3,53 +3,16 @@
 // strided columns lie together, so that every window is a run of neighbours and the inner loops know no borders.
 #pragma once
 #include <algorithm>
-#include <cstdlib>
 #include <vector>
-#ifdef __linux__
-#include <sys/mman.h>
-#endif
 
+#include "lanes.h"
 #include "operand.h"
 #include "pool.h"
 
 namespace fb {
 namespace conv {
 
-template <class T> struct Simd;
-template <> struct Simd<float> {
-  typedef float V __attribute__((vector_size(FB_VEC_BYTES)));
-  typedef float U __attribute__((vector_size(FB_VEC_BYTES), aligned(4)));
-  typedef int32_t I __attribute__((vector_size(FB_VEC_BYTES)));
-};
-template <> struct Simd<double> {
-  typedef double V __attribute__((vector_size(FB_VEC_BYTES)));
-  typedef double U __attribute__((vector_size(FB_VEC_BYTES), aligned(8)));
-  typedef i64 I __attribute__((vector_size(FB_VEC_BYTES)));
-};
 inline i64 ceilDiv(i64 a, i64 b) { return (a + b - 1) / b; }
-template <class T> constexpr int Width = FB_VEC_BYTES / (int)sizeof(T);
-template <class T> inline typename Simd<T>::V load(const T* p) { return (typename Simd<T>::V) * (const typename Simd<T>::U*)p; }
-template <class T> inline void store(T* p, typename Simd<T>::V v) { *(typename Simd<T>::U*)p = (typename Simd<T>::U)v; }
-
-// Memory that a thread keeps between calls, one piece per `Which`; huge pages spare the TLB. Null when there is none left.
-template <class T, int Which> T* scratch(size_t n) {
-  static thread_local struct Piece {
-    void* p = nullptr;
-    size_t size = 0;
-    ~Piece() { free(p); }
-  } b;
-  size_t bytes = n * sizeof(T);
-  if (bytes > b.size) {
-    free(b.p);
-    b.size = (bytes + (1u << 21) - 1) >> 21 << 21;
-    b.p = aligned_alloc(1u << 21, b.size);
-    if (!b.p) b.size = 0;
-#if defined(__linux__) && defined(MADV_HUGEPAGE)
-    if (b.p) madvise(b.p, b.size, MADV_HUGEPAGE);
-#endif
-  }
-  return (T*)b.p;
-}
 
 // Short rows: whole vectors, the last one back to back with the end.
 template <class T> inline void copyRow(const T* from, T* to, i64 n) {
@@ -252,7 +215,7 @@ template <class T> bool frames(const Taps& g, const Frame& f, const T* source, i
     out.end = source + g.N * channels * g.sourcePlane();
     return true;
   }
-  T* to = scratch<T, 1>(images * out.image + Width<T>);
+  T* to = scratch<T, ConvFrames>(images * out.image + Width<T>);
   if (!to) return false;
   parallelFor(images * channels, 32768 / (f.plane + 1) + 1, [&](i64 a, i64 b) {
     for (i64 c = a; c < b; c++) f.fill(g, from + c * g.sourcePlane(), to + c * f.plane);

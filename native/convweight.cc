@@ -2,86 +2,19 @@
 // accumulators are vectors over pixels and are summed up once per block. The blocks depend on the shapes alone, so results
 // do not depend on the number of threads.
 #include "conv.h"
-
-#include <utility>
+#include "dots.h"
 
 namespace fb {
 namespace conv {
 namespace {
 
-// DM x DN accumulators fill the registers and leave room for DM + 1 operands.
-#if FB_VEC_BYTES == 64
-constexpr int DM = 4, DN = 6;
-#elif FB_VEC_BYTES == 32
-constexpr int DM = 3, DN = 4;
-#else
-constexpr int DM = 3, DN = 4;
-#endif
-// The compiler would read an operand from memory once for every product, and loads would be the limit.
-#if defined(__AVX512F__)
-#define FB_IN_REGISTER(v) asm("" : "+v"(v))
-#elif defined(__AVX__)
-#define FB_IN_REGISTER(v) asm("" : "+x"(v))
-#else
-#define FB_IN_REGISTER(v)
-#endif
 constexpr i64 PixelBytes = 2560;  // of each row in a block: DM + DN rows stay in L1
 constexpr i64 RowBlock = 128;     // result channels whose pixels stay in L2
 
-// Folds two vectors that hold sums of groups of S lanes into one that holds those of groups of S/2: x's groups come first.
-template <class T, int S, int High> constexpr int lane(int i) {
-  constexpr int w = Width<T>, h = S / 2;
-  int group = i / h, from = group < w / S ? group * S : w + (group - w / S) * S;
-  return from + i % h + High * h;
-}
-template <class T, int S, class V, int... I> inline V fold(V x, V y, std::integer_sequence<int, I...>) {
-#if defined(__clang__) || __GNUC__ >= 12
-  return __builtin_shufflevector(x, y, lane<T, S, 0>(I)...) + __builtin_shufflevector(x, y, lane<T, S, 1>(I)...);
-#else
-  typedef typename Simd<T>::I M;
-  return __builtin_shuffle(x, y, M{lane<T, S, 0>(I)...}) + __builtin_shuffle(x, y, M{lane<T, S, 1>(I)...});
-#endif
-}
-// Lane j is the sum of v[j]'s lanes, for as many vectors as a vector has lanes: neighbours fold until one is left.
-template <class T, int S, class V> inline void foldAll(V* v) {
-  if constexpr (S > 1) {
-#pragma GCC unroll 16
-    for (int i = 0; i < S / 2; i++) v[i] = fold<T, S>(v[2 * i], v[2 * i + 1], std::make_integer_sequence<int, Width<T>>());
-    foldAll<T, S / 2>(v);
-  }
-}
-
-// gw[i·ldw + j] += Σ_k a[i·ld + k] · b[j·ld + k]; K is a multiple of the vector width.
+// gw[i·ldw + j] += Σ_k a[i·ld + k] · b[j·ld + k]
 template <class T> void dots(i64 K, i64 ld, const T* a, const T* b, T* gw, i64 ldw, int rows, int cols) {
-  typedef typename Simd<T>::V V;
-  V acc[DM][DN];
-#pragma GCC unroll 8
-  for (int i = 0; i < DM; i++)
-#pragma GCC unroll 8
-    for (int j = 0; j < DN; j++) acc[i][j] = V{};
-  for (i64 k = 0; k < K; k += Width<T>) {
-    V av[DM];
-#pragma GCC unroll 8
-    for (int i = 0; i < DM; i++) av[i] = *(const V*)(a + i * ld + k);
-#pragma GCC unroll 8
-    for (int j = 0; j < DN; j++) {
-      V bv = *(const V*)(b + j * ld + k);
-      FB_IN_REGISTER(bv);
-#pragma GCC unroll 8
-      for (int i = 0; i < DM; i++) acc[i][j] += av[i] * bv;
-    }
-  }
-  constexpr int w = Width<T>, count = (DM * DN + w - 1) / w * w;
-  V flat[count] = {};  // the accumulators' own addresses must not be taken, or they leave the registers
-#pragma GCC unroll 8
-  for (int i = 0; i < DM; i++)
-#pragma GCC unroll 8
-    for (int j = 0; j < DN; j++) flat[i * DN + j] = acc[i][j];
-  T sums[count];
-  for (int q = 0; q < count; q += w) {
-    foldAll<T, w>(flat + q);
-    store(sums + q, flat[q]);
-  }
+  T sums[DotSums<T>];
+  dotRows(rows, K, a, ld, b, ld, cols, sums);
   for (int i = 0; i < rows; i++)
     for (int j = 0; j < cols; j++) gw[i * ldw + j] += sums[i * DN + j];
 }
@@ -98,8 +31,8 @@ template <class T> bool correlateFew(const Taps& g, const T* source, const T* re
   for (int i = 0; i < w; i++) lanes[i] = i;
   bool failed = false;
   parallelFor(g.G, 1, [&](i64 g0, i64 g1) {
-    T* frame = scratch<T, 0>(f.plane + w);
-    T* rows = scratch<T, 4>(chunks.size() * w);
+    T* frame = scratch<T, ConvFrame>(f.plane + w);
+    T* rows = scratch<T, ConvEdges>(chunks.size() * w);
     if (!frame || !rows) return (void)(failed = true);
     for (i64 k = g0; k < g1; k++)
       for (i64 n = 0; n < g.N; n++) {
@@ -158,14 +91,14 @@ template <class T> bool correlate(const Taps& g, const T* source, const T* resul
     const i64 nParts = std::clamp<i64>(8 / (g.G * mBlocks * kParts), 1, ceilDiv(tiles, 4));
     T* sums = gw;
     if (kParts > 1) {
-      sums = scratch<T, 5>(kParts * size);
+      sums = scratch<T, ConvSums>(kParts * size);
       if (!sums) return false;
       memset((void*)sums, 0, kParts * size * sizeof(T));
     }
     bool failed = false;
     parallelFor(g.G * mBlocks * nParts * kParts, 1, [&](i64 u0, i64 u1) {
       const i64 wide = ceilDiv(std::min(g.M, RowBlock), DM) * DM;
-      T* a = scratch<T, 3>((wide + DN + 1) * (block + w));
+      T* a = scratch<T, ConvWindows>((wide + DN + 1) * (block + w));
       if (!a) return (void)(failed = true);
       T* b = a + wide * (block + w);
       std::vector<Run> runs(block), pieces;

@@ -4,27 +4,14 @@
 // Products with few rows or columns are memory-bound and go through dot products or row sums instead.
 #include "gemm.h"
 
-#include <cstdlib>
 #include <vector>
-#ifdef __linux__
-#include <sys/mman.h>
-#endif
 
+#include "dots.h"
 #include "operand.h"
 #include "pool.h"
 
 namespace fb {
 namespace {
-
-template <class T> struct Vec;
-template <> struct Vec<float> {
-  typedef float V __attribute__((vector_size(FB_VEC_BYTES)));
-  typedef float U __attribute__((vector_size(FB_VEC_BYTES), aligned(4)));
-};
-template <> struct Vec<double> {
-  typedef double V __attribute__((vector_size(FB_VEC_BYTES)));
-  typedef double U __attribute__((vector_size(FB_VEC_BYTES), aligned(8)));
-};
 
 #if FB_VEC_BYTES == 64
 constexpr int MR = 14, NV = 2;
@@ -33,34 +20,15 @@ constexpr int MR = 6, NV = 2;
 #else
 constexpr int MR = 4, NV = 2;
 #endif
-template <class T> constexpr int VW = FB_VEC_BYTES / (int)sizeof(T);
-template <class T> constexpr int NR = NV * VW<T>;
+template <class T> constexpr int NR = NV * Width<T>;
+constexpr i64 Thin = 40;           // products of so few rows do not pay for packing
 constexpr i64 KC = 320, MC = 10;  // columns of a panel of A, panels of a block: 180 KB of L2
 
-// Scratch memory that a thread keeps; huge pages spare the TLB.
-template <class T, int Which> T* scratch(size_t n) {
-  static thread_local struct Buffer {
-    void* p = nullptr;
-    size_t size = 0;
-    ~Buffer() { free(p); }
-  } b;
-  size_t bytes = n * sizeof(T);
-  if (bytes > b.size) {
-    free(b.p);
-    b.size = (bytes + (1u << 21) - 1) >> 21 << 21;
-    b.p = aligned_alloc(1u << 21, b.size);
-#if defined(__linux__) && defined(MADV_HUGEPAGE)
-    madvise(b.p, b.size, MADV_HUGEPAGE);
-#endif
-  }
-  return (T*)b.p;
-}
-
-// The tile of `rows` x NR at c. `first` overwrites, later K blocks add.
-template <class T, int R> void micro(i64 K, const T* a, const T* b, T* c, i64 ldc, bool add) {
-  typedef typename Vec<T>::V V;
-  typedef typename Vec<T>::U U;
-  constexpr int w = VW<T>;
+// The tile of `rows` x NR at c, from rows of B that are ldb apart. The first K block overwrites, later ones add.
+template <class T, int R> void micro(i64 K, const T* a, const T* b, i64 ldb, T* c, i64 ldc, bool add) {
+  typedef typename Simd<T>::V V;
+  typedef typename Simd<T>::U U;
+  constexpr int w = Width<T>;
   V acc[R][NV];
 #pragma GCC unroll 16
   for (int i = 0; i < R; i++) {
@@ -72,7 +40,7 @@ template <class T, int R> void micro(i64 K, const T* a, const T* b, T* c, i64 ld
   for (i64 k = 0; k < K; k++) {
     V bv[NV];
 #pragma GCC unroll 4
-    for (int v = 0; v < NV; v++) bv[v] = *(const V*)(b + v * w);
+    for (int v = 0; v < NV; v++) bv[v] = load(b + v * w);
 #pragma GCC unroll 16
     for (int i = 0; i < R; i++) {
       V av = a[i] - V{};
@@ -80,7 +48,7 @@ template <class T, int R> void micro(i64 K, const T* a, const T* b, T* c, i64 ld
       for (int v = 0; v < NV; v++) acc[i][v] += av * bv[v];
     }
     a += MR;
-    b += NR<T>;
+    b += ldb;
   }
 #pragma GCC unroll 16
   for (int i = 0; i < R; i++)
@@ -93,29 +61,39 @@ template <class T, int R> void micro(i64 K, const T* a, const T* b, T* c, i64 ld
 
 // Rows left over at the bottom get kernels of their own height, so that thin matrices do not pay for padding.
 template <class T, int R> struct Tails {
-  static void run(int rows, i64 K, const T* a, const T* b, T* c, i64 ldc, bool add) {
-    if (rows == R) micro<T, R>(K, a, b, c, ldc, add);
-    else Tails<T, R - 1>::run(rows, K, a, b, c, ldc, add);
+  static void run(int rows, i64 K, const T* a, const T* b, i64 ldb, T* c, i64 ldc, bool add) {
+    if (rows == R) micro<T, R>(K, a, b, ldb, c, ldc, add);
+    else Tails<T, R - 1>::run(rows, K, a, b, ldb, c, ldc, add);
   }
 };
 template <class T> struct Tails<T, 0> {
-  static void run(int, i64, const T*, const T*, T*, i64, bool) {}
+  static void run(int, i64, const T*, const T*, i64, T*, i64, bool) {}
 };
 
 template <class T> void packA(Matrix<T> A, i64 m0, i64 m1, i64 k0, i64 kc, T* to) {
+  if (A.rs == 1) {  // columns are contiguous: one after the other into all panels
+    constexpr int whole = (MR + Width<T> - 1) / Width<T> * Width<T>;
+    for (i64 k = 0; k < kc; k++)
+      for (i64 m = m0; m < m1; m += MR) {
+        const T* p = A.p + m + (k0 + k) * A.cs;
+        T* d = to + (m - m0) * kc + k * MR;
+        if (m + whole <= m1 && k + 1 < kc)  // what goes too far is overwritten by the next column
+          for (int i = 0; i < MR; i += Width<T>) store(d + i, load(p + i));
+        else
+          for (i64 i = 0; i < MR && m + i < m1; i++) d[i] = p[i];
+      }
+    return;
+  }
   for (i64 m = m0; m < m1; m += MR) {
     int rows = m1 - m < MR ? (int)(m1 - m) : MR;
     const T* p = A.p + m * A.rs + k0 * A.cs;
-    if (A.rs == 1) {
-      for (i64 k = 0; k < kc; k++)
-        for (int i = 0; i < rows; i++) to[k * MR + i] = p[k * A.cs + i];
-    } else {
-      for (i64 kb = 0; kb < kc; kb += 16) {  // 16 columns of each row: one cache line a row
-        i64 ke = kc - kb < 16 ? kc : kb + 16;
-        for (int i = 0; i < rows; i++)
-          for (i64 k = kb; k < ke; k++) to[k * MR + i] = p[i * A.rs + k * A.cs];
-      }
-    }
+    i64 k = 0;
+    if (A.cs == 1)  // what a square writes beyond its rows is overwritten by the next, or lies behind the last panel
+      for (; k + Width<T> <= kc; k += Width<T>)
+        for (int i = (rows - 1) / Width<T> * Width<T>; i >= 0; i -= Width<T>)
+          transposeSquare(p + i * A.rs + k, A.rs, rows - i < Width<T> ? rows - i : Width<T>, to + k * MR + i, MR);
+    for (; k < kc; k++)
+      for (int i = 0; i < rows; i++) to[k * MR + i] = p[i * A.rs + k * A.cs];
     to += kc * MR;
   }
 }
@@ -124,19 +102,20 @@ template <class T> void packB(Matrix<T> B, i64 n0, i64 cols, i64 k0, i64 kc, T* 
   constexpr int nr = NR<T>;
   const T* p = B.p + k0 * B.rs + n0 * B.cs;
   if (cols == nr && B.cs == 1) {
-    typedef typename Vec<T>::V V;
-    typedef typename Vec<T>::U U;
+    typedef typename Simd<T>::V V;
+    typedef typename Simd<T>::U U;
     for (i64 k = 0; k < kc; k++)
-      for (int v = 0; v < NV; v++) *(V*)(to + k * nr + v * VW<T>) = (V)*(const U*)(p + k * B.rs + v * VW<T>);
+      for (int v = 0; v < NV; v++) *(V*)(to + k * nr + v * Width<T>) = (V)*(const U*)(p + k * B.rs + v * Width<T>);
     return;
   }
   if (B.rs == 1 && B.cs != 1) {  // columns are contiguous along k
-    for (i64 kb = 0; kb < kc; kb += 16) {
-      i64 ke = kc - kb < 16 ? kc : kb + 16;
-      for (i64 j = 0; j < cols; j++)
-        for (i64 k = kb; k < ke; k++) to[k * nr + j] = p[j * B.cs + k];
-      for (i64 j = cols; j < nr; j++)
-        for (i64 k = kb; k < ke; k++) to[k * nr + j] = T(0);
+    i64 k = 0;
+    for (; k + Width<T> <= kc; k += Width<T>)
+      for (i64 j = 0; j < nr; j += Width<T>)
+        transposeSquare(p + j * B.cs + k, B.cs, (int)(cols - j < 0 ? 0 : cols - j < Width<T> ? cols - j : Width<T>), to + k * nr + j, nr);
+    for (; k < kc; k++) {
+      for (i64 j = 0; j < cols; j++) to[k * nr + j] = p[j * B.cs + k];
+      for (i64 j = cols; j < nr; j++) to[k * nr + j] = T(0);
     }
     return;
   }
@@ -177,7 +156,9 @@ void blocked(i64 M, i64 N, i64 K, Matrix<T> A, Matrix<T> B, T* C, i64 ldc, bool 
   // Few rows: cut the columns too.
   i64 nSplit = threads > 1 && mPanels < 4 * threads ? (4 * threads + mPanels - 1) / mPanels : 1;
   i64 nCap = N < NC ? panels * nr : NC;
-  T* packedB = scratch<T, 1>((size_t)nCap * (K < KC ? K : KC) + 64);
+  // Few rows read each panel of B so seldom that it is not worth a copy; the last one may be too narrow to be read in place.
+  const bool inPlace = B.cs == 1 && M <= Thin;
+  T* packedB = scratch<T, GemmB>((size_t)nCap * (K < KC ? K : KC) + 64);
   for (i64 n0 = 0; n0 < N; n0 += NC) {
     i64 nc = N - n0 < NC ? N - n0 : NC;
     i64 np = (nc + nr - 1) / nr;
@@ -185,8 +166,9 @@ void blocked(i64 M, i64 N, i64 K, Matrix<T> A, Matrix<T> B, T* C, i64 ldc, bool 
     for (i64 k0 = 0; k0 < K; k0 += KC) {
       i64 kc = K - k0 < KC ? K - k0 : KC;
       i64 group = alone ? np : (np + 4 * threads - 1) / (4 * threads);
-      share(alone, (np + group - 1) / group, [&](i64 g) {
-        for (i64 j = g * group; j < (g + 1) * group && j < np; j++) {
+      const i64 packFrom = inPlace ? nc / nr : 0;
+      if (packFrom < np) share(alone || inPlace, (np + group - 1) / group, [&](i64 g) {
+        for (i64 j = g * group < packFrom ? packFrom : g * group; j < (g + 1) * group && j < np; j++) {
           i64 cols = nc - j * nr < nr ? nc - j * nr : nr;
           packB(B, n0 + j * nr, cols, k0, kc, packedB + j * nr * kc);
         }
@@ -197,19 +179,20 @@ void blocked(i64 M, i64 N, i64 K, Matrix<T> A, Matrix<T> B, T* C, i64 ldc, bool 
         i64 mb = t / splits, sp = t % splits;
         i64 m0 = starts[mb] * MR, m1 = starts[mb + 1] * MR < M ? starts[mb + 1] * MR : M;
         i64 j0 = np * sp / splits, j1 = np * (sp + 1) / splits;
-        T* packedA = scratch<T, 2>((size_t)MC * MR * KC);
+        T* packedA = scratch<T, GemmA>((size_t)MC * MR * KC + Width<T>);
         packA(A, m0, m1, k0, kc, packedA);
         T edge[MR * nr];
         for (i64 j = j0; j < j1; j++) {
-          const T* b = packedB + j * nr * kc;
+          const T* b = j < packFrom ? B.p + k0 * B.rs + n0 + j * nr : packedB + j * nr * kc;
+          i64 ldb = j < packFrom ? B.rs : nr;
           i64 cols = nc - j * nr < nr ? nc - j * nr : nr;
           for (i64 m = m0; m < m1; m += MR) {
             int rows = m1 - m < MR ? (int)(m1 - m) : MR;
             const T* a = packedA + (m - m0) * kc;
             T* c = C + m * ldc + n0 + j * nr;
-            if (cols == nr) Tails<T, MR>::run(rows, kc, a, b, c, ldc, add);
+            if (cols == nr) Tails<T, MR>::run(rows, kc, a, b, ldb, c, ldc, add);
             else {
-              Tails<T, MR>::run(rows, kc, a, b, edge, nr, false);
+              Tails<T, MR>::run(rows, kc, a, b, ldb, edge, nr, false);
               for (int i = 0; i < rows; i++)
                 for (i64 x = 0; x < cols; x++) c[i * ldc + x] = add ? c[i * ldc + x] + edge[i * nr + x] : edge[i * nr + x];
             }
@@ -223,48 +206,34 @@ void blocked(i64 M, i64 N, i64 K, Matrix<T> A, Matrix<T> B, T* C, i64 ldc, bool 
   }
 }
 
-// Few rows, B's columns contiguous along k: each output is a dot product. Four columns at once hide the latency.
+// Few rows, B's columns contiguous along k: blocks of dot products. A stays in cache, B is read once.
 template <class T> void dots(i64 M, i64 N, i64 K, Matrix<T> A, Matrix<T> B, T* C, i64 ldc, bool accumulate, const T* bias, bool alone) {
-  typedef typename Vec<T>::V V;
-  typedef typename Vec<T>::U U;
-  constexpr int w = VW<T>;
-  auto body = [&](i64 n0, i64 n1) {
-    for (i64 n = n0; n < n1; n += 4) {
-      int cols = n1 - n < 4 ? (int)(n1 - n) : 4;
-      for (i64 m = 0; m < M; m++) {
-        const T* a = A.p + m * A.rs;
-        V s[4] = {};
-        T tail[4] = {};
-        const T* b[4];
-        for (int j = 0; j < 4; j++) b[j] = B.p + (n + (j < cols ? j : 0)) * B.cs;
-        i64 k = 0;
-        for (; k + w <= K; k += w) {
-          V av = (V)*(const U*)(a + k);
-#pragma GCC unroll 4
-          for (int j = 0; j < 4; j++) s[j] += av * (V)*(const U*)(b[j] + k);
-        }
-        for (; k < K; k++)
-          for (int j = 0; j < 4; j++) tail[j] += a[k] * b[j][k];
-        for (int j = 0; j < cols; j++) {
-          T t = tail[j];
-          for (int i = 0; i < w; i++) t += s[j][i];
-          if (bias) t += bias[n + j];
-          T* c = C + m * ldc + n + j;
-          *c = accumulate ? *c + t : t;
-        }
+  auto body = [&](i64 b0, i64 b1) {
+    T sums[DotSums<T>];
+    for (i64 n = b0 * DN; n < b1 * DN && n < N; n += DN) {
+      int cols = (int)(N - n < DN ? N - n : DN);
+      for (i64 m = 0; m < M; m += DM) {
+        int rows = (int)(M - m < DM ? M - m : DM);
+        dotRows(rows, K, A.p + m * A.rs, A.rs, B.p + n * B.cs, B.cs, cols, sums);
+        for (int i = 0; i < rows; i++)
+          for (int j = 0; j < cols; j++) {
+            T t = bias ? sums[i * DN + j] + bias[n + j] : sums[i * DN + j];
+            T* c = C + (m + i) * ldc + n + j;
+            *c = accumulate ? *c + t : t;
+          }
       }
     }
   };
-  i64 grain = 32768 / (K + 1) + 4;
-  if (alone) body(0, N);
-  else parallelFor((N + 3) / 4, (grain + 3) / 4, [&](i64 b, i64 e) { body(b * 4, e * 4 < N ? e * 4 : N); });
+  i64 blocks = (N + DN - 1) / DN;
+  if (alone) body(0, blocks);
+  else parallelFor(blocks, 200000 / (M * K * DN + 1) + 1, body);
 }
 
 // Few rows, B's rows contiguous: rows of B are scaled and added up in a strip of registers.
 template <class T> void rowSums(i64 M, i64 N, i64 K, Matrix<T> A, Matrix<T> B, T* C, i64 ldc, bool accumulate, const T* bias, bool alone) {
-  typedef typename Vec<T>::V V;
-  typedef typename Vec<T>::U U;
-  constexpr int w = VW<T>, S = 8;
+  typedef typename Simd<T>::V V;
+  typedef typename Simd<T>::U U;
+  constexpr int w = Width<T>, S = 8;
   constexpr i64 strip = S * w;
   auto body = [&](i64 b0, i64 b1) {
     for (i64 s = b0; s < b1; s++) {
@@ -311,7 +280,7 @@ void gemm(i64 M, i64 N, i64 K, Matrix<T> A, Matrix<T> B, T* C, i64 ldc, bool acc
       for (i64 n = 0; n < N; n++) C[m * ldc + n] = (accumulate ? C[m * ldc + n] : T(0)) + (bias ? bias[n] : T(0));
     return;
   }
-  if (M <= 4 && B.rs == 1 && A.cs == 1) return dots(M, N, K, A, B, C, ldc, accumulate, bias, alone);
+  if (M <= Thin && B.rs == 1 && A.cs == 1) return dots(M, N, K, A, B, C, ldc, accumulate, bias, alone);
   if (M <= 2 && B.cs == 1) return rowSums(M, N, K, A, B, C, ldc, accumulate, bias, alone);
   if (N == 1 && !bias && ldc == 1) return gemm<T>(1, M, K, {B.p, 0, B.rs}, {A.p, A.cs, A.rs}, C, M, accumulate, nullptr, alone);
   blocked(M, N, K, A, B, C, ldc, accumulate, bias, alone);
