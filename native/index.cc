@@ -1,5 +1,6 @@
 // Gather and scatter by index tensors (contracts: GatherSpec, ScatterSpec), sort and topk.
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <vector>
 
@@ -9,6 +10,7 @@
 namespace fb {
 namespace {
 
+constexpr int MaxIndices = 16;
 struct Index {
   const char* p;
   int dtype;
@@ -20,7 +22,7 @@ struct Job {
   Shape s;
   Operand out, src;
   int count;
-  Index idx[16];
+  Index idx[MaxIndices];
   bool rows;  // do the indices stay the same along the last dimension?
 };
 
@@ -41,6 +43,8 @@ void readJob(Args& a, Job& j) {
   }
 }
 
+bool inside(const Index& x, i64 v) { return v >= -x.size && v < x.size; }
+
 // Every index is looked at before anything is written. On failure: ring [which, value, size].
 int check(const Job& j, double* ring) {
   for (int k = 0; k < j.count; k++) {
@@ -56,10 +60,19 @@ int check(const Job& j, double* ring) {
       strides[s.nd++] = x.strides[d];
       s.numel *= j.s.n[d];
     }
+    if (s.nd == 1 && strides[0] == 1 && x.dtype == I64) {  // all good, as a rule: then no loop with branches
+      std::atomic<bool> bad{false};
+      parallelFor(s.numel, 32768, [&](i64 b, i64 e) {
+        bool out = false;
+        for (i64 i = b; i < e; i++) out |= !inside(x, ((const i64*)x.p)[i]);
+        if (out) bad = true;
+      });
+      if (!bad) continue;
+    }
     i64 index[MaxDims] = {}, at = 0;
     for (i64 i = 0; i < s.numel; i++) {
       i64 v = x.at(at);
-      if (v < -x.size || v >= x.size) {
+      if (!inside(x, v)) {
         ring[0] = k, ring[1] = (double)v, ring[2] = (double)x.size;
         return IndexOutOfRange;
       }
@@ -74,60 +87,101 @@ int check(const Job& j, double* ring) {
   return OK;
 }
 
-// f(out offset, src offset, length): element runs along the last dimension (length 1 where indices vary there).
-template <class F> void each(const Job& j, i64 begin, i64 end, bool onOut, F f) {
-  const Shape& s = j.s;
-  int last = s.nd - 1;
-  i64 inner = s.nd && j.rows ? s.n[last] : 1;
-  int dims = s.nd && j.rows ? last : s.nd;
-  for (i64 k = begin; k < end; k++) {
-    i64 rest = k, oo = 0, so = 0, io[16] = {};
+// The part [begin, end) of a dimension.
+Job part(Job j, int d, i64 begin, i64 end) {
+  j.s.n[d] = end - begin;
+  j.out.p += begin * j.out.strides[d] * itemSize(j.out.dtype);
+  j.src.p += begin * j.src.strides[d] * itemSize(j.src.dtype);
+  for (int k = 0; k < j.count; k++) j.idx[k].p += begin * j.idx[k].strides[d] * itemSize(j.idx[k].dtype);
+  return j;
+}
+template <class F> void shareOut(const Job& j, int d, F run) {
+  i64 n = j.s.n[d], rest = j.s.numel / n;
+  parallelFor(n, 16384 / (rest + 1) + 1, [&](i64 b, i64 e) { run(b == 0 && e == n ? j : part(j, d, b, e)); });
+}
+
+// f(out offset, src offset, offsets of the indices) for every line along the last dimension, in order.
+template <class F> void eachLine(const Job& j, F f) {
+  int dims = j.s.nd - 1;
+  i64 index[MaxDims] = {}, oo = 0, so = 0, io[MaxIndices] = {}, count = 1;
+  for (int d = 0; d < dims; d++) count *= j.s.n[d];
+  for (i64 k = 0; k < count; k++) {
+    f(oo, so, (const i64*)io);
     for (int d = dims - 1; d >= 0; d--) {
-      i64 i = rest % s.n[d];
-      rest /= s.n[d];
-      oo += i * j.out.strides[d], so += i * j.src.strides[d];
-      for (int q = 0; q < j.count; q++) io[q] += i * j.idx[q].strides[d];
+      i64 back = ++index[d] < j.s.n[d] ? 0 : j.s.n[d];
+      oo += j.out.strides[d] * (1 - back), so += j.src.strides[d] * (1 - back);
+      for (int q = 0; q < j.count; q++) io[q] += j.idx[q].strides[d] * (1 - back);
+      if (!back) break;
+      index[d] = 0;
     }
-    i64 shift = 0;
-    for (int q = 0; q < j.count; q++) {
-      i64 v = j.idx[q].at(io[q]);
-      shift += (v < 0 ? v + j.idx[q].size : v) * j.idx[q].stride;
-    }
-    if (onOut) oo += shift;
-    else so += shift;
-    f(oo, so, inner);
   }
 }
-i64 units(const Job& j) { return j.s.nd && j.rows ? (j.s.n[j.s.nd - 1] ? j.s.numel / j.s.n[j.s.nd - 1] : 0) : j.s.numel; }
+// f(element of the line, what its indices add to the offset)
+template <class F> inline void eachIndex(const Job& j, const i64* io, i64 n, F f) {
+  int last = j.s.nd - 1;
+  if (j.count == 1 && j.idx[0].dtype == I64) {
+    const Index& x = j.idx[0];
+    const i64* p = (const i64*)x.p + io[0];
+    const i64 step = x.strides[last], size = x.size, stride = x.stride;
+    for (i64 i = 0; i < n; i++) {
+      i64 v = p[i * step];
+      f(i, (v < 0 ? v + size : v) * stride);
+    }
+    return;
+  }
+  for (i64 i = 0; i < n; i++) {
+    i64 shift = 0;
+    for (int q = 0; q < j.count; q++) {
+      const Index& x = j.idx[q];
+      i64 v = x.at(io[q] + i * x.strides[last]);
+      shift += (v < 0 ? v + x.size : v) * x.stride;
+    }
+    f(i, shift);
+  }
+}
 
 template <class S> void gatherAs(const Job& j) {
-  i64 os = j.s.nd && j.rows ? j.out.strides[j.s.nd - 1] : 1, ss = j.s.nd && j.rows ? j.src.strides[j.s.nd - 1] : 1;
-  i64 inner = j.s.nd && j.rows ? j.s.n[j.s.nd - 1] : 1;
-  parallelFor(units(j), 16384 / (inner + 1) + 1, [&](i64 b, i64 e) {
-    each(j, b, e, false, [&](i64 oo, i64 so, i64 n) {
-      S* o = (S*)j.out.p + oo;
-      const S* p = (const S*)j.src.p + so;
-      if (os == 1 && ss == 1) memcpy(o, p, n * sizeof(S));
-      else
-        for (i64 i = 0; i < n; i++) o[i * os] = p[i * ss];
-    });
+  const int last = j.s.nd - 1;
+  const i64 n = j.s.n[last], os = j.out.strides[last], ss = j.src.strides[last];
+  eachLine(j, [&](i64 oo, i64 so, const i64* io) {
+    S* o = (S*)j.out.p + oo;
+    const S* p = (const S*)j.src.p + so;
+    if (!j.rows) return eachIndex(j, io, n, [&](i64 i, i64 shift) { o[i * os] = p[i * ss + shift]; });
+    eachIndex(j, io, 1, [&](i64, i64 shift) { p += shift; });
+    if (os == 1 && ss == 1) memcpy(o, p, n * sizeof(S));
+    else
+      for (i64 i = 0; i < n; i++) o[i * os] = p[i * ss];
   });
 }
 struct Pair { uint64_t a, b; };
+
+// A job without dimensions has one of size 1.
+void atLeastOneDimension(Job& j) {
+  if (j.s.nd > 0) return;
+  j.s.nd = 1, j.s.n[0] = 1, j.out.strides[0] = j.src.strides[0] = 0, j.rows = true;
+  for (int k = 0; k < j.count; k++) j.idx[k].strides[0] = 0;
+}
 
 int gather(double* ring) {
   Args a(ring);
   Job j;
   readJob(a, j);
   int st = check(j, ring);
-  if (st) return st;
-  switch (itemSize(j.out.dtype)) {
-    case 1: gatherAs<uint8_t>(j); break;
-    case 2: gatherAs<uint16_t>(j); break;
-    case 4: gatherAs<uint32_t>(j); break;
-    case 8: gatherAs<uint64_t>(j); break;
-    default: gatherAs<Pair>(j);
-  }
+  if (st || j.s.numel == 0) return st;
+  atLeastOneDimension(j);
+  int longest = 0;
+  for (int d = 1; d < j.s.nd - 1; d++)
+    if (j.s.n[d] > j.s.n[longest]) longest = d;
+  if (j.s.n[longest] < 8) longest = j.s.nd - 1;
+  shareOut(j, longest, [](const Job& j) {
+    switch (itemSize(j.out.dtype)) {
+      case 1: return gatherAs<uint8_t>(j);
+      case 2: return gatherAs<uint16_t>(j);
+      case 4: return gatherAs<uint32_t>(j);
+      case 8: return gatherAs<uint64_t>(j);
+      default: return gatherAs<Pair>(j);
+    }
+  });
   return OK;
 }
 Register r1(OpGather, gather);
@@ -140,40 +194,76 @@ template <class T> inline T combine(int mode, T x, T y) {
   }
   return mode == Add ? x + y : mode == Mul ? x * y : y;
 }
-template <class T> void scatterAs(const Job& j, int mode) {
-  i64 os = j.s.nd && j.rows ? j.out.strides[j.s.nd - 1] : 1, ss = j.s.nd && j.rows ? j.src.strides[j.s.nd - 1] : 1;
-  int dt = j.out.dtype;
-  each(j, 0, units(j), true, [&](i64 oo, i64 so, i64 n) {
-    if constexpr (sizeof(T) == 4) {  // float rows: embedding's gradient
-      if (dt == F32 && mode == Add && os == 1 && ss == 1) {
-        float* o = (float*)j.out.p + oo;
-        const float* p = (const float*)j.src.p + so;
-        for (i64 i = 0; i < n; i++) o[i] += p[i];
-        return;
-      }
-    }
-    for (i64 i = 0; i < n; i++) {
-      T x, y;
-      loadRun(&y, j.src.p, j.src.dtype, so + i * ss, 1, 1);
-      if (mode != Set) {
-        loadRun(&x, j.out.p, dt, oo + i * os, 1, 1);
-        y = combine<T>(mode, x, y);
-      }
-      storeRun(&y, j.out.p, dt, oo + i * os, 1, 1);
-    }
+// Operands of dtype T, sums: what gradients need.
+template <class T> void addAs(const Job& j) {
+  const int last = j.s.nd - 1;
+  const i64 n = j.s.n[last], os = j.out.strides[last], ss = j.src.strides[last];
+  eachLine(j, [&](i64 oo, i64 so, const i64* io) {
+    T* o = (T*)j.out.p + oo;
+    const T* p = (const T*)j.src.p + so;
+    if (!j.rows) return eachIndex(j, io, n, [&](i64 i, i64 shift) { o[i * os + shift] += p[i * ss]; });
+    eachIndex(j, io, 1, [&](i64, i64 shift) { o += shift; });
+    if (os == 1 && ss == 1)
+      for (i64 i = 0; i < n; i++) o[i] += p[i];
+    else
+      for (i64 i = 0; i < n; i++) o[i * os] += p[i * ss];
   });
 }
+// Computed in lane T, whatever the dtypes.
+template <class T> void scatterAs(const Job& j, int mode) {
+  const int last = j.s.nd - 1;
+  const i64 n = j.s.n[last], os = j.out.strides[last], ss = j.src.strides[last];
+  eachLine(j, [&](i64 oo, i64 so, const i64* io) {
+    eachIndex(j, io, n, [&](i64 i, i64 shift) {
+      T x, y;
+      loadRun(&y, j.src.p, j.src.dtype, so + i * ss, 1, 1);
+      i64 at = oo + i * os + shift;
+      if (mode != Set) {
+        loadRun(&x, j.out.p, j.out.dtype, at, 1, 1);
+        y = combine<T>(mode, x, y);
+      }
+      storeRun(&y, j.out.p, j.out.dtype, at, 1, 1);
+    });
+  });
+}
+
+// A dimension whose parts write to places of their own, or -1: its steps leap over all that the others and the indices reach,
+// or all of its steps together fit between theirs. Strides are not negative.
+int apart(const Job& j) {
+  for (int d = 0; d < j.s.nd; d++) {
+    i64 own = j.out.strides[d], reach = 1, between = 0;
+    auto other = [&](i64 n, i64 stride) {
+      reach += (n - 1) * stride;
+      for (i64 a = stride, b; a; a = b) b = between % a, between = a;  // the greatest common divisor
+    };
+    for (int e = 0; e < j.s.nd; e++)
+      if (e != d && j.s.n[e] > 1) other(j.s.n[e], j.out.strides[e]);
+    for (int k = 0; k < j.count; k++) other(j.idx[k].size, j.idx[k].stride);
+    if (own > 0 && j.s.n[d] > 1 && (own >= reach || j.s.n[d] * own <= between)) return d;
+  }
+  return -1;
+}
+
 int scatter(double* ring) {
   Args a(ring);
   int mode = (int)a.i();
   Job j;
   readJob(a, j);
   int st = check(j, ring);
-  if (st) return st;
-  if (j.out.dtype >= C64) scatterAs<std::complex<double>>(j, mode);
-  else if (j.out.dtype <= I64) scatterAs<i64>(j, mode);
-  else if (j.out.dtype == F64) scatterAs<double>(j, mode);
-  else scatterAs<float>(j, mode);
+  if (st || j.s.numel == 0) return st;
+  atLeastOneDimension(j);
+  auto run = [mode](const Job& j) {
+    bool add = mode == Add && j.src.dtype == j.out.dtype;
+    if (add && j.out.dtype == F32) addAs<float>(j);
+    else if (add && j.out.dtype == F64) addAs<double>(j);
+    else if (j.out.dtype >= C64) scatterAs<std::complex<double>>(j, mode);
+    else if (j.out.dtype <= I64) scatterAs<i64>(j, mode);
+    else if (j.out.dtype == F64) scatterAs<double>(j, mode);
+    else scatterAs<float>(j, mode);
+  };
+  int d = apart(j);
+  if (d < 0) run(j);
+  else shareOut(j, d, run);
   return OK;
 }
 Register r2(OpScatter, scatter);

@@ -97,7 +97,7 @@ export * from "./ops/indexing/index.ts";
 export * from "./ops/join.ts";
 export * from "./ops/extra.ts";
 export { conv1d, conv2d, conv3d, convTranspose1d, convTranspose2d, convTranspose3d } from "./ops/conv.ts";
-export { layerNorm, groupNorm, rmsNorm, batchNorm, instanceNorm } from "./ops/norm.ts";
+export { layerNorm, groupNorm, rmsNorm, batchNorm, instanceNorm } from "./ops/norm/index.ts";
 export { outer as ger } from "./ops/matmul.ts";
 export { type AddmmOptions, addbmm, addmm, addmv, addr, baddbmm, bmm, dot, einsum, matmul, mm, mv, outer } from "./ops/matmul.ts";
 export { softmax, logSoftmax } from "./ops/softmax.ts";

@@ -4,7 +4,7 @@ export * from "../ops/activation.ts";
 export * from "../ops/activation-inplace.ts";
 export { relu, sigmoid, tanh } from "../ops/pointwise/index.ts";
 export { softmax, logSoftmax, type SoftmaxOptions } from "../ops/softmax.ts";
-export * from "../ops/norm.ts";
+export * from "../ops/norm/index.ts";
 export * from "../ops/loss.ts";
 export * from "../ops/vision.ts";
 export * from "../ops/sparse.ts";

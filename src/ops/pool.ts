@@ -4,6 +4,7 @@ import { given } from "../core/arguments.ts";
 import { ShapeError, showShape, ValueError } from "../core/errors.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { composite, type Fn, type OpInfo, primitive } from "./define.ts";
+import { sumInto } from "./indexing/gather.ts";
 import { allocate, launch } from "./launch.ts";
 import { type Sizes, listOf } from "./sizes.ts";
 
@@ -55,8 +56,8 @@ const maxKernel = /*@__PURE__*/ primitive<(x: Tensor, w: Window, out: readonly n
     if (!g) return null;
     const shape = ctx.state["shape"] as number[];
     const flat = [shape[0]!, shape[1]!, -1];
-    const zeros = g.newZeros([shape[0]!, shape[1]!, shape.slice(2).reduce((a, b) => a * b, 1)]);
-    return zeros.scatterAdd(2, ctx.savedTensors[0]!.reshape(flat), g.reshape(flat)).reshape(shape);
+    const planes = [shape[0]!, shape[1]!, shape.slice(2).reduce((a, b) => a * b, 1)];
+    return sumInto(g.reshape(flat), 2, ctx.savedTensors[0]!.reshape(flat), planes).reshape(shape);
   },
 });
 const avgKernel: (x: Tensor, w: Window, out: readonly number[]) => Tensor = /*@__PURE__*/ primitive<
@@ -233,8 +234,9 @@ const adaptive = <O extends AdaptiveAvg | AdaptiveMaxPool>(nd: number, op: "max"
     params: op === "max" ? ["input", "outputSize: any", "returnIndices?"] : ["input", "outputSize: any"],
     forward: (input: Tensor, size: number | readonly (number | null)[], returnIndices = false) => {
       const name = `adaptive${op === "max" ? "Max" : "Avg"}Pool${nd}d`;
+      const spatial = Array.from({ length: nd }, (_, i) => i + 2);
       const shape = (x: Tensor): number[] =>
-        Array.from({ length: nd }, (_, i) => (typeof size === "number" ? size : (size[size.length === 1 ? 0 : i] ?? x.shape[i + 2]!)));
+        spatial.map((d, i) => (typeof size === "number" ? size : (size[size.length === 1 ? 0 : i] ?? x.shape[d]!)));
       const sizes = [size].flat();
       if (![1, nd].includes(sizes.length) || sizes.some((n) => n !== null && !(Number.isInteger(n) && n >= 0)))
         throw new ValueError({
@@ -256,7 +258,7 @@ const adaptive = <O extends AdaptiveAvg | AdaptiveMaxPool>(nd: number, op: "max"
           name,
           input,
           nd,
-          (x) => avgKernel(x, w, shape(x)),
+          (x) => (shape(x).every((n) => n === 1) ? x.mean(spatial, { keepdim: true }) : avgKernel(x, w, shape(x))),
           (r) => r.squeeze(0),
         );
       const both = batchedPool(

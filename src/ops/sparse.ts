@@ -4,6 +4,7 @@ import { DTypeError, IndexError, ShapeError, showShape, ValueError } from "../co
 import type { Tensor } from "../core/tensor.ts";
 import { zeros } from "./create.ts";
 import { composite, type Fn, primitive } from "./define.ts";
+import { sumInto } from "./indexing/gather.ts";
 import { allocate } from "./launch.ts";
 import { bernoulli_ } from "./random.ts";
 import { noGrad } from "../core/mode.ts";
@@ -26,7 +27,7 @@ const lookup = /*@__PURE__*/ primitive<(...args: LookupArgs) => Tensor, LookupAr
     const count = ctx.state["rows"] as number;
     const like = { dtype: g.dtype, device: g.device };
     const often = (): Tensor => zeros([count], like).indexAdd(0, index, zeros(index.shape, like).add(1)).indexSelect(0, index).unsqueeze(1);
-    return zeros([count, rows.shape[1]!], like).indexAdd(0, index, ctx.args[3] ? kept.div(often()) : kept);
+    return sumInto(ctx.args[3] ? kept.div(often()) : kept, 0, index.unsqueeze(1).expand(rows.shape), [count, rows.shape[1]!]);
   },
 });
 /**

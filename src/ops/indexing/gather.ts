@@ -54,15 +54,23 @@ export const gather: Op<[dim: number, index: Tensor]> = /*@__PURE__*/ primitive(
     Object.assign(ctx.state, { shape: x.shape, d });
     return rawGather(asVector(x), d, asVector(index)).reshape(index.shape);
   },
-  backward: (ctx, g) =>
-    g
-      ? zeros(ctx.state["shape"] as number[], { dtype: g.dtype, device: g.device }).scatterAdd(
-          ctx.state["d"] as number,
-          ctx.savedTensors[0]!,
-          g,
-        )
-      : null,
+  backward: (ctx, g) => (g ? sumInto(g, ctx.state["d"] as number, ctx.savedTensors[0]!, ctx.state["shape"] as number[]) : null),
   samples: (r) => [[r.normal(3, 4), 1, r.ints(0, 4, 3, 2)]],
+});
+/** @internal Zeros of `shape` with `src[i…]` added at `index[i…]` along `dim`: what gradients of lookups are. */
+export const sumInto: (src: Tensor, dim: number, index: Tensor, shape: readonly number[]) => Tensor = /*@__PURE__*/ primitive<
+  (src: Tensor, dim: number, index: Tensor, shape: readonly number[]) => Tensor,
+  [Tensor, number, Tensor, readonly number[]]
+>({
+  torch: "_sum_into",
+  params: ["input", "dim", "index", "shape"],
+  forward: (ctx, src, dim, index, shape) => {
+    ctx.saveForBackward(index);
+    const out = zeros(shape, { dtype: src.dtype, device: src.device });
+    rawScatter(asVector(out), dim, asVector(index), asVector(src), "add");
+    return out;
+  },
+  backward: (ctx, g) => (g ? g.gather(ctx.args[1], ctx.savedTensors[0]!) : null),
 });
 /**
  * `gather` with an index that broadcasts against `input`; without `dim` both are flattened.

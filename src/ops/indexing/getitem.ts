@@ -54,10 +54,22 @@ const take: (x: Tensor, indices: readonly (Tensor | null)[]) => Tensor = /*@__PU
     if (checked) launch("index", GATHER, [out], [window(x, layoutOf(p.shape, p.strides, x.layout.offset)), ...p.operands], p.params);
     return out;
   },
-  backward: (ctx, g) =>
-    g
-      ? put(zeros(ctx.state["shape"] as number[], { dtype: g.dtype, device: g.device }), ctx.savedTensors as (Tensor | null)[], g, true)
-      : null,
+  backward: (ctx, g) => (g ? putInto(g, ctx.savedTensors as (Tensor | null)[], ctx.state["shape"] as number[]) : null),
+});
+/** Zeros of `shape` with values added at places. */
+const putInto: (values: Tensor, indices: readonly (Tensor | null)[], shape: readonly number[]) => Tensor = /*@__PURE__*/ primitive<
+  (values: Tensor, indices: readonly (Tensor | null)[], shape: readonly number[]) => Tensor,
+  [Tensor, readonly (Tensor | null)[], readonly number[]]
+>({
+  torch: "_index_put_into",
+  params: ["input", "indices", "shape"],
+  forward: (ctx, values, indices, shape) => {
+    ctx.saveForBackward(...indices);
+    const out = zeros(shape, { dtype: values.dtype, device: values.device });
+    rawPut(out, indices, values, true);
+    return out;
+  },
+  backward: (ctx, g) => (g ? take(g, ctx.savedTensors as (Tensor | null)[]) : null),
 });
 const put: (x: Tensor, indices: readonly (Tensor | null)[], values: Tensor, accumulate: boolean) => Tensor = /*@__PURE__*/ primitive<
   (x: Tensor, indices: readonly (Tensor | null)[], values: Tensor, accumulate: boolean) => Tensor,

@@ -8,6 +8,7 @@ import { tensor, zeros } from "../create.ts";
 import { composite, type Op, primitive } from "../define.ts";
 import { allocate, launch, window } from "../launch.ts";
 import type { TensorLike } from "../promote.ts";
+import { sumInto } from "./gather.ts";
 import { GATHER, type Mode, checkIndex, over } from "./kernel.ts";
 
 /** Rows (slices along `dim`) in the order of `index`. @example indexSelect(tensor([[1, 2], [3, 4]]), 0, tensor([1])) // => [[3, 4]] */
@@ -27,14 +28,13 @@ export const indexSelect: Op<[dim: number, index: Tensor]> = /*@__PURE__*/ primi
     Object.assign(ctx.state, { shape: x.shape, d });
     return rawSelect(x, d, index);
   },
-  backward: (ctx, g) =>
-    g
-      ? zeros(ctx.state["shape"] as number[], { dtype: g.dtype, device: g.device }).indexAdd(
-          ctx.state["d"] as number,
-          ctx.savedTensors[0]!,
-          g,
-        )
-      : null,
+  backward: (ctx, g) => {
+    if (!g) return null;
+    const { shape, d } = ctx.state as { shape: number[]; d: number };
+    if (shape.length === 0) return g.sum();
+    const index = ctx.savedTensors[0]!.reshape(shape.map((_, k) => (k === d ? -1 : 1)));
+    return sumInto(g, d, index.expand(g.shape), shape);
+  },
   samples: (r) => [[r.normal(3, 4), 1, r.ints(0, 4, 5)]],
 });
 // An index vector seen along dimension d of a shape, standing still elsewhere.

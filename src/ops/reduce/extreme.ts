@@ -4,8 +4,9 @@ import { DTypeError, IndexError, ShapeError, showShape } from "../../core/errors
 import { normDim, viewLayout } from "../../core/layout.ts";
 import type { Context } from "../../autograd/function.ts";
 import type { Tensor } from "../../core/tensor.ts";
-import { zeros } from "../create.ts";
 import { composite, type Op, primitive } from "../define.ts";
+import { zeros } from "../create.ts";
+import { sumInto } from "../indexing/gather.ts";
 import { allocate, launch, window } from "../launch.ts";
 import type { Dims } from "../shape/index.ts";
 import {
@@ -109,7 +110,7 @@ export function scatterBack(ctx: Context<never>, g: Tensor | null): Tensor | nul
         )
       : n,
   );
-  return zeros(shape, { dtype: g.dtype, device: g.device }).scatter(d, i!.reshape(wide), g.reshape(wide));
+  return sumInto(g.reshape(wide), d, i!.reshape(wide), shape);
 }
 const maxDim = /*@__PURE__*/ picked("max", "max");
 const minDim = /*@__PURE__*/ picked("min", "min");
