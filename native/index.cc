@@ -1,8 +1,5 @@
-// Gather and scatter by index tensors (contracts: GatherSpec, ScatterSpec), sort and topk.
-#include <algorithm>
+// Gather and scatter by index tensors (contracts: GatherSpec, ScatterSpec).
 #include <atomic>
-#include <cstdlib>
-#include <vector>
 
 #include "operand.h"
 #include "pool.h"
@@ -45,7 +42,7 @@ void readJob(Args& a, Job& j) {
 
 bool inside(const Index& x, i64 v) { return v >= -x.size && v < x.size; }
 
-// Every index is looked at before anything is written. On failure: ring [which, value, size].
+// Scatter looks at every index before anything is written; gather asks here what was wrong. On failure: ring [which, value, size].
 int check(const Job& j, double* ring) {
   for (int k = 0; k < j.count; k++) {
     const Index& x = j.idx[k];
@@ -116,42 +113,56 @@ template <class F> void eachLine(const Job& j, F f) {
     }
   }
 }
-// f(element of the line, what its indices add to the offset)
-template <class F> inline void eachIndex(const Job& j, const i64* io, i64 n, F f) {
+// f(element of the line, what its indices add to the offset). False when an index is outside, which then counts as 0.
+template <class F> inline bool eachIndex(const Job& j, const i64* io, i64 n, F f) {
   int last = j.s.nd - 1;
+  bool good = true;
+  auto place = [&](i64 v, i64 size) {
+    v = v < 0 ? v + size : v;
+    bool in = (uint64_t)v < (uint64_t)size;
+    good &= in;
+    return in ? v : 0;
+  };
   if (j.count == 1 && j.idx[0].dtype == I64) {
     const Index& x = j.idx[0];
     const i64* p = (const i64*)x.p + io[0];
     const i64 step = x.strides[last], size = x.size, stride = x.stride;
-    for (i64 i = 0; i < n; i++) {
-      i64 v = p[i * step];
-      f(i, (v < 0 ? v + size : v) * stride);
-    }
-    return;
+    if (step == 1)
+      for (i64 i = 0; i < n; i++) f(i, place(p[i], size) * stride);
+    else
+      for (i64 i = 0; i < n; i++) f(i, place(p[i * step], size) * stride);
+    return good;
   }
   for (i64 i = 0; i < n; i++) {
     i64 shift = 0;
     for (int q = 0; q < j.count; q++) {
       const Index& x = j.idx[q];
-      i64 v = x.at(io[q] + i * x.strides[last]);
-      shift += (v < 0 ? v + x.size : v) * x.stride;
+      shift += place(x.at(io[q] + i * x.strides[last]), x.size) * x.stride;
     }
     f(i, shift);
   }
+  return good;
 }
 
-template <class S> void gatherAs(const Job& j) {
+template <class S> bool gatherAs(const Job& j) {
   const int last = j.s.nd - 1;
   const i64 n = j.s.n[last], os = j.out.strides[last], ss = j.src.strides[last];
+  bool good = true;
   eachLine(j, [&](i64 oo, i64 so, const i64* io) {
     S* o = (S*)j.out.p + oo;
     const S* p = (const S*)j.src.p + so;
-    if (!j.rows) return eachIndex(j, io, n, [&](i64 i, i64 shift) { o[i * os] = p[i * ss + shift]; });
-    eachIndex(j, io, 1, [&](i64, i64 shift) { p += shift; });
+    if (!j.rows) {
+      if (os == 1 && ss == 0) good &= eachIndex(j, io, n, [&](i64 i, i64 shift) { o[i] = p[shift]; });
+      else if (os == 1) good &= eachIndex(j, io, n, [&](i64 i, i64 shift) { o[i] = p[i * ss + shift]; });
+      else good &= eachIndex(j, io, n, [&](i64 i, i64 shift) { o[i * os] = p[i * ss + shift]; });
+      return;
+    }
+    good &= eachIndex(j, io, 1, [&](i64, i64 shift) { p += shift; });
     if (os == 1 && ss == 1) memcpy(o, p, n * sizeof(S));
     else
       for (i64 i = 0; i < n; i++) o[i * os] = p[i * ss];
   });
+  return good;
 }
 struct Pair { uint64_t a, b; };
 
@@ -166,23 +177,26 @@ int gather(double* ring) {
   Args a(ring);
   Job j;
   readJob(a, j);
-  int st = check(j, ring);
-  if (st || j.s.numel == 0) return st;
+  if (j.s.numel == 0) return OK;
   atLeastOneDimension(j);
   int longest = 0;
   for (int d = 1; d < j.s.nd - 1; d++)
     if (j.s.n[d] > j.s.n[longest]) longest = d;
   if (j.s.n[longest] < 8) longest = j.s.nd - 1;
-  shareOut(j, longest, [](const Job& j) {
-    switch (itemSize(j.out.dtype)) {
-      case 1: return gatherAs<uint8_t>(j);
-      case 2: return gatherAs<uint16_t>(j);
-      case 4: return gatherAs<uint32_t>(j);
-      case 8: return gatherAs<uint64_t>(j);
-      default: return gatherAs<Pair>(j);
-    }
+  std::atomic<bool> good{true};
+  shareOut(j, longest, [&](const Job& j) {
+    auto run = [&] {
+      switch (itemSize(j.out.dtype)) {
+        case 1: return gatherAs<uint8_t>(j);
+        case 2: return gatherAs<uint16_t>(j);
+        case 4: return gatherAs<uint32_t>(j);
+        case 8: return gatherAs<uint64_t>(j);
+        default: return gatherAs<Pair>(j);
+      }
+    };
+    if (!run()) good = false;
   });
-  return OK;
+  return good ? OK : check(j, ring);
 }
 Register r1(OpGather, gather);
 
@@ -201,7 +215,8 @@ template <class T> void addAs(const Job& j) {
   eachLine(j, [&](i64 oo, i64 so, const i64* io) {
     T* o = (T*)j.out.p + oo;
     const T* p = (const T*)j.src.p + so;
-    if (!j.rows) return eachIndex(j, io, n, [&](i64 i, i64 shift) { o[i * os + shift] += p[i * ss]; });
+    if (!j.rows && os == 0 && ss == 1) return (void)eachIndex(j, io, n, [&](i64 i, i64 shift) { o[shift] += p[i]; });
+    if (!j.rows) return (void)eachIndex(j, io, n, [&](i64 i, i64 shift) { o[i * os + shift] += p[i * ss]; });
     eachIndex(j, io, 1, [&](i64, i64 shift) { o += shift; });
     if (os == 1 && ss == 1)
       for (i64 i = 0; i < n; i++) o[i] += p[i];
@@ -267,53 +282,6 @@ int scatter(double* ring) {
   return OK;
 }
 Register r2(OpScatter, scatter);
-
-// ---- sort, topk: one line at a time, by indices; NaN is the greatest
-
-template <class T> inline bool less(T a, T b) { return a < b || (b != b && a == a); }
-
-template <class T> void lines(i64 n, i64 k, bool descending, bool all, const Shape& s, const Operand& x, i64 xs, const Operand& v, i64 vs, const Operand& ix, i64 is) {
-  parallelFor(s.numel, 4096 / (n + 1) + 1, [&](i64 b, i64 e) {
-    std::vector<T> keys(n);
-    std::vector<i64> order(n);
-    for (i64 line = b; line < e; line++) {
-      i64 xo = 0, vo = 0, io = 0, rest = line;
-      for (int d = s.nd - 1; d >= 0; d--) {
-        i64 i = rest % s.n[d];
-        rest /= s.n[d];
-        xo += i * x.strides[d], vo += i * v.strides[d], io += i * ix.strides[d];
-      }
-      loadRun(keys.data(), x.p, x.dtype, xo, xs, n);
-      for (i64 i = 0; i < n; i++) order[i] = i;
-      auto before = [&](i64 p, i64 q) { return descending ? less(keys[q], keys[p]) : less(keys[p], keys[q]); };
-      if (all) std::stable_sort(order.begin(), order.end(), before);
-      else std::partial_sort(order.begin(), order.begin() + k, order.end(), [&](i64 p, i64 q) { return before(p, q) || (!before(q, p) && p < q); });
-      for (i64 i = 0; i < k; i++) {
-        storeRun(&keys[order[i]], v.p, v.dtype, vo + i * vs, 1, 1);
-        ((i64*)ix.p)[io + i * is] = order[i];
-      }
-    }
-  });
-}
-// args: all?, n, k, descending, shape of lines, x, x stride, values, stride, indices, stride
-int sortRun(double* ring) {
-  Args a(ring);
-  bool all = a.i() != 0;
-  i64 n = a.i(), k = a.i();
-  bool desc = a.i() != 0;
-  Shape s = readShape(a);
-  Operand x = readOperand(a, s);
-  i64 xs = a.i();
-  Operand v = readOperand(a, s);
-  i64 vs = a.i();
-  Operand ix = readOperand(a, s);
-  i64 is = a.i();
-  if (x.dtype <= I64) lines<i64>(n, k, desc, all, s, x, xs, v, vs, ix, is);
-  else if (x.dtype == F64) lines<double>(n, k, desc, all, s, x, xs, v, vs, ix, is);
-  else lines<float>(n, k, desc, all, s, x, xs, v, vs, ix, is);
-  return OK;
-}
-Register r3(OpSort, sortRun);
 
 }  // namespace
 }  // namespace fb

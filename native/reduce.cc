@@ -309,6 +309,35 @@ template <class A> inline A scanJoin(int op, A x, A y) {
   }
   return op == ScanSum ? x + y : x * y;
 }
+// Running sums of L neighbouring lines, since one sum waits for itself. Lines are xl and yl apart.
+template <class T, int L> void sumLines(i64 n, const T* p, i64 xs, i64 xl, T* q, i64 ys, i64 yl) {
+  double acc[L] = {};
+  for (i64 i = 0; i < n; i++, p += xs, q += ys)
+    for (int l = 0; l < L; l++) q[l * yl] = (T)(acc[l] += p[l * xl]);
+}
+template <class T> bool scanTogether(i64 n, const Shape& s, const Operand& x, i64 xs, const Operand& y, i64 ys) {
+  if (s.nd == 0 || x.dtype != laneDType<T>() || y.dtype != laneDType<T>()) return false;
+  const int last = s.nd - 1;
+  // Lines that are long in memory are taken four at a time: more would fall into the same places of the cache.
+  const i64 across = s.n[last], xl = x.strides[last], yl = y.strides[last], L = xl == 1 && yl == 1 ? 16 : 4, groups = (across + L - 1) / L;
+  parallelFor(s.numel / across * groups, 16384 / (n * L + 1) + 1, [&](i64 b, i64 e) {
+    for (i64 k = b; k < e; k++) {
+      i64 first = k % groups * L, rest = k / groups, xo = first * xl, yo = first * yl;
+      for (int d = last - 1; d >= 0; d--) {
+        i64 i = rest % s.n[d];
+        rest /= s.n[d];
+        xo += i * x.strides[d], yo += i * y.strides[d];
+      }
+      const T* p = (const T*)x.p + xo;
+      T* q = (T*)y.p + yo;
+      if (across - first < L)
+        for (i64 l = 0; l < across - first; l++) sumLines<T, 1>(n, p + l * xl, xs, 1, q + l * yl, ys, 1);
+      else if (L == 16) sumLines<T, 16>(n, p, xs, 1, q, ys, 1);
+      else sumLines<T, 4>(n, p, xs, xl, q, ys, yl);
+    }
+  });
+  return true;
+}
 template <class T, class A> void scan(int op, i64 n, const Shape& s, const Operand& x, i64 xs, const Operand& y, i64 ys, const Operand* index, i64 is) {
   parallelFor(s.numel, (16384 + n - 1) / (n + 1), [&](i64 b, i64 e) {
     T buffer[Block];
@@ -358,6 +387,7 @@ int scanRun(double* ring) {
   bool has = a.i() != 0;
   if (has) index = readOperand(a, s), is = a.i();
   Operand* ip = has ? &index : nullptr;
+  if (op == ScanSum && s.numel > 0 && (scanTogether<float>(n, s, x, xs, y, ys) || scanTogether<double>(n, s, x, xs, y, ys))) return OK;
   if (y.dtype >= C64) scan<std::complex<double>, std::complex<double>>(op, n, s, x, xs, y, ys, ip, is);
   else if (y.dtype <= I64) scan<i64, i64>(op, n, s, x, xs, y, ys, ip, is);
   else if (y.dtype == F64) scan<double, double>(op, n, s, x, xs, y, ys, ip, is);

@@ -23,18 +23,26 @@ export const nonzero: Op<[options?: { asTuple?: boolean }], Tensor> = /*@__PURE_
     return out;
   },
 });
+const LOW = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1 ? 0 : 1;
 /** @internal One vector of positions a dimension. */
 export function nonzeroParts(x: Tensor): Tensor[] {
   const values = dataSync(x.dtype === "bool" ? x.detach() : x.detach().ne(0));
-  const found: number[] = [];
-  for (let i = 0; i < values.length; i++) if (values[i]) found.push(i);
-  const out = x.shape.map(() => new BigInt64Array(found.length));
-  found.forEach((flat, k) => {
+  let count = 0;
+  for (let i = 0; i < values.length; i++) if (values[i]) count++;
+  // Positions are below 2^31: the lower halves of int64 are written as such, a BigInt each would be slow.
+  const out = x.shape.map(() => new BigInt64Array(count));
+  const halves = out.map((p) => new Int32Array(p.buffer));
+  for (let flat = 0, k = LOW; flat < values.length; flat++) {
+    if (!values[flat]) continue;
     let rest = flat;
-    for (let d = x.ndim - 1; d >= 0; d--) {
-      out[d]![k] = BigInt(rest % x.shape[d]!);
-      rest = Math.floor(rest / x.shape[d]!);
+    for (let d = x.ndim - 1; d > 0; d--) {
+      const n = x.shape[d]!;
+      const above = Math.floor(rest / n);
+      halves[d]![k] = rest - above * n;
+      rest = above;
     }
-  });
+    if (x.ndim > 0) halves[0]![k] = rest;
+    k += 2;
+  }
   return out.map((p) => tensor(p, { device: x.device }));
 }
