@@ -5,6 +5,7 @@ import type { Tensor } from "../core/tensor.ts";
 import { bindNamed, checkTensor, given } from "../core/arguments.ts";
 import { zeros } from "../ops/create.ts";
 import { cat, stack } from "../ops/join.ts";
+import { lstmLayer, lstmStep } from "../ops/lstm.ts";
 import * as F from "./functional.ts";
 import { uniform_ } from "./init.ts";
 import { type FactoryOptions, parameter } from "./linear.ts";
@@ -25,9 +26,7 @@ const step: Record<"RNN_TANH" | "RNN_RELU" | "LSTM" | "GRU", Step> = {
   RNN_TANH: (gx, [h], w) => [gx.add(F.linear(h!, w.hh, w.bhh)).tanh()],
   RNN_RELU: (gx, [h], w) => [gx.add(F.linear(h!, w.hh, w.bhh)).relu()],
   LSTM: (gx, [h, c], w) => {
-    const [i, f, g, o] = gx.add(F.linear(h!, w.hh, w.bhh)).chunk(4, -1) as [Tensor, Tensor, Tensor, Tensor];
-    const cell = f.sigmoid().mul(c!).add(i.sigmoid().mul(g.tanh()));
-    const out = o.sigmoid().mul(cell.tanh());
+    const [out, cell] = lstmStep(gx, h!, c!, w.hh, w.bhh);
     return [w.hr ? F.linear(out, w.hr) : out, cell];
   },
   GRU: (gx, [h], w) => {
@@ -62,6 +61,17 @@ function checkStates(op: string, input: Tensor, states: State | null): void {
   checkTensor(op, "input", input);
   states?.forEach((s, i) => checkTensor(op, `state ${i}`, s));
 }
+
+// Can the whole layer go as one op?
+const isWhole = (tensors: readonly (Tensor | null)[], projection: Tensor | null): boolean => {
+  const x = tensors[0]!;
+  return (
+    projection === null &&
+    x.layout.numel > 0 &&
+    (x.dtype === "float32" || x.dtype === "float64") &&
+    tensors.every((t) => t === null || (t.dtype === x.dtype && t.device === x.device))
+  );
+};
 
 abstract class Recurrent extends Module {
   readonly inputSize: number;
@@ -173,9 +183,16 @@ abstract class Recurrent extends Module {
     for (let l = 0; l < this.numLayers; l++) {
       const outs = this.#suffixes(l).map((suffix, d) => {
         const w = this.#weights(suffix);
+        const from = start.map((s) => s.select(0, l * directions + d));
+        if (this.mode === "LSTM" && isWhole([x, ...from, w.ih, w.hh, w.bih, w.bhh], w.hr)) {
+          const [ys, c] = lstmLayer(x, from[0]!, from[1]!, w, d === 1);
+          last[0]!.push(ys.select(0, d === 1 ? 0 : -1));
+          last[1]!.push(c);
+          return ys;
+        }
         const gx = F.linear(x, w.ih, w.bih).unbind(0);
         if (d === 1) gx.reverse();
-        let state = start.map((s) => s.select(0, l * directions + d));
+        let state = from;
         const ys = gx.map((g) => {
           state = step[this.mode](g, state, w);
           return state[0]!;
