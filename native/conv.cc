@@ -9,61 +9,9 @@ namespace fb {
 namespace conv {
 namespace {
 
-#if FB_VEC_BYTES == 64
-constexpr int MR = 14, NV = 2;
-#elif FB_VEC_BYTES == 32
-constexpr int MR = 6, NV = 2;
-#else
-constexpr int MR = 4, NV = 2;
-#endif
-template <class T> constexpr int NR = NV * Width<T>;
 constexpr int MaxTile = 6;            // panels that share a pass over the weights
 constexpr i64 KC = 384;               // rows of windows packed at a time: a panel of weights stays in L1
 
-
-// R x NR results: c (+)= a · b, where a has MR values and b NR for every k. `bias` has a value per row.
-template <class T, int R> void micro(i64 K, const T* a, const T* b, T* c, i64 ldc, bool add, const T* bias) {
-  typedef typename Simd<T>::V V;
-  V acc[R][NV];
-#pragma GCC unroll 16
-  for (int i = 0; i < R; i++) {
-    __builtin_prefetch(c + i * ldc, 1);
-    __builtin_prefetch(c + i * ldc + NR<T> - 1, 1);
-#pragma GCC unroll 4
-    for (int v = 0; v < NV; v++) acc[i][v] = V{};
-  }
-  for (i64 k = 0; k < K; k++) {
-    V bv[NV];
-#pragma GCC unroll 4
-    for (int v = 0; v < NV; v++) bv[v] = *(const V*)(b + v * Width<T>);
-#pragma GCC unroll 16
-    for (int i = 0; i < R; i++) {
-      V av = a[i] - V{};
-#pragma GCC unroll 4
-      for (int v = 0; v < NV; v++) acc[i][v] += av * bv[v];
-    }
-    a += MR;
-    b += NR<T>;
-  }
-#pragma GCC unroll 16
-  for (int i = 0; i < R; i++)
-#pragma GCC unroll 4
-    for (int v = 0; v < NV; v++) {
-      T* p = c + i * ldc + v * Width<T>;
-      V x = acc[i][v];
-      if (bias) x += bias[i] - V{};
-      store(p, add ? load(p) + x : x);
-    }
-}
-template <class T, int R> struct Rows {
-  static void run(int rows, i64 K, const T* a, const T* b, T* c, i64 ldc, bool add, const T* bias) {
-    if (rows == R) micro<T, R>(K, a, b, c, ldc, add, bias);
-    else Rows<T, R - 1>::run(rows, K, a, b, c, ldc, add, bias);
-  }
-};
-template <class T> struct Rows<T, 0> {
-  static void run(int, i64, const T*, const T*, T*, i64, bool, const T*) {}
-};
 
 // Few result channels a group: R rows of weights against several vectors of pixels at a time.
 template <class T, int R>
@@ -217,13 +165,14 @@ template <class T> bool gather(const Taps& g, const T* source, Weights<T> w, con
             for (int j = 0; j < width; j++) {
               i64 q0 = (first + j) * nr, q1 = std::min(q0 + nr, pixels), n = q0 / points;
               const T* win = packed + j * (kn * nr + Width<T>);
+              auto rowOf = [win](i64 k) { return win + k * NR<T>; };
               T* c = out + (n * g.G * g.M + m0) * plane;
               if (flat && q1 - q0 == nr && q1 <= (n + 1) * points) {
-                Rows<T, MR>::run(rows, kn, a, win, c + q0 - n * points, plane, k0 > 0, b);
+                tileRows<T>(rows, kn, a, MR, rowOf, c + q0 - n * points, plane, k0 > 0, b);
                 continue;
               }
               T* edge = edges + ((m - p0) * width + j) * MR * nr;
-              Rows<T, MR>::run(rows, kn, a, win, edge, nr, k0 > 0, b);
+              tileRows<T>(rows, kn, a, MR, rowOf, edge, nr, k0 > 0, b);
               if (k0 + kn < K) continue;
               for (i64 q = q0; q < q1;) {  // rows of the grid, or images where the result is flat
                 i64 rest = q % points, i2 = flat ? rest : rest % g.grid[2], line = flat ? points : g.grid[2];
@@ -262,15 +211,28 @@ struct Spatial {
   i64 kernel[3], stride[3], padding[3], dilation[3];
 };
 
-// Output position o reads input o·stride - padding + k·dilation.
-Taps forwardTaps(const Spatial& s, i64 N, i64 G, i64 C, i64 M, const i64* x, const i64* y) {
+// Does a tap at this displacement meet the source anywhere? Near small images many do not.
+bool meets(i64 grid, i64 step, i64 delta, i64 size) {
+  i64 first = delta >= 0 ? 0 : (-delta + step - 1) / step;  // the first iteration that is not before the source
+  return first < grid && first * step + delta < size;
+}
+
+// Output position o reads input o·stride - padding + k·dilation. Taps that read padding alone are left out, or all are there.
+Taps forwardTaps(const Spatial& s, i64 N, i64 G, i64 C, i64 M, const i64* x, const i64* y, bool all) {
   Taps g{N, G, C, M};
   for (int d = 0; d < 3; d++) g.source[d] = x[d], g.grid[d] = g.result[d] = y[d], g.step[d] = s.stride[d], g.base[d] = 0, g.spread[d] = 1;
-  i64 at = 0;
-  for (i64 a = 0; a < s.kernel[0]; a++)
-    for (i64 b = 0; b < s.kernel[1]; b++)
-      for (i64 c = 0; c < s.kernel[2]; c++)
-        g.addTap(a * s.dilation[0] - s.padding[0], b * s.dilation[1] - s.padding[1], c * s.dilation[2] - s.padding[2], at++);
+  i64 at = 0, k[3];
+  for (k[0] = 0; k[0] < s.kernel[0]; k[0]++)
+    for (k[1] = 0; k[1] < s.kernel[1]; k[1]++)
+      for (k[2] = 0; k[2] < s.kernel[2]; k[2]++, at++) {
+        i64 delta[3];
+        bool useful = true;
+        for (int d = 0; d < 3; d++) {
+          delta[d] = k[d] * s.dilation[d] - s.padding[d];
+          useful &= meets(g.grid[d], g.step[d], delta[d], g.source[d]);
+        }
+        if (all || useful) g.addTap(delta[0], delta[1], delta[2], at);
+      }
   return g;
 }
 
@@ -284,7 +246,7 @@ template <class T> bool inputPass(const Spatial& s, i64 N, i64 G, i64 C, i64 M, 
     for (i64 r = 0; r < (i64)of[d].size(); r++) {
       for (i64 k = 0; k < s.kernel[d]; k++) {
         i64 at = r + s.padding[d] - k * s.dilation[d];
-        if (at % s.stride[d] == 0) of[d][r].push_back({at / s.stride[d], k});
+        if (at % s.stride[d] == 0 && meets(ceilDiv(x[d] - r, s.stride[d]), 1, at / s.stride[d], y[d])) of[d][r].push_back({at / s.stride[d], k});
       }
       holes |= of[d][r].empty();
     }
@@ -341,18 +303,22 @@ template <class T> int run(const Call& c) {
   i64 sa[3], so[3], sb[3];
   spatial(c.aShape, sa), spatial(c.bShape, sb), spatial(c.outShape, so);
   bool ok = true;
-  if (c.aShape.numel == 0 || c.bShape.numel == 0) {  // an empty sum
+  auto emptySum = [&] {
     i64 plane = so[0] * so[1] * so[2];
     for (i64 i = 0; i < c.outShape.numel; i++) out[i] = bias ? bias[i / plane % (G * co)] : T(0);
-  } else if (c.pass == 0) {
-    Taps g = forwardTaps(c.s, N, G, ci, co, sa, so);
+  };
+  if (c.aShape.numel == 0 || c.bShape.numel == 0) emptySum();
+  else if (c.pass == 0) {
+    Taps g = forwardTaps(c.s, N, G, ci, co, sa, so, false);
     g.flatten();
-    ok = gather<T>(g, a, {b, co * ci * kernel, ci * kernel, kernel}, bias, out);
+    if (g.count == 0) emptySum();
+    else ok = gather<T>(g, a, {b, co * ci * kernel, ci * kernel, kernel}, bias, out);
   } else if (c.pass == 1) {
     ok = inputPass<T>(c.s, N, G, co, ci, sa, so, a, {b, co * ci * kernel, kernel, ci * kernel}, out);
   } else {
     memset((void*)out, 0, c.outShape.numel * sizeof(T));
-    Taps g = forwardTaps(c.s, N, G, ci, co, sb, sa);
+    Taps g = forwardTaps(c.s, N, G, ci, co, sb, sa, !isWide<T>(ci, co, kernel));
+    g.kernel = kernel;
     g.flatten();
     ok = correlate<T>(g, b, a, out);
   }

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <vector>
 
-#include "lanes.h"
 #include "operand.h"
 #include "pool.h"
+#include "tile.h"
 
 namespace fb {
 namespace conv {
@@ -30,6 +30,7 @@ struct Taps {
   i64 source[3], grid[3], step[3];  // source sizes, iterations, source step
   i64 result[3], base[3], spread[3];
   int count = 0;
+  i64 kernel = 0;                   // positions of the kernel: those that no tap is for too
   std::vector<i64> delta[3], index;  // per tap: displacement, position within the kernel
   i64 points() const { return grid[0] * grid[1] * grid[2]; }
   i64 sourcePlane() const { return source[0] * source[1] * source[2]; }
@@ -148,6 +149,7 @@ inline int runsOf(const Taps& g, const Frame& f, i64 image, i64 from, i64 to, Ru
   i64 n = from / per, rest = from % per;
   i64 i2 = rest % w, i1 = rest / w % g.grid[1], i0 = rest / w / g.grid[1];
   int count = 0;
+  i64 kernel = 0;                   // positions of the kernel: those that no tap is for too
   for (i64 q = from; q < to;) {
     i64 len = w - i2 < to - q ? w - i2 : to - q;
     out[count++] = {n * image + i0 * f.s0 + i1 * f.s1 + i2, (int)(q - from), (int)len};
@@ -237,6 +239,8 @@ template <class T> struct Weights {
 
 // result = Σ over channels and taps of weight · source (+ bias per result channel). False: no memory.
 template <class T> bool gather(const Taps& g, const T* source, Weights<T> w, const T* bias, T* result);
+// Is the weight gradient a product of tiles? Then it needs no taps that read padding alone.
+template <class T> constexpr bool isWide(i64 C, i64 M, i64 kernel) { return kernel >= 3 && C * 4 >= ceilDiv(C, NR<T>) * NR<T> * 3 && M >= MR; }
 // gw[m, c, t] += Σ over images and iterations of result · source; gw is [G·M, C, taps]. False: no memory.
 template <class T> bool correlate(const Taps& g, const T* source, const T* result, T* gw);
 

@@ -1,5 +1,6 @@
-// The weight gradient of convolutions: products of rows of pixels. Both factors are contiguous along the sum, so
-// accumulators are vectors over pixels and are summed up once per block. The blocks depend on the shapes alone, so results
+// The weight gradient of convolutions, a sum over pixels. With many channels both factors are first turned so that the channels
+// of a pixel are neighbours: then every tap is a product of tiles whose rows are read where they lie, from a table, a row of
+// zeros standing for padding. With few channels it is products of rows of pixels. Blocks depend on the shapes alone, so results
 // do not depend on the number of threads.
 #include "conv.h"
 #include "dots.h"
@@ -71,10 +72,84 @@ template <class T> bool correlateFew(const Taps& g, const T* source, const T* re
   return !failed;
 }
 
+// from [channels, points] to [points, width], width being at least `channels` and a multiple of the vector width; zeros fill up.
+template <class T> void channelsLast(const T* from, i64 channels, i64 points, T* to, i64 width) {
+  constexpr i64 w = Width<T>;
+  for (i64 j = 0; j < points; j += w)
+    for (i64 c = 0; c < width; c += w) {
+      int rows = (int)std::clamp<i64>(channels - c, 0, w);
+      if (j + w <= points) {
+        transposeSquare(from + c * points + j, points, rows, to + j * width + c, width);
+        continue;
+      }
+      for (i64 q = j; q < points; q++)
+        for (int i = 0; i < w; i++) to[q * width + c + i] = i < rows ? from[(c + i) * points + q] : T(0);
+    }
+}
+
+template <class T> bool correlateWide(const Taps& g, const T* source, const T* result, T* gw) {
+  constexpr i64 w = Width<T>, nr = NR<T>, Block = 512;  // pixels whose channels stay in L2
+  const i64 C = ceilDiv(g.C, nr) * nr, M = ceilDiv(g.M, w) * w, points = g.points(), plane = g.sourcePlane();
+  const i64 batch = std::clamp<i64>(FrameBytes / (i64)((plane * C + points * M) * sizeof(T) + 1), 1, g.N);
+  const i64 panels = ceilDiv(g.M, MR), parts = std::clamp<i64>(ceilDiv(16, g.count), 1, panels);
+  T* x = scratch<T, ConvFrames>(batch * plane * C + C);  // the last row is zero
+  T* gy = scratch<T, ConvWindows>(batch * points * M + w);
+  T* sums = scratch<T, ConvSums>(g.count * g.M * C);
+  if (!x || !gy || !sums) return false;
+  const i64 zeros = batch * plane * C;
+  memset((void*)(x + zeros), 0, C * sizeof(T));
+  for (i64 k = 0; k < g.G; k++) {
+    for (i64 n0 = 0; n0 < g.N; n0 += batch) {
+      const i64 images = std::min(batch, g.N - n0), pixels = images * points;
+      parallelFor(2 * images, 1, [&](i64 u0, i64 u1) {
+        for (i64 u = u0; u < u1; u++) {
+          i64 n = u / 2, from = (n0 + n) * g.G + k;
+          if (u % 2) channelsLast(source + from * g.C * plane, g.C, plane, x + n * plane * C, C);
+          else channelsLast(result + from * g.M * points, g.M, points, gy + n * points * M, M);
+        }
+      });
+      parallelFor(g.count * parts, 1, [&](i64 u0, i64 u1) {
+        i64 rows[Block];
+        for (i64 u = u0; u < u1; u++) {
+          const i64 t = u / parts, p0 = panels * (u % parts) / parts, p1 = panels * (u % parts + 1) / parts;
+          for (i64 q0 = 0; q0 < pixels; q0 += Block) {
+            const i64 len = std::min(Block, pixels - q0);
+            for (i64 q = 0; q < len; q++) {
+              i64 rest = (q0 + q) % points, at = (q0 + q) / points;
+              const i64 i[3] = {rest / g.grid[2] / g.grid[1], rest / g.grid[2] % g.grid[1], rest % g.grid[2]};
+              bool inside = true;
+              for (int d = 0; d < 3; d++) {
+                i64 y = i[d] * g.step[d] + g.delta[d][t];
+                inside &= y >= 0 && y < g.source[d];
+                at = at * g.source[d] + y;
+              }
+              rows[q] = inside ? at * C : zeros;
+            }
+            for (i64 c = 0; c < C; c += nr) {
+              auto rowOf = [&rows, from = x + c](i64 q) { return from + rows[q]; };
+              for (i64 p = p0; p < p1; p++) {
+                i64 m = g.M * p / panels;
+                tileRows<T>((int)(g.M * (p + 1) / panels - m), len, gy + q0 * M + m, M, rowOf, sums + (t * g.M + m) * C + c, C, n0 + q0 > 0, nullptr);
+              }
+            }
+          }
+        }
+      });
+    }
+    parallelFor(g.M, 32768 / (g.C * g.count + 1) + 1, [&](i64 m0, i64 m1) {
+      for (i64 m = m0; m < m1; m++)
+        for (i64 c = 0; c < g.C; c++)
+          for (int t = 0; t < g.count; t++) gw[((k * g.M + m) * g.C + c) * g.kernel + g.index[t]] += sums[(t * g.M + m) * C + c];
+    });
+  }
+  return true;
+}
+
 }  // namespace
 
 template <class T> bool correlate(const Taps& g, const T* source, const T* result, T* gw) {
   if (g.C == 1 && g.M <= 4 && g.G > 1) return correlateFew(g, source, result, gw);
+  if (isWide<T>(g.C, g.M, g.kernel)) return g.count == 0 || correlateWide(g, source, result, gw);
   constexpr int w = Width<T>;
   const Frame f(g, true);
   const i64 columns = g.C * g.count, plane = g.resultPlane(), points = g.points(), batch = imagesAtOnce<T>(g, f);

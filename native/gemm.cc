@@ -1,6 +1,5 @@
 // Matrix products after Goto and van de Geijn: B is packed into panels of NR columns that all threads share, A into panels
-// of MR rows that stay in L2; the micro-kernel keeps an MR x NR tile of C in registers and walks K. MR x NR fills the
-// register file: 14 x 32 floats with 32 registers of 16, 6 x 16 with 16 of 8, 6 x 8 with 16 (32) of 4.
+// of MR rows that stay in L2; the micro-kernel (tile.h) keeps an MR x NR tile of C in registers and walks K.
 // Products with few rows or columns are memory-bound and go through dot products or row sums instead.
 #include "gemm.h"
 
@@ -9,66 +8,13 @@
 #include "dots.h"
 #include "operand.h"
 #include "pool.h"
+#include "tile.h"
 
 namespace fb {
 namespace {
 
-#if FB_VEC_BYTES == 64
-constexpr int MR = 14, NV = 2;
-#elif FB_VEC_BYTES == 32
-constexpr int MR = 6, NV = 2;
-#else
-constexpr int MR = 4, NV = 2;
-#endif
-template <class T> constexpr int NR = NV * Width<T>;
 constexpr i64 Thin = 40;           // products of so few rows do not pay for packing
 constexpr i64 KC = 320, MC = 10;  // columns of a panel of A, panels of a block: 180 KB of L2
-
-// The tile of `rows` x NR at c, from rows of B that are ldb apart. The first K block overwrites, later ones add.
-template <class T, int R> void micro(i64 K, const T* a, const T* b, i64 ldb, T* c, i64 ldc, bool add) {
-  typedef typename Simd<T>::V V;
-  typedef typename Simd<T>::U U;
-  constexpr int w = Width<T>;
-  V acc[R][NV];
-#pragma GCC unroll 16
-  for (int i = 0; i < R; i++) {
-    __builtin_prefetch(c + i * ldc, 1);
-    __builtin_prefetch(c + i * ldc + NR<T> - 1, 1);
-#pragma GCC unroll 4
-    for (int v = 0; v < NV; v++) acc[i][v] = V{};
-  }
-  for (i64 k = 0; k < K; k++) {
-    V bv[NV];
-#pragma GCC unroll 4
-    for (int v = 0; v < NV; v++) bv[v] = load(b + v * w);
-#pragma GCC unroll 16
-    for (int i = 0; i < R; i++) {
-      V av = a[i] - V{};
-#pragma GCC unroll 4
-      for (int v = 0; v < NV; v++) acc[i][v] += av * bv[v];
-    }
-    a += MR;
-    b += ldb;
-  }
-#pragma GCC unroll 16
-  for (int i = 0; i < R; i++)
-#pragma GCC unroll 4
-    for (int v = 0; v < NV; v++) {
-      U* p = (U*)(c + i * ldc + v * w);
-      *p = (U)(add ? (V)*p + acc[i][v] : acc[i][v]);
-    }
-}
-
-// Rows left over at the bottom get kernels of their own height, so that thin matrices do not pay for padding.
-template <class T, int R> struct Tails {
-  static void run(int rows, i64 K, const T* a, const T* b, i64 ldb, T* c, i64 ldc, bool add) {
-    if (rows == R) micro<T, R>(K, a, b, ldb, c, ldc, add);
-    else Tails<T, R - 1>::run(rows, K, a, b, ldb, c, ldc, add);
-  }
-};
-template <class T> struct Tails<T, 0> {
-  static void run(int, i64, const T*, const T*, i64, T*, i64, bool) {}
-};
 
 template <class T> void packA(Matrix<T> A, i64 m0, i64 m1, i64 k0, i64 kc, T* to) {
   if (A.rs == 1) {  // columns are contiguous: one after the other into all panels
@@ -190,9 +136,10 @@ void blocked(i64 M, i64 N, i64 K, Matrix<T> A, Matrix<T> B, T* C, i64 ldc, bool 
             int rows = m1 - m < MR ? (int)(m1 - m) : MR;
             const T* a = packedA + (m - m0) * kc;
             T* c = C + m * ldc + n0 + j * nr;
-            if (cols == nr) Tails<T, MR>::run(rows, kc, a, b, ldb, c, ldc, add);
+            auto rowOf = [b, ldb](i64 k) { return b + k * ldb; };
+            if (cols == nr) tileRows<T>(rows, kc, a, MR, rowOf, c, ldc, add, nullptr);
             else {
-              Tails<T, MR>::run(rows, kc, a, b, ldb, edge, nr, false);
+              tileRows<T>(rows, kc, a, MR, rowOf, edge, nr, false, nullptr);
               for (int i = 0; i < rows; i++)
                 for (i64 x = 0; x < cols; x++) c[i * ldc + x] = add ? c[i * ldc + x] + edge[i * nr + x] : edge[i * nr + x];
             }

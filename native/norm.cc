@@ -1,6 +1,8 @@
 // Normalisations and their gradients over contiguous operands. layerNorm and rmsNorm: rows of n elements, affine per
 // element. groupNorm and batchNorm: [N, C, S], statistics per group of channels or per channel, affine per channel.
 // With h = (x - mean) rstd and u = w gy:  gx = rstd (u - mean(u) - h mean(u h)),  gw = Σ gy h,  gb = Σ gy.
+#include <algorithm>
+
 #include "fused.h"
 
 namespace fb {
@@ -155,50 +157,63 @@ void groupBackward(const Job& j, const T* gy, const T* x, const T* mean, const T
   }
 }
 
-// Channels of [N, C, S], one after the other, their runs of S elements joined in double. With S = 1 a channel is a column:
-// a vector of channels is taken at a time.
+// Channels of [N, C, S], one after the other, their runs of S elements joined in double.
 template <class T, class F> void overChannels(const Job& j, const F& f) {
   parallelFor(j.C, rowGrain(j.N * j.S), f);
 }
-template <class T> struct Columns {
-  static constexpr int N = Lanes<T>::N;
-  typedef double D __attribute__((vector_size(N * 8)));
-  // Σ over the rows of K terms in double; f(row, terms).
-  template <int K, class F> FB_INLINE static inline void add(i64 rows, D* total, F f) {
-    for (int k = 0; k < K; k++) total[k] = D{};
-    for (i64 b = 0; b < rows; b += 64) {
-      Vector<T> acc[K] = {};
-      for (i64 r = b; r < rows && r < b + 64; r++) f(r, acc);
-      for (int k = 0; k < K; k++) total[k] += __builtin_convertvector(acc[k], D);
-    }
+// Short runs: a block of channels is a band of columns over the N rows, and all columns go at once.
+constexpr i64 ShortRun = 32, Band = 128;
+template <class T, class F> void overBands(const Job& j, const F& f) {
+  const i64 per = std::max<i64>(1, Band / j.S);  // channels of a band
+  parallelFor((j.C + per - 1) / per, rowGrain(j.N * Band), [&](i64 begin, i64 end) {
+    for (i64 u = begin; u < end; u++) f(u * per, std::min(per, j.C - u * per));
+  });
+}
+// The sum over the rows of each of `width` columns, in double; add(row, sums) adds a row.
+template <class T, class F> void columnSums(i64 rows, i64 width, double* total, F add) {
+  std::fill(total, total + width, 0.0);
+  for (i64 b = 0; b < rows; b += 64) {
+    T part[Band] = {};
+    for (i64 r = b; r < rows && r < b + 64; r++) add(r, part);
+    for (i64 i = 0; i < width; i++) total[i] += part[i];
   }
-  static Vector<T> narrow(D d) { return __builtin_convertvector(d, Vector<T>); }
-};
+}
+// Sums of a band's channels: those of their S columns.
+inline void joinColumns(i64 channels, i64 S, double* total) {
+  for (i64 c = 0; c < channels; c++) {
+    double t = 0;
+    for (i64 i = 0; i < S; i++) t += total[c * S + i];
+    total[c] = t;
+  }
+}
+// A value a channel, repeated for its columns.
+template <class T, class F> void spread(i64 channels, i64 S, T* to, F value) {
+  for (i64 c = 0; c < channels; c++) std::fill(to + c * S, to + (c + 1) * S, (T)value(c));
+}
 
 template <class T> void batchForward(const Job& j, const T* x, const T* w, const T* b, T* y, T* mean, T* variance) {
   const double n = (double)(j.N * j.S);
-  if (j.S == 1) {
-    parallelFor((j.C + Lanes<T>::N - 1) / Lanes<T>::N, rowGrain(j.N * Lanes<T>::N), [&](i64 begin, i64 end) {
-      typedef Columns<T> L;
-      auto work = [&](auto at) {
-        typename L::D t;
-        L::template add<1>(j.N, &t, [&](i64 r, Vector<T>* s) FB_INLINE { s[0] += at(x + r * j.C); });
-        Vector<T> m = L::narrow(t / n);
-        L::template add<1>(j.N, &t, [&](i64 r, Vector<T>* s) FB_INLINE {
-          Vector<T> d = at(x + r * j.C) - m;
-          s[0] += d * d;
-        });
-        at.put(mean, m);
-        at.put(variance, L::narrow(t / n));
-        Vector<T> k = at(variance) + (T)j.eps, shift = b ? at(b) : Vector<T>{};
-        for (int i = 0; i < Lanes<T>::N; i++) k[i] = 1 / std::sqrt(k[i]);
-        if (w) k = k * at(w);
-        for (i64 r = 0; r < j.N; r++) at.put(y + r * j.C, (at(x + r * j.C) - m) * k + shift);
-      };
-      for (i64 u = begin; u < end; u++) {
-        i64 first = u * Lanes<T>::N;
-        if (j.C - first >= Lanes<T>::N) work(Full<T>{first});
-        else work(Part<T>{first, (int)(j.C - first)});
+  if (j.S < ShortRun) {
+    overBands<T>(j, [&](i64 c0, i64 channels) {
+      const i64 width = channels * j.S, row = j.C * j.S;
+      double t[Band];
+      T m[Band], k[Band], shift[Band];
+      const T* from = x + c0 * j.S;
+      columnSums<T>(j.N, width, t, [&](i64 r, T* s) { for (i64 i = 0; i < width; i++) s[i] += from[r * row + i]; });
+      joinColumns(channels, j.S, t);
+      spread(channels, j.S, m, [&](i64 c) { return mean[c0 + c] = (T)(t[c] / n); });
+      columnSums<T>(j.N, width, t, [&](i64 r, T* s) {
+        for (i64 i = 0; i < width; i++) s[i] += (from[r * row + i] - m[i]) * (from[r * row + i] - m[i]);
+      });
+      joinColumns(channels, j.S, t);
+      spread(channels, j.S, k, [&](i64 c) {
+        variance[c0 + c] = (T)(t[c] / n);
+        return (T)(1 / std::sqrt(t[c] / n + j.eps)) * (w ? w[c0 + c] : T(1));
+      });
+      spread(channels, j.S, shift, [&](i64 c) { return b ? b[c0 + c] : T(0); });
+      for (i64 r = 0; r < j.N; r++) {
+        T* q = y + r * row + c0 * j.S;
+        for (i64 i = 0; i < width; i++) q[i] = (from[r * row + i] - m[i]) * k[i] + shift[i];
       }
     });
     return;
@@ -223,27 +238,27 @@ template <class T> void batchForward(const Job& j, const T* x, const T* w, const
 template <class T>
 void batchBackward(const Job& j, const T* gy, const T* x, const T* mean, const T* variance, const T* w, T* gx, T* gw, T* gb) {
   const double n = (double)(j.N * j.S);
-  if (j.S == 1) {
-    parallelFor((j.C + Lanes<T>::N - 1) / Lanes<T>::N, rowGrain(j.N * Lanes<T>::N), [&](i64 begin, i64 end) {
-      typedef Columns<T> L;
-      auto work = [&](auto at) {
-        Vector<T> m = at(mean), k = at(variance, T(1)) + (T)j.eps;
-        for (int i = 0; i < Lanes<T>::N; i++) k[i] = 1 / std::sqrt(k[i]);
-        typename L::D t[2];
-        L::template add<2>(j.N, t, [&](i64 r, Vector<T>* s) FB_INLINE {
-          s[0] += at(gy + r * j.C);
-          s[1] += at(gy + r * j.C) * (at(x + r * j.C) - m);
-        });
-        if (gb) at.put(gb, L::narrow(t[0]));
-        if (gw) at.put(gw, L::narrow(t[1]) * k);
-        Vector<T> a = L::narrow(t[0] / n), c = L::narrow(t[1] / n) * k * k;
-        if (w) k = k * at(w);
-        for (i64 r = 0; r < j.N; r++) at.put(gx + r * j.C, (at(gy + r * j.C) - a - (at(x + r * j.C) - m) * c) * k);
-      };
-      for (i64 u = begin; u < end; u++) {
-        i64 first = u * Lanes<T>::N;
-        if (j.C - first >= Lanes<T>::N) work(Full<T>{first});
-        else work(Part<T>{first, (int)(j.C - first)});
+  if (j.S < ShortRun) {
+    overBands<T>(j, [&](i64 c0, i64 channels) {
+      const i64 width = channels * j.S, row = j.C * j.S;
+      double sg[Band], sh[Band], rstd[Band];
+      T m[Band], a[Band], slope[Band], k[Band];
+      const T *g = gy + c0 * j.S, *p = x + c0 * j.S;
+      spread(channels, j.S, m, [&](i64 c) { return mean[c0 + c]; });
+      columnSums<T>(j.N, width, sg, [&](i64 r, T* s) { for (i64 i = 0; i < width; i++) s[i] += g[r * row + i]; });
+      columnSums<T>(j.N, width, sh, [&](i64 r, T* s) { for (i64 i = 0; i < width; i++) s[i] += g[r * row + i] * (p[r * row + i] - m[i]); });
+      joinColumns(channels, j.S, sg), joinColumns(channels, j.S, sh);
+      for (i64 c = 0; c < channels; c++) {
+        rstd[c] = 1 / std::sqrt((double)variance[c0 + c] + j.eps);
+        if (gb) gb[c0 + c] = (T)sg[c];
+        if (gw) gw[c0 + c] = (T)(sh[c] * rstd[c]);
+      }
+      spread(channels, j.S, a, [&](i64 c) { return sg[c] / n; });
+      spread(channels, j.S, slope, [&](i64 c) { return sh[c] * rstd[c] * rstd[c] / n; });
+      spread(channels, j.S, k, [&](i64 c) { return rstd[c] * (w ? (double)w[c0 + c] : 1.0); });
+      for (i64 r = 0; r < j.N; r++) {
+        T* q = gx + r * row + c0 * j.S;
+        for (i64 i = 0; i < width; i++) q[i] = (g[r * row + i] - a[i] - (p[r * row + i] - m[i]) * slope[i]) * k[i];
       }
     });
     return;

@@ -87,6 +87,51 @@ template <class T> void maxWindow(const PoolShape& s, const T* x, Window a, Wind
   *index = at;
 }
 
+// Short rows make poor vectors, so all windows of a plane that lie inside go together, wherever they are: element o of window i
+// is at first[i] + o. The others are walked one by one.
+struct Places {
+  std::vector<int32_t> first, result;                // of the windows inside
+  std::vector<int32_t> taps;
+  struct Other { Window a, b, c; i64 result; };
+  std::vector<Other> others;
+  explicit Places(const PoolShape& s, const Windows& w) {
+    auto inside = [&](const Window& v, int d) { return !s.adaptive && v.to - v.from == (s.kernel[d] - 1) * s.dilation[d] + 1; };
+    for (i64 i = 0; i < s.out[0]; i++)
+      for (i64 j = 0; j < s.out[1]; j++)
+        for (i64 k = 0; k < s.out[2]; k++) {
+          const Window &a = w.d[0][i], &b = w.d[1][j], &c = w.d[2][k];
+          i64 at = (i * s.out[1] + j) * s.out[2] + k;
+          if (inside(a, 0) && inside(b, 1) && inside(c, 2)) {
+            first.push_back((int32_t)((a.from * s.in[1] + b.from) * s.in[2] + c.from));
+            result.push_back((int32_t)at);
+          } else others.push_back({a, b, c, at});
+        }
+    if (s.adaptive) return;
+    for (i64 i = 0; i < s.kernel[0]; i++)
+      for (i64 j = 0; j < s.kernel[1]; j++)
+        for (i64 k = 0; k < s.kernel[2]; k++) taps.push_back((int32_t)((i * s.dilation[0] * s.in[1] + j * s.dilation[1]) * s.in[2] + k * s.dilation[2]));
+  }
+  template <class T> void max(const PoolShape& s, const T* plane, T* y, i64* index) const {
+    constexpr size_t Chunk = 256;
+    T best[Chunk];
+    Position<T> where[Chunk];
+    for (size_t i0 = 0; i0 < first.size(); i0 += Chunk) {
+      const size_t n = std::min(Chunk, first.size() - i0);
+      const int32_t *at = first.data() + i0, *to = result.data() + i0;
+      for (size_t i = 0; i < n; i++) best[i] = lowest<T>(), where[i] = at[i];
+      for (int32_t o : taps)
+        for (size_t i = 0; i < n; i++) {
+          T v = plane[at[i] + o];
+          bool win = (v > best[i]) | (v != v);
+          best[i] = win ? v : best[i];
+          where[i] = win ? (Position<T>)(at[i] + o) : where[i];
+        }
+      for (size_t i = 0; i < n; i++) y[to[i]] = best[i], index[to[i]] = where[i];
+    }
+    for (const Other& o : others) maxWindow(s, plane, o.a, o.b, o.c, y + o.result, index + o.result);
+  }
+};
+
 // f(stride constant) for the strides that deserve a loop of their own.
 template <class F> inline void byStride(i64 stride, F f) {
   if (stride == 1) f(std::integral_constant<int, 1>());
@@ -97,9 +142,17 @@ template <class F> inline void byStride(i64 stride, F f) {
 }  // namespace
 
 template <class T> void maxPool(const PoolShape& s, const T* x, T* y, i64* index) {
+  constexpr i64 Long = 32;  // results of a row that are worth vectors
   const Windows w(s);
-  const auto taps = s.adaptive ? std::vector<Tap>() : rowTaps(s);
   const i64 inPlane = s.in[0] * s.in[1] * s.in[2], row = s.out[2], outPlane = s.out[0] * s.out[1] * row;
+  if ((s.adaptive || row < Long) && inPlane < INT32_MAX) {
+    const Places places(s, w);
+    parallelFor(s.planes, grain(s), [&](i64 p0, i64 p1) {
+      for (i64 p = p0; p < p1; p++) places.max(s, x + p * inPlane, y + p * outPlane, index + p * outPlane);
+    });
+    return;
+  }
+  const auto taps = rowTaps(s);
   parallelFor(s.planes, grain(s), [&](i64 p0, i64 p1) {
     std::vector<Position<T>> where(row);
     for (i64 p = p0; p < p1; p++)
@@ -108,10 +161,6 @@ template <class T> void maxPool(const PoolShape& s, const T* x, T* y, i64* index
           const T* plane = x + p * inPlane;
           i64 o = p * outPlane + (i * s.out[1] + j) * row;
           Window a = w.d[0][i], b = w.d[1][j];
-          if (s.adaptive) {
-            for (i64 k = 0; k < row; k++) maxWindow(s, plane, a, b, w.d[2][k], y + o + k, index + o + k);
-            continue;
-          }
           T* best = y + o;
           for (i64 k = 0; k < row; k++) best[k] = lowest<T>(), where[k] = (Position<T>)((a.from * s.in[1] + b.from) * s.in[2] + w.d[2][k].from);
           for (i64 c = a.from; c < a.to; c += a.step)

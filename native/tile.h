@@ -1,0 +1,60 @@
+// The micro-kernel of all blocked products: an MR x NR tile of results stays in registers while K is walked, one column of A and
+// one row of B at a time. MR x NR fills the register file: 14 x 32 floats with 32 registers of 16, 6 x 16 with 16 of 8, 4 x 8
+// with registers of 4.
+#pragma once
+#include "lanes.h"
+
+namespace fb {
+
+#if FB_VEC_BYTES == 64
+constexpr int MR = 14, NV = 2;
+#elif FB_VEC_BYTES == 32
+constexpr int MR = 6, NV = 2;
+#else
+constexpr int MR = 4, NV = 2;
+#endif
+template <class T> constexpr int NR = NV * Width<T>;
+
+// c (+)= Σ_k a[k·lda + i] · rowOf(k)[j], plus bias[i]. `rowOf(k)` is where row k of B lies.
+template <class T, int R, class B> void tile(i64 K, const T* a, i64 lda, B rowOf, T* c, i64 ldc, bool add, const T* bias) {
+  typedef typename Simd<T>::V V;
+  V acc[R][NV];
+#pragma GCC unroll 16
+  for (int i = 0; i < R; i++) {
+    __builtin_prefetch(c + i * ldc, 1);
+    __builtin_prefetch(c + i * ldc + NR<T> - 1, 1);
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; v++) acc[i][v] = V{};
+  }
+  for (i64 k = 0; k < K; k++) {
+    const T* b = rowOf(k);
+    V bv[NV];
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; v++) bv[v] = load(b + v * Width<T>);
+#pragma GCC unroll 16
+    for (int i = 0; i < R; i++) {
+      V av = a[i] - V{};
+#pragma GCC unroll 4
+      for (int v = 0; v < NV; v++) acc[i][v] += av * bv[v];
+    }
+    a += lda;
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < R; i++)
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; v++) {
+      T* p = c + i * ldc + v * Width<T>;
+      V x = acc[i][v];
+      if (bias) x += bias[i] - V{};
+      store(p, add ? load(p) + x : x);
+    }
+}
+// The same for any number of rows up to MR: each has a kernel of its own, so that thin tiles do not pay for padding.
+template <class T, class B, int R = MR> inline void tileRows(int rows, i64 K, const T* a, i64 lda, B rowOf, T* c, i64 ldc, bool add, const T* bias) {
+  if constexpr (R > 0) {
+    if (rows == R) tile<T, R>(K, a, lda, rowOf, c, ldc, add, bias);
+    else tileRows<T, B, R - 1>(rows, K, a, lda, rowOf, c, ldc, add, bias);
+  }
+}
+
+}  // namespace fb
