@@ -1,5 +1,6 @@
 // Strided copies and casts. Dimensions arrive collapsed and ordered by the output's strides; the last two are tiled, so
 // that transposes read and write whole cache lines.
+#include "lanes.h"
 #include "operand.h"
 #include "pool.h"
 
@@ -24,6 +25,13 @@ template <class S> void tile(char* out, const char* in, i64 rows, i64 cols, i64 
   for (i64 r0 = 0; r0 < rows; r0 += T)
     for (i64 c0 = 0; c0 < cols; c0 += T) {
       i64 r1 = r0 + T < rows ? r0 + T : rows, c1 = c0 + T < cols ? c0 + T : cols;
+      if constexpr (sizeof(S) == 4 || sizeof(S) == 8)
+        if (oc == 1 && ir == 1 && r1 - r0 == T && c1 - c0 == T) {
+          typedef std::conditional_t<sizeof(S) == 4, float, double> F;  // moved, never computed with
+          for (i64 r = r0; r < r1; r += Width<F>)
+            for (i64 c = c0; c < c1; c += Width<F>) transposeSquare((const F*)p + r + c * ic, ic, Width<F>, (F*)o + r * or_ + c, or_);
+          continue;
+        }
       if (oc == 1 && ir == 1) {
         // A transpose: whole lines into a small buffer first. Rows a power of two apart would evict each other from L1.
         S buffer[T][T + 1];

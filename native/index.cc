@@ -42,7 +42,8 @@ void readJob(Args& a, Job& j) {
 
 bool inside(const Index& x, i64 v) { return v >= -x.size && v < x.size; }
 
-// Scatter looks at every index before anything is written; gather asks here what was wrong. On failure: ring [which, value, size].
+// Every index is looked at before anything is written that must survive; where nothing must, this tells afterwards what was
+// wrong. On failure: ring [which, value, size].
 int check(const Job& j, double* ring) {
   for (int k = 0; k < j.count; k++) {
     const Index& x = j.idx[k];
@@ -209,27 +210,33 @@ template <class T> inline T combine(int mode, T x, T y) {
   return mode == Add ? x + y : mode == Mul ? x * y : y;
 }
 // Operands of dtype T, sums: what gradients need.
-template <class T> void addAs(const Job& j) {
+template <class T> bool addAs(const Job& j) {
   const int last = j.s.nd - 1;
   const i64 n = j.s.n[last], os = j.out.strides[last], ss = j.src.strides[last];
+  bool good = true;
   eachLine(j, [&](i64 oo, i64 so, const i64* io) {
     T* o = (T*)j.out.p + oo;
     const T* p = (const T*)j.src.p + so;
-    if (!j.rows && os == 0 && ss == 1) return (void)eachIndex(j, io, n, [&](i64 i, i64 shift) { o[shift] += p[i]; });
-    if (!j.rows) return (void)eachIndex(j, io, n, [&](i64 i, i64 shift) { o[i * os + shift] += p[i * ss]; });
-    eachIndex(j, io, 1, [&](i64, i64 shift) { o += shift; });
+    if (!j.rows) {
+      if (os == 0 && ss == 1) good &= eachIndex(j, io, n, [&](i64 i, i64 shift) { o[shift] += p[i]; });
+      else good &= eachIndex(j, io, n, [&](i64 i, i64 shift) { o[i * os + shift] += p[i * ss]; });
+      return;
+    }
+    good &= eachIndex(j, io, 1, [&](i64, i64 shift) { o += shift; });
     if (os == 1 && ss == 1)
       for (i64 i = 0; i < n; i++) o[i] += p[i];
     else
       for (i64 i = 0; i < n; i++) o[i * os] += p[i * ss];
   });
+  return good;
 }
 // Computed in lane T, whatever the dtypes.
-template <class T> void scatterAs(const Job& j, int mode) {
+template <class T> bool scatterAs(const Job& j, int mode) {
+  bool good = true;
   const int last = j.s.nd - 1;
   const i64 n = j.s.n[last], os = j.out.strides[last], ss = j.src.strides[last];
   eachLine(j, [&](i64 oo, i64 so, const i64* io) {
-    eachIndex(j, io, n, [&](i64 i, i64 shift) {
+    good &= eachIndex(j, io, n, [&](i64 i, i64 shift) {
       T x, y;
       loadRun(&y, j.src.p, j.src.dtype, so + i * ss, 1, 1);
       i64 at = oo + i * os + shift;
@@ -240,6 +247,7 @@ template <class T> void scatterAs(const Job& j, int mode) {
       storeRun(&y, j.out.p, j.out.dtype, at, 1, 1);
     });
   });
+  return good;
 }
 
 // A dimension whose parts write to places of their own, or -1: its steps leap over all that the others and the indices reach,
@@ -262,24 +270,28 @@ int apart(const Job& j) {
 int scatter(double* ring) {
   Args a(ring);
   int mode = (int)a.i();
+  bool fresh = a.i() != 0;
   Job j;
   readJob(a, j);
-  int st = check(j, ring);
-  if (st || j.s.numel == 0) return st;
+  if (j.s.numel == 0) return OK;
+  if (int st = fresh ? OK : check(j, ring)) return st;
   atLeastOneDimension(j);
-  auto run = [mode](const Job& j) {
-    bool add = mode == Add && j.src.dtype == j.out.dtype;
-    if (add && j.out.dtype == F32) addAs<float>(j);
-    else if (add && j.out.dtype == F64) addAs<double>(j);
-    else if (j.out.dtype >= C64) scatterAs<std::complex<double>>(j, mode);
-    else if (j.out.dtype <= I64) scatterAs<i64>(j, mode);
-    else if (j.out.dtype == F64) scatterAs<double>(j, mode);
-    else scatterAs<float>(j, mode);
+  std::atomic<bool> good{true};
+  auto run = [&](const Job& j) {
+    auto chosen = [&] {
+      bool add = mode == Add && j.src.dtype == j.out.dtype;
+      if (add && j.out.dtype == F32) return addAs<float>(j);
+      if (add && j.out.dtype == F64) return addAs<double>(j);
+      if (j.out.dtype >= C64) return scatterAs<std::complex<double>>(j, mode);
+      if (j.out.dtype <= I64) return scatterAs<i64>(j, mode);
+      return j.out.dtype == F64 ? scatterAs<double>(j, mode) : scatterAs<float>(j, mode);
+    };
+    if (!chosen()) good = false;
   };
   int d = apart(j);
   if (d < 0) run(j);
   else shareOut(j, d, run);
-  return OK;
+  return good ? OK : check(j, ring);
 }
 Register r2(OpScatter, scatter);
 

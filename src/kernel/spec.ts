@@ -88,6 +88,8 @@ export interface GatherSpec {
 export interface ScatterSpec {
   readonly kind: "scatter";
   readonly mode: "set" | "add" | "mul" | "max" | "min";
+  /** Nothing in `out` must survive an IndexError, so indices may be checked while it is written. */
+  readonly fresh?: boolean;
 }
 
 /** `out = cast(in)`, any strides on both sides. */

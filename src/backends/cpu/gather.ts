@@ -40,6 +40,16 @@ export function gather(host: Host, out: Operand, ins: readonly Operand[], params
 const MODES = { set: 0, add: 1, mul: 2, max: 3, min: 4 } as const;
 /** See ScatterSpec. */
 export function scatter(host: Host, spec: ScatterSpec, out: Operand, ins: readonly Operand[], params: readonly number[]): void {
-  push(host.begin().push(MODES[spec.mode]), out, ins[0]!, ins.slice(1), ins[0]!.layout.shape, params);
+  push(
+    host
+      .begin()
+      .push(MODES[spec.mode])
+      .push(spec.fresh ? 1 : 0),
+    out,
+    ins[0]!,
+    ins.slice(1),
+    ins[0]!.layout.shape,
+    params,
+  );
   host.call("scatter");
 }

@@ -16,12 +16,13 @@ function rawGather(x: Tensor, d: number, index: Tensor): Tensor {
   if (out.layout.numel > 0) launch("gather", GATHER, [out], [over(x, index.shape, d), index], [x.shape[d] ?? 1, x.layout.strides[d] ?? 1]);
   return out;
 }
+// Into memory that nobody else has seen.
 function rawScatter(into: Tensor, d: number, index: Tensor, src: Tensor, mode: Mode): void {
   if (index.layout.numel === 0) return;
   const part = window(src, layoutOf(index.shape, src.layout.strides, src.layout.offset));
   launch(
     "scatter",
-    { kind: "scatter", mode },
+    { kind: "scatter", mode, fresh: true },
     [over(into, index.shape, d)],
     [part, index],
     [into.shape[d] ?? 1, into.layout.strides[d] ?? 1],
