@@ -1,5 +1,6 @@
 // Zip archives by ranges: the central directory is read and checked, entries when they are asked for. Source: PKWARE APPNOTE 6.3.
 import { crc32 } from "./crc32.ts";
+import { inflated } from "./inflate.ts";
 import { CHUNK, fileRegion, type Region, regionBytes } from "./region.ts";
 import { type ByteSource, damaged } from "./source.ts";
 
@@ -97,33 +98,23 @@ export class ZipFile {
   // Never more than the directory says.
   async *#inflate(e: ZipEntry): AsyncGenerator<Uint8Array> {
     const begin = await this.begin(e);
-    const stream = new DecompressionStream("deflate-raw");
-    const writer = stream.writable.getWriter();
-    const reader = stream.readable.getReader() as ReadableStreamDefaultReader<Uint8Array>;
-    for (const closed of [writer.closed, reader.closed]) closed.catch(() => {}); // what goes wrong is seen by read() below
-    const feed = (async () => {
-      for await (const chunk of fileRegion(this.source, begin, e.compressed).chunks(0, e.compressed)) await writer.write(chunk.slice());
-      await writer.close();
-    })();
-    feed.catch((error) => writer.abort(error).catch(() => {}));
+    const tooMany = (): Error => this.#fail(begin, `${e.name} inflates to more than the ${e.size} bytes that the directory says`);
     let total = 0;
     try {
-      for (;;) {
-        const { done, value } = await reader.read();
-        if (done) break;
-        total += value.length;
-        if (total > e.size) throw this.#fail(begin, `${e.name} inflates to more than the ${e.size} bytes that the directory says`);
-        yield value;
+      for await (const piece of inflated(
+        "deflate-raw",
+        fileRegion(this.source, begin, e.compressed).chunks(0, e.compressed),
+        e.size,
+        tooMany,
+      )) {
+        total += piece.length;
+        yield piece;
       }
-      await feed;
-      if (total !== e.size) throw this.#fail(begin, `${e.name} inflates to ${total} bytes, the directory says ${e.size}`);
     } catch (error) {
       if ((error as Error).name === "FormatError") throw error;
       throw this.#fail(begin, `${e.name} cannot be inflated: ${(error as Error).message}`, undefined, error);
-    } finally {
-      await reader.cancel().catch(() => {});
-      await feed.catch(() => {});
     }
+    if (total !== e.size) throw this.#fail(begin, `${e.name} inflates to ${total} bytes, the directory says ${e.size}`);
   }
 }
 

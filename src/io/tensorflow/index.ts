@@ -4,8 +4,8 @@ import { isZip, openZip } from "../zip.ts";
 import { isHdf5, isTable, isTfjs, WEIGHTS } from "./magic.ts";
 
 /**
- * HDF5 files of Keras: whole models and weights alone, and any other HDF5 file whose datasets are stored in one piece. Weights of
- * `.h5` files have Keras's names (`dense/kernel`), those of Keras 3's `.weights.h5` their paths (`layers/dense/vars/0`), with the
+ * HDF5 files of Keras: whole models and weights alone, and most other HDF5 files, chunked and gzipped datasets too. Weights of `.h5`
+ * files have Keras's names (`dense/kernel`), those of Keras 3's `.weights.h5` their paths (`layers/dense/vars/0`), with the
  * layers' own names in `metadata.names`; `metadata.model_config` is the architecture.
  */
 export const hdf5: Format = {
