@@ -7,7 +7,7 @@ import { npy, npz } from "./numpy/index.ts";
 import { safetensors, safetensorsIndex } from "./safetensorsFormat.ts";
 import type { ByteSource } from "./source.ts";
 import type { Format } from "./stored.ts";
-import { hdf5, keras, tensorflow, tfjs } from "./tensorflow/index.ts";
+import { hdf5, keras, savedModel, tensorflow, tfjs } from "./tensorflow/index.ts";
 import { torchArchive } from "./torch/archive.ts";
 import { plainPickle } from "./torch/plain.ts";
 import { torchScript } from "./torch/script.ts";
@@ -28,6 +28,7 @@ const formats: Format[] = [
   ggml,
   npy,
   hdf5,
+  savedModel,
   tensorflow,
   safetensors,
   safetensorsIndex,

@@ -52,7 +52,8 @@ test("from a path, an address, bytes, a Blob, a source of one's own", async () =
   await check(new Own());
   assert.equal(closed, 0, "it stays the caller's to close");
   assert.ok(reads.reduce((a, b) => a + b) < 1.2 * bytes.length, "nothing is read twice");
-  for (const bad of [5, null, {}, "no/such/file", folder]) await assert.rejects(io.load(bad as never), { name: "ArgumentError" });
+  for (const bad of [5, null, {}, "no/such/file", mkdtempSync(join(folder, "empty-"))])
+    await assert.rejects(io.load(bad as never), { name: "ArgumentError" });
 });
 test("from a web server, by ranges", async () => {
   let requests = 0;
