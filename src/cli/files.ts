@@ -24,7 +24,7 @@ export async function values(t: StoredTensor, options: ReadOptions = {}): Promis
 
 async function resolve(path: string): Promise<string> {
   const fs = await import("node:fs");
-  const stat = fs.statSync(path, { throwIfNoEntry: false });
-  if (!stat) throw new ArgumentError({ message: `there is no ${path}`, hint: "Check the path" });
-  return stat.isDirectory() ? ((await listTrainingStates(path)).at(-1)?.path ?? path) : path;
+  if (path === "" || !fs.existsSync(path))
+    throw new ArgumentError({ message: `there is no ${path || "file without a name"}`, hint: "Check the path" });
+  return fs.statSync(path).isDirectory() ? ((await listTrainingStates(path)).at(-1)?.path ?? path) : path;
 }

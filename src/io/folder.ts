@@ -23,11 +23,18 @@ export async function fileIn(folder: string): Promise<string> {
 
 /** A path of a folder as that of the file by which it is opened; anything else as it is. */
 export async function withoutFolder(from: SourceLike): Promise<SourceLike> {
+  // What is no path of a folder, or no path at all, is the source's to refuse.
   const isPath = typeof from === "string" ? !/^https?:\/\//.test(from) : from instanceof URL && from.protocol === "file:";
   if (!isPath) return from;
   const fs = await import("node:fs");
   const { fileURLToPath } = await import("node:url");
   const isUrl = from instanceof URL || ((from as string).startsWith("file:") && URL.canParse(from as string));
-  const path = isUrl ? fileURLToPath(from as string | URL) : (from as string);
-  return fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() ? fileIn(path) : from;
+  let path: string;
+  try {
+    path = isUrl ? fileURLToPath(from as string | URL) : (from as string);
+    if (!fs.statSync(path).isDirectory()) return from;
+  } catch {
+    return from;
+  }
+  return fileIn(path);
 }

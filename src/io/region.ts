@@ -5,7 +5,7 @@ import { UnsupportedError } from "../core/errors.ts";
 import type { Storage } from "../core/storage.ts";
 import type { Backend } from "../kernel/backend.ts";
 import { bytesOf, type Element, swapBytes } from "./elements.ts";
-import { type ByteSource, damaged } from "./source.ts";
+import { type ByteSource, closedError, damaged } from "./source.ts";
 
 /** Bytes at once. A multiple of every element's size. */
 export const CHUNK: number = 8 << 20;
@@ -40,13 +40,24 @@ export function windowed(source: ByteSource): ByteSource {
     if (windows.size > MOST_WINDOWS) for (const oldest of [...windows.keys()].slice(0, windows.size - MOST_WINDOWS)) windows.delete(oldest);
     return bytes;
   };
+  let open = true;
   return {
     name: source.name,
     size: source.size,
-    ...(source.readInto && { readInto: (offset, into) => source.readInto!(offset, into) }),
+    ...(source.readInto && {
+      readInto: async (offset, into) => {
+        if (!open) throw closedError(source.name);
+        await source.readInto!(offset, into);
+      },
+    }),
     ...(source.sibling && { sibling: (name) => source.sibling!(name) }),
-    close: () => source.close(),
+    close: async () => {
+      open = false;
+      windows.clear();
+      await source.close();
+    },
     read: async (offset, length) => {
+      if (!open) throw closedError(source.name);
       const begin = offset - (offset % WINDOW);
       if (length > SMALL || offset + length > begin + WINDOW || !(offset >= 0 && offset + length <= source.size))
         return source.read(offset, length);

@@ -7,6 +7,7 @@ import { isTensor, type Tensor } from "../../core/tensor.ts";
 import { rawCopy } from "../../ops/copy.ts";
 import { failing, shown } from "../damage.ts";
 import { elementOf } from "../elements.ts";
+import { checkName } from "../names.ts";
 import { piecesOf, RangedTensor } from "../ranged.ts";
 import { fileRegion } from "../region.ts";
 import { type ByteSink, memorySink, replaceFile } from "../sink.ts";
@@ -115,6 +116,7 @@ function write(sink: ByteSink, tensors: Weights, given: GgufOptions = {}): void 
   }
   let offset = 0;
   for (const [name, t] of entries) {
+    checkName(op, name);
     const quantized = t instanceof QuantizedTensor;
     if (!quantized && !isTensor(t))
       throw new ArgumentError({ op, message: `${shown(name)} is neither a Tensor nor a QuantizedTensor`, hint: "Give tensors by name" });
