@@ -250,3 +250,22 @@ test("a file that ends while tensors are read", async () => {
   );
   await file.close();
 });
+test("checksums of archives are compared while large tensors are read", async () => {
+  const big = torch.arange(5_000_000).to("float32"); // three chunks
+  for (const [name, options] of [
+    ["checked.npz", {}],
+    ["checked.pt", { verify: true }],
+  ] as const) {
+    const file = join(folder, name);
+    await torch.save({ big }, file);
+    const sound = (await io.load<Record<string, torch.Tensor>>(file, options))["big"]!;
+    assert.ok(torch.equal(sound, big), name);
+    const bytes = readFileSync(file);
+    for (const at of [100_000, 10_000_000, 19_900_000]) {
+      bytes[at]! ^= 1;
+      writeFileSync(file, bytes);
+      await assert.rejects(io.load(file, options), { name: "FormatError", message: /has checksum \w+, the directory says/ });
+      bytes[at]! ^= 1;
+    }
+  }
+});

@@ -1,0 +1,53 @@
+"""Loads one file as bench/files.ts asks: `files_opponent.py KIND PATH [COPY]`; prints seconds and bytes as JSON, null where a library is missing."""
+import json
+import sys
+import time
+
+import numpy as np
+import torch
+
+
+def peak():
+    """The most memory this process has had, in bytes."""
+    return 1024 * int(next(line for line in open("/proc/self/status") if "VmHWM" in line).split()[1])
+
+
+def loader(kind):
+    if kind == "pt":
+        return torch.__version__, lambda path: torch.load(path, weights_only=True)
+    if kind == "safetensors":
+        import safetensors.torch
+
+        return safetensors.__version__, safetensors.torch.load_file
+    if kind.startswith("gguf"):
+        import importlib.metadata
+
+        import gguf
+
+        # The reader maps the file: copies are what can be computed with.
+        return importlib.metadata.version("gguf"), lambda path: {t.name: torch.from_numpy(np.array(t.data)) for t in gguf.GGUFReader(path).tensors}
+    if kind == "npz":
+        return np.__version__, lambda path: {k: torch.from_numpy(v) for k, v in np.load(path).items()}
+    return np.__version__, lambda path: {"": torch.from_numpy(np.load(path))}
+
+
+kind, path = sys.argv[1:3]
+try:
+    version, load = loader(kind)
+except ImportError:
+    print("null")
+    sys.exit()
+base = peak()
+start = time.perf_counter()
+state = load(path)
+loaded = time.perf_counter() - start
+for t in state.values():
+    t.reshape(-1)[:: 4096 // t.element_size()].max()  # a value of every page: what is mapped only is not there yet
+ready = time.perf_counter() - start
+memory = peak() - base
+out = {"version": version, "loaded": loaded, "ready": ready, "memory": memory}
+if len(sys.argv) > 3:
+    start = time.perf_counter()
+    torch.save(state, sys.argv[3])
+    out["saved"] = time.perf_counter() - start
+print(json.dumps(out))
