@@ -1,4 +1,4 @@
-"""Loads one file as bench/files.ts asks: `files_opponent.py KIND PATH [COPY]`; prints seconds and bytes as JSON, null where a library is missing."""
+"""Loads one file as bench/files.ts asks: `files_opponent.py KIND PATH`; prints seconds and bytes as JSON, null where a library is missing."""
 import json
 import sys
 import time
@@ -19,6 +19,10 @@ def loader(kind):
         import safetensors.torch
 
         return safetensors.__version__, safetensors.torch.load_file
+    if kind == "safetensors, read":
+        import safetensors.torch
+
+        return safetensors.__version__, lambda path: safetensors.torch.load(open(path, "rb").read())
     if kind.startswith("gguf"):
         import importlib.metadata
 
@@ -45,9 +49,4 @@ for t in state.values():
     t.reshape(-1)[:: 4096 // t.element_size()].max()  # a value of every page: what is mapped only is not there yet
 ready = time.perf_counter() - start
 memory = peak() - base
-out = {"version": version, "loaded": loaded, "ready": ready, "memory": memory}
-if len(sys.argv) > 3:
-    start = time.perf_counter()
-    torch.save(state, sys.argv[3])
-    out["saved"] = time.perf_counter() - start
-print(json.dumps(out))
+print(json.dumps({"version": version, "loaded": loaded, "ready": ready, "memory": memory}))
