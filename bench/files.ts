@@ -98,9 +98,13 @@ const kinds: readonly Kind[] = [
   },
 ];
 
+const python = process.env["PYTHON"] ?? "python3";
+const here = join(import.meta.dirname, "../../bench");
+
 /** What a fresh process of ours does. */
 async function child(path: string): Promise<Measured> {
   torch.ones(10); // the library is awake
+  spawnSync(python, [join(here, "touch_memory.py"), String(statSync(path).size)]);
   const base = peak();
   const start = performance.now();
   const passed = (): number => (performance.now() - start) / 1000;
@@ -124,8 +128,6 @@ if (process.argv[2] === "--child") {
 const gigabytes = Number(process.argv[2] ?? 2);
 const rounds = Number(process.argv[3] ?? 5);
 const only = process.argv[4]?.split(";") ?? kinds.map((k) => k.name);
-const python = process.env["PYTHON"] ?? "python3";
-const here = join(import.meta.dirname, "../../bench");
 const there = spawnSync(python, ["-c", "import torch, numpy"]).status === 0;
 if (!there) console.log(`${python} has no PyTorch (set PYTHON): Firebrand alone`);
 const best = (list: readonly Measured[], what: "loaded" | "ready"): number => Math.min(...list.map((m) => m[what]));
@@ -176,7 +178,7 @@ if (there && only.length === kinds.length) {
     `# Large files beside PyTorch, safetensors, gguf and NumPy
 
 \`npm run bench:files\`: ${cpus()[0]?.model.trim()} with ${cpus().length} processors; Node ${process.versions.node}, ${others}.
-Fresh processes in turn, warm page cache; seconds are the best of ${rounds} rounds, memory the most above an idle process, as part of the file's size.
+Fresh processes in turn, warm page cache, free memory touched before (hypervisors take it back otherwise); seconds are the best of ${rounds} rounds, memory the most above an idle process, as part of the file's size.
 "Loaded" is when the call is back, "ready" when a value of every page has been read: a library that maps the file has read nothing before. A ratio
 above 1 means that Firebrand is ready first. Firebrand does not map files: one that shrinks while it is mapped ends the process.
 

@@ -1,5 +1,7 @@
 """Loads one file as bench/files.ts asks: `files_opponent.py KIND PATH`; prints seconds and bytes as JSON, null where a library is missing."""
 import json
+import os
+import subprocess
 import sys
 import time
 
@@ -41,6 +43,7 @@ try:
 except ImportError:
     print("null")
     sys.exit()
+subprocess.run([sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "touch_memory.py"), str(os.path.getsize(path))], check=True)
 base = peak()
 start = time.perf_counter()
 state = load(path)

@@ -269,3 +269,25 @@ test("checksums of archives are compared while large tensors are read", async ()
     }
   }
 });
+test("an index of files of any format, as PyTorch's sharded models have it", async () => {
+  const model = mkdtempSync(join(folder, "sharded-"));
+  const name = (i: number): string => `pytorch_model-0000${i}-of-00002.bin`;
+  await torch.save({ a: torch.ones(2), tied: torch.zeros(1) }, join(model, name(1)));
+  await torch.save({ b: torch.zeros(3) }, join(model, name(2)));
+  const index = (map: Record<string, string>): void =>
+    writeFileSync(join(model, "pytorch_model.bin.index.json"), JSON.stringify({ metadata: { total_size: 24 }, weight_map: map }));
+  index({ b: name(2), a: name(1) });
+  const file = await io.open(model);
+  assert.deepEqual([file.format, [...file.tensors.keys()], file.metadata], ["torch zip index", ["b", "a"], { total_size: 24 }]);
+  assert.deepEqual(await (await file.read("a")).toArray(), [1, 1]);
+  await file.close();
+  index({ a: name(2) });
+  await assert.rejects(io.load(model), {
+    name: "FormatError",
+    message: /00002-of-00002\.bin: at byte 0: no tensor "a", which .*index\.json says is here/,
+  });
+  index({ a: "pytorch_model.bin.index.json" });
+  await assert.rejects(io.load(model), { name: "FormatError", message: /an index within an index/ });
+  index({ a: "gone.bin" });
+  await assert.rejects(io.load(model), { message: /gone\.bin/ });
+});
