@@ -1,95 +1,191 @@
-// Loading and saving a file of 2 GB, beside PyTorch where PYTHON has it: the best time of several fresh processes each, taken in turn, and
-// the most memory that a process had (Linux). `npm run bench:files -- [gigabytes] [rounds]`
+// Loading files of 2 GB of every kind beside the libraries that PYTHON has: fresh processes in turn, the best time of each and the most memory that
+// one had (Linux); writes bench/FILES.md. `npm run bench:files -- [gigabytes] [rounds] [kinds, semicolons between them]`
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import * as torch from "firebrand";
 
-const MB = 1 << 20;
 /** The most memory this process has had, in bytes; NaN where the system does not tell. */
 const peak = (): number => {
   if (!existsSync("/proc/self/status")) return Number.NaN;
   return 1024 * Number(/VmHWM:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? Number.NaN);
 };
 
-const PYTHON = `
-import json, sys, time
-import torch
-def peak():
-    return 1024 * int([l for l in open("/proc/self/status") if "VmHWM" in l][0].split()[1])
-base = peak()
-t = time.perf_counter()
-x = torch.load(sys.argv[1], weights_only=True)
-load = time.perf_counter() - t
-most = peak() - base
-t = time.perf_counter()
-torch.save(x, sys.argv[2])
-print(json.dumps({"load": load, "save": time.perf_counter() - t, "memory": most}))
-`;
-
 interface Measured {
-  /** Seconds. */
-  readonly load: number;
-  readonly save: number;
+  readonly version: string;
+  /** Seconds until the call is back, and until a value of every page has been read. */
+  readonly loaded: number;
+  readonly ready: number;
   /** Bytes above those of an idle process. */
   readonly memory: number;
 }
+interface Kind {
+  readonly name: string;
+  readonly end: string;
+  /** What loads it in Python. */
+  readonly theirs: string;
+  readonly make: (gigabytes: number, path: string) => Promise<void>;
+}
+
+const MB = 1 << 20;
+const SIZES: Readonly<Record<string, number>> = { uint8: 1, float16: 2, float32: 4 };
+type Weights = Record<string, torch.Tensor | torch.io.QuantizedTensor>;
+/** Matrices of 64 MB, and small vectors between them, as models have them. */
+function model(gigabytes: number, matrix: (i: number) => Weights[string], vector: () => torch.Tensor): Weights {
+  const layers = Math.max(1, Math.round((gigabytes * 1024) / 64));
+  return Object.fromEntries(
+    Array.from({ length: layers }, (_, i) => [
+      [`layers.${i}.weight`, matrix(i)],
+      [`layers.${i}.bias`, vector()],
+    ]).flat() as [string, Weights[string]][],
+  );
+}
+const floats = (gigabytes: number): Record<string, torch.Tensor> =>
+  model(
+    gigabytes,
+    (i) => torch.full([4096, 4096], i, { dtype: "float32" }),
+    () => torch.zeros(4096),
+  ) as Record<string, torch.Tensor>;
+const kinds: readonly Kind[] = [
+  { name: "pt", end: ".pt", theirs: "torch.load", make: (gb, path) => torch.save(floats(gb), path) },
+  {
+    name: "safetensors",
+    end: ".safetensors",
+    theirs: "safetensors.torch.load_file, which maps",
+    make: (gb, path) => torch.save(floats(gb), path),
+  },
+  {
+    name: "safetensors, read",
+    end: ".safetensors",
+    theirs: "safetensors.torch.load of the bytes",
+    make: (gb, path) => torch.save(floats(gb), path),
+  },
+  {
+    name: "gguf-f16",
+    end: ".gguf",
+    theirs: "gguf.GGUFReader and np.array",
+    make: (gb, path) =>
+      torch.io.saveGguf(
+        model(
+          gb,
+          (i) => torch.full([4096, 8192], i, { dtype: "float16" }),
+          () => torch.zeros(4096),
+        ),
+        path,
+      ),
+  },
+  {
+    name: "gguf-q8_0",
+    end: ".gguf",
+    theirs: "gguf.GGUFReader and np.array",
+    // Blocks of 34 bytes for 32 values.
+    make: (gb, path) => {
+      const blocks = (i: number): torch.io.QuantizedTensor =>
+        new torch.io.QuantizedTensor("Q8_0", [4096, 15360], torch.full([4096, 16320], i, { dtype: "uint8" }));
+      return torch.io.saveGguf(
+        model(gb, blocks, () => torch.zeros(4096)),
+        path,
+      );
+    },
+  },
+  { name: "npz", end: ".npz", theirs: "numpy.load, every array", make: (gb, path) => torch.save(floats(gb), path) },
+  {
+    name: "npy",
+    end: ".npy",
+    theirs: "numpy.load",
+    make: (gb, path) => torch.io.saveNpy(torch.ones(Math.round((gb * 1024 * MB) / 4)), path),
+  },
+];
+
+const python = process.env["PYTHON"] ?? "python3";
+const here = join(import.meta.dirname, "../../bench");
+
+/** What a fresh process of ours does. */
+async function child(path: string): Promise<Measured> {
+  torch.ones(10); // the library is awake
+  spawnSync(python, [join(here, "touch_memory.py"), String(statSync(path).size)]);
+  const base = peak();
+  const start = performance.now();
+  const passed = (): number => (performance.now() - start) / 1000;
+  const state = await torch.load<Weights | torch.Tensor>(path);
+  const loaded = passed();
+  for (const t of torch.isTensor(state) ? [state] : Object.values(state)) {
+    const plain = t instanceof torch.io.QuantizedTensor ? t.bytes : t;
+    plain
+      .view(-1)
+      .index(torch.slice(0, null, 4096 / SIZES[plain.dtype]!))
+      .max();
+  }
+  const ready = passed();
+  return { version: process.versions.node, loaded, ready, memory: peak() - base };
+}
 
 if (process.argv[2] === "--child") {
-  torch.ones(10); // the library is awake
-  const base = peak();
-  const [path, copy] = process.argv.slice(3) as [string, string];
-  let t = performance.now();
-  const x = await torch.io.load(path);
-  const load = (performance.now() - t) / 1000;
-  const memory = peak() - base;
-  t = performance.now();
-  await torch.io.save(x, copy);
-  console.log(JSON.stringify({ load, save: (performance.now() - t) / 1000, memory } satisfies Measured));
-} else {
-  const gigabytes = Number(process.argv[2] ?? 2);
-  const rounds = Number(process.argv[3] ?? 5);
-  const folder = mkdtempSync(join(tmpdir(), "firebrand-bench-"));
-  try {
-    const path = join(folder, "large.pt");
-    // 64 MB each, and small ones as models have them.
-    const big = Math.round((gigabytes * 1024) / 64);
-    const state: Record<string, torch.Tensor> = {};
-    for (let i = 0; i < big; i++) {
-      state[`layers.${i}.weight`] = torch.full([4096, 4096], i, { dtype: "float32" });
-      state[`layers.${i}.bias`] = torch.zeros(4096);
-    }
-    await torch.io.save(state, path);
+  console.log(JSON.stringify(await child(process.argv[3]!)));
+  process.exit(0);
+}
+const gigabytes = Number(process.argv[2] ?? 2);
+const rounds = Number(process.argv[3] ?? 5);
+const only = process.argv[4]?.split(";") ?? kinds.map((k) => k.name);
+const there = spawnSync(python, ["-c", "import torch, numpy"]).status === 0;
+if (!there) console.log(`${python} has no PyTorch (set PYTHON): Firebrand alone`);
+const best = (list: readonly Measured[], what: "loaded" | "ready"): number => Math.min(...list.map((m) => m[what]));
+const most = (list: readonly Measured[]): number => Math.max(...list.map((m) => m.memory));
+
+const rows: string[] = [];
+const versions = new Map<string, string>();
+const folder = mkdtempSync(join(tmpdir(), "firebrand-bench-"));
+try {
+  for (const kind of kinds.filter((k) => only.includes(k.name))) {
+    const path = join(folder, `large${kind.end}`);
+    await kind.make(gigabytes, path);
     const bytes = statSync(path).size;
-    const python = process.env["PYTHON"] ?? "python3";
-    const other = spawnSync(python, ["-c", "import torch"]).status === 0;
-    if (!other) console.log(`${python} has no PyTorch (set PYTHON): Firebrand alone`);
-    const all: Record<string, Measured[]> = { Firebrand: [], ...(other && { PyTorch: [] }) };
-    for (let i = 0; i < rounds; i++)
-      for (const [name, list] of Object.entries(all)) {
-        const copy = join(folder, "copy.pt");
-        const [command, args] =
-          name === "PyTorch" ? [python, ["-c", PYTHON, path, copy]] : [process.execPath, [import.meta.filename, "--child", path, copy]];
-        const out = spawnSync(command, args, { encoding: "utf8" });
-        if (out.status !== 0) throw new Error(out.stderr);
-        list.push(JSON.parse(out.stdout.trim().split("\n").at(-1)!) as Measured);
-        rmSync(copy);
-      }
-    console.log(`${(bytes / MB / 1024).toFixed(2)} GB in ${Object.keys(state).length} tensors, the best of ${rounds}`);
-    const best = (list: Measured[], what: keyof Measured): number => Math.min(...list.map((m) => m[what]));
-    for (const [name, list] of Object.entries(all))
-      console.log(
-        `${name.padEnd(10)} load ${best(list, "load").toFixed(2)} s, save ${best(list, "save").toFixed(2)} s, ` +
-          `memory ${(Math.max(...list.map((m) => m.memory)) / bytes).toFixed(3)} x the file`,
-      );
-    if (other) console.log(`load ${(best(all["PyTorch"]!, "load") / best(all["Firebrand"]!, "load")).toFixed(2)} x as fast as PyTorch`);
-    const most = Math.max(...all["Firebrand"]!.map((m) => m.memory)) / bytes;
-    if (most > 1.1) {
-      console.log(`memory: ${most.toFixed(3)} x the file, at most 1.1 allowed`);
+    const run = (command: string, args: readonly string[]): Measured | null => {
+      const out = spawnSync(command, [...args, path], { encoding: "utf8" });
+      if (out.status !== 0) throw new Error(out.stderr);
+      return JSON.parse(out.stdout.trim().split("\n").at(-1)!) as Measured | null;
+    };
+    const [ours, theirs]: [Measured[], Measured[]] = [[], []];
+    for (let i = 0; i < rounds; i++) {
+      ours.push(run(process.execPath, [import.meta.filename, "--child"])!);
+      const other = there ? run(python, [join(here, "files_opponent.py"), kind.name]) : null;
+      if (other) theirs.push(other);
+    }
+    rmSync(path);
+    if (theirs.length > 0) versions.set(kind.theirs.split(/[. ]/)[0]!, theirs[0]!.version);
+    const of = (list: Measured[]): string[] =>
+      list.length === 0
+        ? ["–", "–", "–"]
+        : [best(list, "loaded").toFixed(2), best(list, "ready").toFixed(2), (most(list) / bytes).toFixed(3)];
+    const ratio = theirs.length > 0 ? `${(best(theirs, "ready") / best(ours, "ready")).toFixed(2)}x` : "–";
+    rows.push(
+      `| ${kind.name}, ${(bytes / MB / 1024).toFixed(2)} GB | ${of(ours).join(" | ")} | ${kind.theirs} | ${of(theirs).join(" | ")} | ${ratio} |`,
+    );
+    console.log(rows.at(-1));
+    if (most(ours) / bytes > 1.1) {
+      console.log(`memory: ${(most(ours) / bytes).toFixed(3)} x the file, at most 1.1 allowed`);
       process.exitCode = 1;
     }
-  } finally {
-    rmSync(folder, { recursive: true });
   }
+} finally {
+  rmSync(folder, { recursive: true });
+}
+if (there && only.length === kinds.length) {
+  const others = [...versions].map(([name, v]) => `${name} ${v}`).join(", ");
+  writeFileSync(
+    join(here, "FILES.md"),
+    `# Large files beside PyTorch, safetensors, gguf and NumPy
+
+\`npm run bench:files\`: ${cpus()[0]?.model.trim()} with ${cpus().length} processors; Node ${process.versions.node}, ${others}.
+Fresh processes in turn, warm page cache, free memory touched before (hypervisors take it back otherwise); seconds are the best of ${rounds} rounds, memory the most above an idle process, as part of the file's size.
+"Loaded" is when the call is back, "ready" when a value of every page has been read: a library that maps the file has read nothing before. A ratio
+above 1 means that Firebrand is ready first. Firebrand does not map files: one that shrinks while it is mapped ends the process.
+
+| file | Firebrand: loaded | ready | memory | beside | loaded | ready | memory | ratio |
+| --- | ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: |
+${rows.join("\n")}
+`,
+  );
+  console.log("written to bench/FILES.md");
 }

@@ -22,20 +22,9 @@ export async function values(t: StoredTensor, options: ReadOptions = {}): Promis
   return isTensor(read) ? read : (read as { dequantize(): Tensor }).dequantize();
 }
 
-const INDEX = /\.index\.json$/;
-const WEIGHTS = /\.(safetensors|gguf|pt|pth|bin|ckpt|h5|keras|npz|npy)$/;
-
 async function resolve(path: string): Promise<string> {
   const fs = await import("node:fs");
-  const { join } = await import("node:path");
-  if (!fs.existsSync(path)) throw new ArgumentError({ message: `there is no ${path}`, hint: "Check the path" });
-  if (!fs.statSync(path).isDirectory() || fs.existsSync(join(path, "saved_model.pb"))) return path;
-  const folder = (await listTrainingStates(path)).at(-1)?.path ?? path;
-  const names = fs.readdirSync(folder);
-  const index = names.find((n) => INDEX.test(n));
-  const found = index ? [index] : names.filter((n) => WEIGHTS.test(n));
-  if (found.length === 0)
-    throw new ArgumentError({ message: `the folder ${path} holds no file of weights`, hint: "Give the path of a file" });
-  if (found.length > 1) throw new ArgumentError({ message: `the folder ${path} holds ${found.join(", ")}`, hint: "Say which file" });
-  return join(folder, found[0]!);
+  if (path === "" || !fs.existsSync(path))
+    throw new ArgumentError({ message: `there is no ${path || "file without a name"}`, hint: "Check the path" });
+  return fs.statSync(path).isDirectory() ? ((await listTrainingStates(path)).at(-1)?.path ?? path) : path;
 }

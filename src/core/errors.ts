@@ -50,6 +50,7 @@ export class FirebrandError extends Error {
     const before = this.message;
     const own = this.op === undefined ? op : camel(this.op.slice(this.op.lastIndexOf(".") + 1));
     if (own !== op && `${own}_` !== op && this.#inner === "") this.#inner = `${own}: `;
+    else if (this.#inner === `${op}: `) this.#inner = "";
     if (operands.length > 0 && this.#operands === "" && !operands.some((o) => this.#what.includes(o.shape)))
       this.#operands = ` (given ${operands
         .slice(0, 4)

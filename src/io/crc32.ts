@@ -48,3 +48,24 @@ export const portableCrc32: Crc = makeCrc(0xedb88320);
 export const crc32: Crc = builtin ?? portableCrc32;
 /** CRC-32C. */
 export const crc32c: Crc = makeCrc(0x82f63b78);
+
+// Polynomials over two elements, of degree below 32, the coefficient of x^0 in the highest bit; `times` multiplies modulo that of CRC-32.
+function times(a: number, b: number): number {
+  let product = 0;
+  let shifted = b;
+  for (let bit = 0x80000000; bit !== 0; bit >>>= 1) {
+    if (a & bit) product ^= shifted;
+    shifted = shifted & 1 ? (shifted >>> 1) ^ 0xedb88320 : shifted >>> 1;
+  }
+  return product >>> 0;
+}
+/** The CRC-32 of two runs of bytes one after the other, from that of each and the length of the second. */
+export function joinedCrc32(first: number, second: number, length: number): number {
+  let power = 0x80000000; // x^0, to become x^(8 * length)
+  let square = 0x00800000; // x^8
+  for (let n = length; n > 0; n = Math.floor(n / 2)) {
+    if (n % 2 === 1) power = times(power, square);
+    square = times(square, square);
+  }
+  return (times(power, first) ^ second) >>> 0;
+}

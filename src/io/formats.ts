@@ -7,7 +7,7 @@ import { npy, npz } from "./numpy/index.ts";
 import { safetensors, safetensorsIndex } from "./safetensorsFormat.ts";
 import type { ByteSource } from "./source.ts";
 import type { Format } from "./stored.ts";
-import { hdf5, keras, tensorflow, tfjs } from "./tensorflow/index.ts";
+import { hdf5, keras, savedModel, tensorflow, tfjs } from "./tensorflow/index.ts";
 import { torchArchive } from "./torch/archive.ts";
 import { plainPickle } from "./torch/plain.ts";
 import { torchScript } from "./torch/script.ts";
@@ -28,6 +28,7 @@ const formats: Format[] = [
   ggml,
   npy,
   hdf5,
+  savedModel,
   tensorflow,
   safetensors,
   safetensorsIndex,
@@ -53,7 +54,7 @@ export const formatOf: (source: ByteSource) => Promise<Format> = /*@__PURE__*/ l
   const begins = [...head.subarray(0, 8)].map((b) => b.toString(16).padStart(2, "0")).join(" ");
   throw new FormatError({
     op: "load",
-    message: `${source.name}: at byte 0: ${source.size === 0 ? "the file is empty" : `it begins with ${begins}`}, expected one of ${formats.map((f) => f.name).join(", ")}`,
+    message: `${source.name}: at byte 0: ${source.size === 0 ? "the file is empty" : `it begins with ${begins}`}, expected one of ${[...new Set(formats.map((f) => f.name))].join(", ")}`,
     hint: source.size === 0 ? "Was it saved completely?" : "Check that it is the file you mean",
     data: { file: source.name, offset: 0 },
   });

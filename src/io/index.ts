@@ -17,6 +17,6 @@ export { QuantizedTensor } from "./gguf/quantized.ts";
 export { QUANT_TYPES, type QuantType } from "./gguf/types.ts";
 export { type NpzOptions, npy, npyBytes, npz, npzBytes, saveNpy, saveNpz } from "./numpy/index.ts";
 export { ggml } from "./gguf/ggml.ts";
-export { hdf5, keras, tensorflow, tfjs } from "./tensorflow/index.ts";
+export { hdf5, keras, savedModel, tensorflow, tfjs } from "./tensorflow/index.ts";
 export type { PythonObject } from "./torch/python.ts";
 export type { TorchScriptArchive } from "./torch/script.ts";

@@ -4,6 +4,7 @@ import { getDevice } from "../core/device.ts";
 import { ArgumentError } from "../core/errors.ts";
 import type { Tensor } from "../core/tensor.ts";
 import type { Module } from "../nn/module.ts";
+import { withoutFolder } from "./folder.ts";
 import { formatOf } from "./formats.ts";
 import { type LoadReport, loadInto } from "./into.ts";
 import { windowed } from "./region.ts";
@@ -36,7 +37,7 @@ export interface LoadIntoOptions extends OpenOptions {
 }
 
 /**
- * Opens a file and reads everything but the tensors' values.
+ * Opens a file, or the folder of a model, and reads everything but the tensors' values.
  * @throws FormatError that names file, offset and what was expected
  * @example
  * const file = await open(safetensorsBytes({ w: tensor([[1, 2]]) }));
@@ -51,7 +52,7 @@ export const open: (from: SourceLike, options?: OpenOptions) => Promise<TensorFi
 );
 async function openFile(from: SourceLike, options: OpenOptions = {}): Promise<TensorFile> {
   const o = checkOptions("open", OPEN, options);
-  const given = await openSource(from);
+  const given = await openSource(await withoutFolder(from));
   // A source of the caller's stays the caller's to close.
   const source: ByteSource = windowed(given === from ? { ...bound(given), close: async () => {} } : given);
   try {
@@ -91,8 +92,9 @@ const bound = (s: ByteSource): ByteSource => ({
 });
 
 /**
- * Loads a file of weights: `.pt` and `.pth` of any PyTorch, TorchScript archives, safetensors (single, or the index of several), pickles, and
- * whatever `registerFormat` was given. The content decides, not the name.
+ * Loads a file of weights: `.pt` and `.pth` of any PyTorch, TorchScript archives, safetensors (single, or the index of several), GGUF, NumPy's,
+ * Keras's and TensorFlow's files, pickles, and whatever `registerFormat` was given. The content decides, not the name. A folder is opened by the
+ * file that stands for all of it: a SavedModel's graph, an index, or the only file of weights.
  *
  * Python's dicts come back as plain objects, or as Maps where keys are no strings or their order would be lost; lists and tuples as arrays;
  * sets as Sets; integers beyond 2^53 as bigints; objects of other classes as `{ $class, ...attributes }`. Tensors that share memory in the file

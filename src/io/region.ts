@@ -5,7 +5,7 @@ import { UnsupportedError } from "../core/errors.ts";
 import type { Storage } from "../core/storage.ts";
 import type { Backend } from "../kernel/backend.ts";
 import { bytesOf, type Element, swapBytes } from "./elements.ts";
-import { type ByteSource, damaged } from "./source.ts";
+import { type ByteSource, closedError, damaged } from "./source.ts";
 
 /** Bytes at once. A multiple of every element's size. */
 export const CHUNK: number = 8 << 20;
@@ -25,6 +25,14 @@ export interface Region {
   chunks(begin: number, length: number): AsyncIterable<Uint8Array>;
   /** Fills `into` from byte `begin` on, where that saves a copy. Several such reads may be under way. */
   fill?(begin: number, into: Uint8Array): Promise<void>;
+  /** For regions with a checksum: what `fill` reads of bytes `begin` to `begin + length` is shown, in any order, and `end` compares. */
+  check?(begin: number, length: number): Check;
+}
+/** The comparison of a checksum while parts are read. */
+export interface Check {
+  seen(begin: number, bytes: Uint8Array): void;
+  /** @throws FormatError when the checksum is another */
+  end(): Promise<void>;
 }
 
 /** Small reads from windows of the file that are kept: directories, headers and files of many small tensors take few reads. */
@@ -40,13 +48,24 @@ export function windowed(source: ByteSource): ByteSource {
     if (windows.size > MOST_WINDOWS) for (const oldest of [...windows.keys()].slice(0, windows.size - MOST_WINDOWS)) windows.delete(oldest);
     return bytes;
   };
+  let open = true;
   return {
     name: source.name,
     size: source.size,
-    ...(source.readInto && { readInto: (offset, into) => source.readInto!(offset, into) }),
+    ...(source.readInto && {
+      readInto: async (offset, into) => {
+        if (!open) throw closedError(source.name);
+        await source.readInto!(offset, into);
+      },
+    }),
     ...(source.sibling && { sibling: (name) => source.sibling!(name) }),
-    close: () => source.close(),
+    close: async () => {
+      open = false;
+      windows.clear();
+      await source.close();
+    },
     read: async (offset, length) => {
+      if (!open) throw closedError(source.name);
       const begin = offset - (offset % WINDOW);
       if (length > SMALL || offset + length > begin + WINDOW || !(offset >= 0 && offset + length <= source.size))
         return source.read(offset, length);
@@ -119,6 +138,7 @@ export async function regionBytes(region: Region): Promise<Uint8Array> {
 
 async function fillDirectly(region: Region, begin: number, length: number, into: Storage, at: number): Promise<void> {
   let next = 0;
+  const check = region.check?.(begin, length);
   const reader = async (): Promise<void> => {
     while (next < length) {
       const from = next;
@@ -128,6 +148,7 @@ async function fillDirectly(region: Region, begin: number, length: number, into:
       if (!window) throw new UnsupportedError({ op: "load", message: "memory of the device cannot be shown as an array" });
       try {
         await region.fill!(begin + from, window.bytes);
+        check?.seen(begin + from, window.bytes);
       } finally {
         window.close();
       }
@@ -135,6 +156,7 @@ async function fillDirectly(region: Region, begin: number, length: number, into:
   };
   // Both have ended when this does, whatever happens: a read that goes on must not outlive the storage.
   for (const r of await Promise.allSettled([reader(), reader()])) if (r.status === "rejected") throw r.reason;
+  await check?.end();
   if (into.nbytes < at + length) throw new RangeError("the storage is too small"); // and here it is still reachable
 }
 

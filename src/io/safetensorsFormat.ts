@@ -1,9 +1,12 @@
 // safetensors as formats of `load`: single files, Firebrand's checkpoints, and the index of files that are one model together.
 import { decodeCheckpoint, isCheckpoint } from "./checkpoint.ts";
+import { failing } from "./damage.ts";
 import { dictOf } from "./dict.ts";
 import { readHeader, SafeTensor } from "./safetensors.ts";
-import { type ByteSource, damaged, openSource } from "./source.ts";
-import type { Format, OpenFile, OpenOptions, StoredTensor } from "./stored.ts";
+import { openSibling } from "./siblings.ts";
+import { type ByteSource, damaged } from "./source.ts";
+import { windowed } from "./region.ts";
+import { type Format, type OpenFile, type StoredTensor, storedTensors } from "./stored.ts";
 
 async function tensorsOf(source: ByteSource): Promise<{ tensors: Map<string, StoredTensor>; metadata: Record<string, string> }> {
   const { tensors, metadata } = await readHeader(source);
@@ -13,9 +16,9 @@ async function tensorsOf(source: ByteSource): Promise<{ tensors: Map<string, Sto
 /** A single file. What `saveCheckpoint` wrote comes back in its nesting. */
 export const safetensors: Format = {
   name: "safetensors",
-  detect: (head, source) => {
-    if (head.length < 9 || head[8] !== 0x7b) return false;
-    return 8 + Number(new DataView(head.buffer, head.byteOffset).getBigUint64(0, true)) <= source.size;
+  detect: (head) => {
+    // A length that no text could be, then a JSON object.
+    return head.length >= 9 && head[6] === 0 && head[7] === 0 && head[8] === 0x7b;
   },
   async open(source): Promise<OpenFile> {
     const { tensors, metadata } = await tensorsOf(source);
@@ -26,19 +29,13 @@ export const safetensors: Format = {
 
 const LARGEST_INDEX = 256 << 20;
 
-async function sibling(source: ByteSource, name: string, options: OpenOptions): Promise<ByteSource> {
-  if (options.files && Object.hasOwn(options.files, name)) return openSource(options.files[name]!);
-  if (source.sibling) return source.sibling(name);
-  throw damaged(source.name, 0, `the index needs ${name}, and this source has no folder`, "Give the other files: { files: { name: … } }");
-}
-
-/** The index of a model in several files: `{ "weight_map": { "name": "model-00001-of-00002.safetensors", … } }`. */
+/** The index of a model in several files: `{ "weight_map": { "name": "model-00001-of-00002.safetensors", … } }`. The files may be of any format. */
 export const safetensorsIndex: Format = {
   name: "safetensors index",
   detect: (head) => /^\s*\{/.test(new TextDecoder().decode(head)),
   async open(source, options): Promise<OpenFile> {
-    const fail = (message: string, cause?: unknown): Error =>
-      damaged(source.name, 0, message, "The file is damaged or not the index of a safetensors model", cause);
+    const failAt = failing("load", source.name, "the index of a safetensors model");
+    const fail = (message: string, cause?: unknown): Error => failAt(0, message, { cause });
     if (source.size > LARGEST_INDEX) throw fail(`${source.size} bytes, expected an index of at most ${LARGEST_INDEX}`);
     let json: { weight_map?: unknown; metadata?: unknown };
     try {
@@ -54,19 +51,29 @@ export const safetensorsIndex: Format = {
         throw fail(
           `${JSON.stringify(tensor)} is said to be in ${JSON.stringify(file)?.slice(0, 80)}, which is no name of a file beside this one`,
         );
-      names.set(file, [...(names.get(file) ?? []), tensor]);
+      const wanted = names.get(file);
+      if (wanted) wanted.push(tensor);
+      else names.set(file, [tensor]);
     }
-    const opened: ByteSource[] = [];
+    const opened: { close(): Promise<void> }[] = [];
     const close = async (): Promise<void> => {
       for (const s of opened) await s.close();
       await source.close();
     };
+    // The list of formats has this one in it, so it is looked up when it is there.
+    const { formatOf } = await import("./formats.ts");
+    const formats = new Set<string>();
     try {
       const all = new Map<string, StoredTensor>();
       for (const [file, wanted] of names) {
-        const part = await sibling(source, file, options);
+        const part = windowed(await openSibling(source, file, failAt, options.files));
         opened.push(part);
-        const { tensors } = await tensorsOf(part);
+        const format = await formatOf(part);
+        if (format === safetensorsIndex) throw damaged(part.name, 0, "an index within an index");
+        const open = await format.open(part, options);
+        opened.push(open);
+        formats.add(open.format);
+        const tensors = storedTensors(open.value);
         for (const name of wanted) {
           const t = tensors.get(name);
           if (!t) throw damaged(part.name, 0, `no tensor ${JSON.stringify(name)}, which ${source.name} says is here`);
@@ -76,7 +83,7 @@ export const safetensorsIndex: Format = {
       // In the order of the index, whichever file they are in.
       const ordered = new Map(Object.keys(map).map((name) => [name, all.get(name)!]));
       const metadata = typeof json.metadata === "object" && json.metadata !== null ? (json.metadata as Record<string, unknown>) : {};
-      return { format: "safetensors index", metadata, value: dictOf(ordered), close };
+      return { format: `${[...formats].join(", ") || "safetensors"} index`, metadata, value: dictOf(ordered), close };
     } catch (e) {
       for (const s of opened) await s.close();
       throw e;

@@ -4,6 +4,7 @@ import { type DType, itemSize } from "../core/dtype.ts";
 import { ArgumentError } from "../core/errors.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { rawCopy } from "../ops/copy.ts";
+import { checkName } from "./names.ts";
 import { CODES } from "./safetensors.ts";
 import { type ByteSink, memorySink, replaceFile } from "./sink.ts";
 
@@ -36,6 +37,7 @@ export function writeSafetensors(
   need(op, "tensors: object", tensors);
   for (const [name, t] of Object.entries(tensors)) {
     checkTensor(op, JSON.stringify(name), t);
+    checkName(op, name);
     if (name === "__metadata__")
       throw new ArgumentError({ op, message: "a tensor cannot be named __metadata__", hint: "Give it another name" });
   }

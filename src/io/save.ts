@@ -29,7 +29,7 @@ export interface Writer {
 }
 
 /** A value as tensors by name. @throws ArgumentError when it is anything else */
-function tensorsByName(value: unknown): Record<string, Tensor> {
+function tensorsByName(value: unknown, format: string): Record<string, Tensor> {
   const entries: [unknown, unknown][] =
     value instanceof Map
       ? [...value]
@@ -40,7 +40,7 @@ function tensorsByName(value: unknown): Record<string, Tensor> {
     if (typeof k !== "string" || !isTensor(v))
       throw new ArgumentError({
         op: "save",
-        message: `${String(k) || "the value"} is ${isTensor(v) ? "a key that is no string" : "no Tensor"}; a safetensors file holds tensors by name`,
+        message: `${String(k) || "the value"} is ${isTensor(v) ? "a key that is no string" : "no Tensor"}; a ${format} file holds tensors by name`,
         hint: isModule(value) ? "Save its stateDict()" : "Save a stateDict, use .pt, or saveCheckpoint for any nesting",
       });
   return Object.fromEntries(entries as [string, Tensor][]);
@@ -51,14 +51,14 @@ const writers: Writer[] = [
   {
     name: "safetensors",
     extensions: [".safetensors"],
-    write: (sink, value, o) => writeSafetensors(sink, tensorsByName(value), o.metadata),
+    write: (sink, value, o) => writeSafetensors(sink, tensorsByName(value, "safetensors"), o.metadata),
   },
   {
     name: "gguf",
     extensions: [".gguf"],
-    write: (sink, value, o) => writeGguf(sink, tensorsByName(value), o.metadata ? { metadata: o.metadata } : {}),
+    write: (sink, value, o) => writeGguf(sink, tensorsByName(value, "gguf"), o.metadata ? { metadata: o.metadata } : {}),
   },
-  { name: "npz", extensions: [".npz"], write: (sink, value) => writeNpz(sink, tensorsByName(value), {}, "save") },
+  { name: "npz", extensions: [".npz"], write: (sink, value) => writeNpz(sink, tensorsByName(value, "npz"), {}, "save") },
 ];
 /** Makes a format known to `save`; it is asked before those known so far. */
 export function registerWriter(writer: Writer): void {
@@ -93,7 +93,7 @@ async function saveAs(value: unknown, target: string | URL | ByteSink, given: Sa
     need("save", "target: object", target);
     need("save", "write: function", target.write);
   }
-  const path = typeof target === "string" ? target : target instanceof URL ? decodeURIComponent(target.pathname) : null;
+  const path = typeof target === "string" || target instanceof URL ? await pathOf(target) : null;
   const name = path?.split(/[\\/]/).at(-1) ?? "";
   const writer = options.format
     ? writers.find((w) => w.name === options.format)
@@ -110,11 +110,34 @@ async function saveAs(value: unknown, target: string | URL | ByteSink, given: Sa
     });
   const stem = name.replace(/\.[^.]*$/, "");
   const o = { ...options, name: /^[\x20-\x7e]+$/.test(stem) && !/^\.+$|[\\/:]/.test(stem) ? stem : "archive" };
-  if (path === null) return void (await writer.write(target as ByteSink, value, o));
+  if (path === null) return void (await writer.write(synchronous(target as ByteSink), value, o));
   if (options.maxShardSize !== undefined) {
     if (writer.name !== "safetensors")
       throw new ArgumentError({ op: "save", message: `maxShardSize for ${writer.name}`, hint: "Only safetensors files are split" });
-    return saveSharded(tensorsByName(value), path, options.maxShardSize, options.metadata);
+    return saveSharded(tensorsByName(value, writer.name), path, options.maxShardSize, options.metadata);
   }
   await replaceFile(path, (sink) => writer.write(sink, value, o));
 }
+
+/** The path of a file that is to be written. @throws ArgumentError for an address of another kind */
+async function pathOf(target: string | URL): Promise<string> {
+  if (typeof target === "string" && !/^(https?|file):\/\//.test(target)) return target;
+  try {
+    return (await import("node:url")).fileURLToPath(target);
+  } catch (cause) {
+    throw new ArgumentError({ op: "save", message: `${target} is no path of a file`, hint: "Give a path or a file: address", cause });
+  }
+}
+/** A sink whose promises are not lost: it may have none. */
+const synchronous = (sink: ByteSink): ByteSink => ({
+  write: (bytes) => {
+    const result: unknown = sink.write(bytes);
+    if (typeof (result as PromiseLike<void> | undefined)?.then !== "function") return;
+    (result as Promise<void>).then(undefined, () => {}); // it is refused below, whatever becomes of it
+    throw new ArgumentError({
+      op: "save",
+      message: "the sink's write returns a promise",
+      hint: "Collect with memorySink(), then write its bytes()",
+    });
+  },
+});

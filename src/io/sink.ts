@@ -1,6 +1,7 @@
 // Bytes to write in order; files and folders that are replaced as a whole or not at all.
 import { need } from "../core/arguments.ts";
 import { FileError, FirebrandError } from "../core/errors.ts";
+import { kindOf } from "./source.ts";
 
 /** Something that takes bytes in order; the array may be reused after the call. */
 export interface ByteSink {
@@ -16,6 +17,9 @@ const HINTS: Readonly<Record<string, string>> = {
   EROFS: "The file system is read-only: write elsewhere",
   ENOENT: "Make the folder first",
   ENOTDIR: "A part of the path is a file",
+  ELOOP: "The path leads back to itself: check the symbolic links",
+  ENAMETOOLONG: "Give a shorter name",
+  ERR_INVALID_ARG_VALUE: "A path has no zero byte",
   EISDIR: "The path is a folder: give the path of a file",
 };
 
@@ -40,16 +44,41 @@ export function fileError(op: string, path: string, e: unknown): FirebrandError 
 export async function replaceFile(path: string, fill: (sink: ByteSink) => void | Promise<void>): Promise<void> {
   need("save", "path: text", path);
   const fs = await import("node:fs");
-  const { dirname } = await import("node:path");
-  const temporary = `${path}.${process.pid}.${Math.random().toString(36).slice(2, 8)}.tmp`;
+  const { basename, dirname, join } = await import("node:path");
+  const target = targetOf(fs, path);
+  // Names may have 255 bytes: a long one is not made longer.
+  const temporary = join(dirname(target), `${basename(target).slice(0, 40)}.${process.pid}.${Math.random().toString(36).slice(2, 8)}.tmp`);
   try {
     await writeNew(temporary, fill);
-    fs.renameSync(temporary, path);
-    await syncFolder(dirname(path));
+    fs.renameSync(temporary, target);
+    await syncFolder(dirname(target));
   } catch (e) {
-    fs.rmSync(temporary, { force: true });
+    try {
+      fs.rmSync(temporary, { force: true });
+    } catch {
+      // A path that cannot be removed could not be written either; that is what is told.
+    }
     throw fileError("save", path, e);
   }
+}
+
+/** Where a path leads, so that a link stays one. @throws FileError for a device or a pipe, which a file would replace */
+function targetOf(fs: typeof import("node:fs"), path: string): string {
+  let target: string;
+  try {
+    target = fs.realpathSync(path);
+  } catch {
+    return path;
+  }
+  const stat = fs.statSync(target);
+  if (!stat.isFile())
+    throw new FileError({
+      op: "save",
+      message: `${path} is ${kindOf(stat)}, needed a file`,
+      hint: "Give the path of a file",
+      data: { file: path },
+    });
+  return target;
 }
 
 /** Writes a file that must not exist yet and syncs it. */

@@ -75,6 +75,15 @@ export function blobSource(blob: Blob, name: string = (blob as { name?: string }
   };
 }
 
+/** The error for reading after `close`. */
+export const closedError = (name: string): ArgumentError =>
+  new ArgumentError({ op: "read", message: `${name} is closed`, hint: "Read its tensors before close()" });
+
+/** What a path leads to, in words. @internal */
+export function kindOf(s: { isDirectory(): boolean; isFIFO(): boolean; isSocket(): boolean }): string {
+  return s.isDirectory() ? "a folder" : s.isFIFO() ? "a pipe" : s.isSocket() ? "a socket" : "a device";
+}
+
 /** A file of the file system as a source. @throws ArgumentError when it cannot be opened or is no file. */
 export async function fileSource(path: string | URL): Promise<ByteSource> {
   const op = "fileSource";
@@ -82,18 +91,25 @@ export async function fileSource(path: string | URL): Promise<ByteSource> {
   const fs = await import("node:fs/promises");
   const name = String(path);
   let file: Awaited<ReturnType<typeof fs.open>>;
+  let stat: Awaited<ReturnType<typeof fs.stat>>;
   try {
+    // Asked before it is opened: a pipe without a writer would never open.
+    stat = await fs.stat(path);
+    if (!stat.isFile())
+      throw new ArgumentError({ op, message: `${name} is ${kindOf(stat)}, needed a file`, hint: "Give the path of a file" });
     file = await fs.open(path, "r");
   } catch (e) {
-    throw new ArgumentError({ op, message: `${name} cannot be read: ${(e as Error).message}`, hint: "Check the path", cause: e });
-  }
-  const stat = await file.stat();
-  if (!stat.isFile()) {
-    await file.close();
-    throw new ArgumentError({ op, message: `${name} is not a file`, hint: "Give the path of a file" });
+    if (e instanceof ArgumentError) throw e;
+    throw new ArgumentError({
+      op,
+      message: `${name === "" ? "an empty path" : name} cannot be read: ${(e as Error).message}`,
+      hint: "Check the path",
+      cause: e,
+    });
   }
   let open = true;
   const readInto = async (offset: number, into: Uint8Array): Promise<void> => {
+    if (!open) throw closedError(name);
     checkRange({ name, size: stat.size }, offset, into.length);
     for (let got = 0; got < into.length; ) {
       const { bytesRead } = await file.read(into, got, into.length - got, offset + got);
@@ -134,10 +150,11 @@ export async function httpSource(url: string | URL): Promise<ByteSource> {
       message: `${name}: ${message}`,
       hint: "Download the file, or use a server that answers range requests",
     });
-  const get = async (range: string): Promise<Response> => {
+  // The bytes of a range and the size of the whole.
+  const get = async (from: number, to: number): Promise<{ bytes: Uint8Array; size: number }> => {
     let response: Response;
     try {
-      response = await fetch(url, { headers: { Range: range } });
+      response = await fetch(url, { headers: { Range: `bytes=${from}-${to}`, "Accept-Encoding": "identity" } });
     } catch (e) {
       throw new ArgumentError({
         op,
@@ -150,16 +167,28 @@ export async function httpSource(url: string | URL): Promise<ByteSource> {
       await response.body?.cancel();
       throw refuse(`the server answers ${response.status} to a range request, expected 206`);
     }
-    return response;
+    const told = response.headers.get("content-range") ?? "";
+    const range = /^bytes (\d+)-\d+\/(\d+)$/.exec(told);
+    if (!range || Number(range[1]) !== from) {
+      await response.body?.cancel();
+      throw refuse(`the server answers with "${told}" when asked for bytes ${from} to ${to}, expected bytes ${from}-${to} and the size`);
+    }
+    try {
+      return { bytes: new Uint8Array(await response.arrayBuffer()), size: Number(range[2]) };
+    } catch (e) {
+      throw new ArgumentError({
+        op,
+        message: `${name}: the answer stopped within bytes ${from} to ${to}: ${(e as Error).message}`,
+        hint: "Try again, or download the file",
+        cause: e,
+      });
+    }
   };
-  const probe = await get("bytes=0-0");
-  await probe.arrayBuffer();
-  const size = Number(/\/(\d+)$/.exec(probe.headers.get("content-range") ?? "")?.[1] ?? Number.NaN);
-  if (!Number.isSafeInteger(size)) throw refuse("the server does not tell the size");
+  const { size } = await get(0, 0);
   const read = async (offset: number, length: number): Promise<Uint8Array> => {
     checkRange({ name, size }, offset, length);
     if (length === 0) return new Uint8Array(0);
-    const bytes = new Uint8Array(await (await get(`bytes=${offset}-${offset + length - 1}`)).arrayBuffer());
+    const { bytes } = await get(offset, offset + length - 1);
     if (bytes.length !== length) throw ended({ name }, offset, length, bytes.length);
     return bytes;
   };

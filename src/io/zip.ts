@@ -1,6 +1,7 @@
 // Zip archives by ranges: the central directory is read and checked, entries when they are asked for. Source: PKWARE APPNOTE 6.3.
-import { crc32 } from "./crc32.ts";
-import { CHUNK, fileRegion, type Region, regionBytes } from "./region.ts";
+import { crc32, joinedCrc32 } from "./crc32.ts";
+import { inflated } from "./inflate.ts";
+import { type Check, CHUNK, fileRegion, type Region, regionBytes } from "./region.ts";
 import { type ByteSource, damaged } from "./source.ts";
 
 /** A file in an archive. */
@@ -72,8 +73,32 @@ export class ZipFile {
       chunks: (begin, length) =>
         verify ? part(this.#verified(e, all()), begin, length) : e.deflated ? part(all(), begin, length) : this.#stored(e, begin, length),
       ...(this.source.readInto &&
-        !verify &&
         !e.deflated && { fill: async (begin: number, into: Uint8Array) => this.source.readInto!((await this.begin(e)) + begin, into) }),
+      ...(verify && { check: (begin: number, length: number) => this.#check(e, begin, length) }),
+    };
+  }
+  /** Compares the checksum of a stored entry of which `length` bytes from `begin` on are read elsewhere; the others are read here. */
+  #check(e: ZipEntry, begin: number, length: number): Check {
+    const parts: { readonly begin: number; readonly crc: number; readonly length: number }[] = [];
+    const seen = (begin: number, bytes: Uint8Array): void => void parts.push({ begin, crc: crc32(bytes, 0), length: bytes.length });
+    return {
+      seen,
+      end: async () => {
+        for (const [from, n] of [
+          [0, begin],
+          [begin + length, e.size - begin - length],
+        ] as const) {
+          let at = from;
+          for await (const chunk of this.#stored(e, from, n)) {
+            seen(at, chunk);
+            at += chunk.length;
+          }
+        }
+        this.#compare(
+          e,
+          parts.sort((a, b) => a.begin - b.begin).reduce((crc, p) => joinedCrc32(crc, p.crc, p.length), 0),
+        );
+      },
     };
   }
   /** All bytes of an entry. @throws FormatError also when there are more than `limit` */
@@ -92,38 +117,31 @@ export class ZipFile {
       crc = crc32(chunk, crc);
       yield chunk;
     }
+    this.#compare(e, crc);
+  }
+  #compare(e: ZipEntry, crc: number): void {
     if (crc !== e.crc) throw this.#fail(e.header, `${e.name} has checksum ${crc.toString(16)}, the directory says ${e.crc.toString(16)}`);
   }
   // Never more than the directory says.
   async *#inflate(e: ZipEntry): AsyncGenerator<Uint8Array> {
     const begin = await this.begin(e);
-    const stream = new DecompressionStream("deflate-raw");
-    const writer = stream.writable.getWriter();
-    const reader = stream.readable.getReader() as ReadableStreamDefaultReader<Uint8Array>;
-    for (const closed of [writer.closed, reader.closed]) closed.catch(() => {}); // what goes wrong is seen by read() below
-    const feed = (async () => {
-      for await (const chunk of fileRegion(this.source, begin, e.compressed).chunks(0, e.compressed)) await writer.write(chunk.slice());
-      await writer.close();
-    })();
-    feed.catch((error) => writer.abort(error).catch(() => {}));
+    const tooMany = (): Error => this.#fail(begin, `${e.name} inflates to more than the ${e.size} bytes that the directory says`);
     let total = 0;
     try {
-      for (;;) {
-        const { done, value } = await reader.read();
-        if (done) break;
-        total += value.length;
-        if (total > e.size) throw this.#fail(begin, `${e.name} inflates to more than the ${e.size} bytes that the directory says`);
-        yield value;
+      for await (const piece of inflated(
+        "deflate-raw",
+        fileRegion(this.source, begin, e.compressed).chunks(0, e.compressed),
+        e.size,
+        tooMany,
+      )) {
+        total += piece.length;
+        yield piece;
       }
-      await feed;
-      if (total !== e.size) throw this.#fail(begin, `${e.name} inflates to ${total} bytes, the directory says ${e.size}`);
     } catch (error) {
       if ((error as Error).name === "FormatError") throw error;
       throw this.#fail(begin, `${e.name} cannot be inflated: ${(error as Error).message}`, undefined, error);
-    } finally {
-      await reader.cancel().catch(() => {});
-      await feed.catch(() => {});
     }
+    if (total !== e.size) throw this.#fail(begin, `${e.name} inflates to ${total} bytes, the directory says ${e.size}`);
   }
 }
 

@@ -82,6 +82,8 @@ export class ZipWriter {
   /** Writes one entry of `size` bytes, which `fill` hands over in order. Those to be deflated are awaited one by one. */
   async entry(name: string, size: number, fill: (write: Write) => void | Promise<void>, deflated = false): Promise<void> {
     const label = new TextEncoder().encode(name);
+    if (label.length > 0xffff)
+      throw new ValueError({ op: "save", message: `a name of ${label.length} bytes`, hint: "Names in an archive have 65535 at most" });
     const header = this.#at;
     // What cannot be compressed grows by five bytes in 16 KB, and these fields stand before the bytes.
     const wide = size + (deflated ? size / 1024 + 64 : 0) >= LIMIT;

@@ -29,13 +29,15 @@ function below(seed: number): (n: number) => number {
   };
 }
 
+const together = (...parts: Uint8Array[]): Uint8Array<ArrayBuffer> => Uint8Array.from(Buffer.concat(parts));
+
 const ODD = [0, 1, 0x7f, 0x80, 0xff, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff, 2 ** 53, 2 ** 62];
 
 /** A damaged copy. */
 export function damage(file: Uint8Array, seed: number): Uint8Array {
   const r = below(seed * 2654435761 + 12345);
   for (let i = 0; i < 4; i++) r(2);
-  let out = file.slice();
+  let out: Uint8Array<ArrayBuffer> = Uint8Array.from(file);
   for (let n = 1 + r(4); n > 0; n--) {
     // Headers matter most: half of all places lie in the first or last 256 bytes.
     const edge = r(4);
@@ -43,8 +45,12 @@ export function damage(file: Uint8Array, seed: number): Uint8Array {
     const kind = r(8);
     if (kind === 0) out = out.slice(0, at);
     else if (kind === 1)
-      out = Uint8Array.from([...out.subarray(0, at), ...Array.from({ length: 1 + r(16) }, () => r(256)), ...out.subarray(at)]);
-    else if (kind === 2) out = Uint8Array.from([...out.subarray(0, at), ...out.subarray(at + 1 + r(16))]);
+      out = together(
+        out.subarray(0, at),
+        Uint8Array.from({ length: 1 + r(16) }, () => r(256)),
+        out.subarray(at),
+      );
+    else if (kind === 2) out = together(out.subarray(0, at), out.subarray(at + 1 + r(16)));
     else if (kind === 3) out.copyWithin(at, r(out.length), r(out.length));
     else if (kind === 4 && out.length >= at + 8) new DataView(out.buffer).setBigUint64(at, BigInt(ODD[r(ODD.length)]!), true);
     else if (kind === 5 && out.length >= at + 4) new DataView(out.buffer).setUint32(at, ODD[r(9)]!, true);

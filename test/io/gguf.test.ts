@@ -147,9 +147,10 @@ test("damage is named", async () => {
     changed((v) => v.setUint32(4, 1, true)),
     /version 1, expected 2 or 3.*Convert/,
   );
+  // Then all that follows is read in the other order.
   await refuses(
     changed((v) => v.setUint32(4, 3, false)),
-    /big-endian/,
+    /tensor count is \d+/,
   );
   await refuses(
     changed((v) => v.setBigUint64(8, 2n ** 40n, true)),

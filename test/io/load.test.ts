@@ -52,7 +52,8 @@ test("from a path, an address, bytes, a Blob, a source of one's own", async () =
   await check(new Own());
   assert.equal(closed, 0, "it stays the caller's to close");
   assert.ok(reads.reduce((a, b) => a + b) < 1.2 * bytes.length, "nothing is read twice");
-  for (const bad of [5, null, {}, "no/such/file", folder]) await assert.rejects(io.load(bad as never), { name: "ArgumentError" });
+  for (const bad of [5, null, {}, "no/such/file", mkdtempSync(join(folder, "empty-"))])
+    await assert.rejects(io.load(bad as never), { name: "ArgumentError" });
 });
 test("from a web server, by ranges", async () => {
   let requests = 0;
@@ -248,4 +249,45 @@ test("a file that ends while tensors are read", async () => {
     (e: Error) => e.name === "FormatError" && /cut\.safetensors: at byte \d+: 400000 bytes expected/.test(e.message),
   );
   await file.close();
+});
+test("checksums of archives are compared while large tensors are read", async () => {
+  const big = torch.arange(5_000_000).to("float32"); // three chunks
+  for (const [name, options] of [
+    ["checked.npz", {}],
+    ["checked.pt", { verify: true }],
+  ] as const) {
+    const file = join(folder, name);
+    await torch.save({ big }, file);
+    const sound = (await io.load<Record<string, torch.Tensor>>(file, options))["big"]!;
+    assert.ok(torch.equal(sound, big), name);
+    const bytes = readFileSync(file);
+    for (const at of [100_000, 10_000_000, 19_900_000]) {
+      bytes[at]! ^= 1;
+      writeFileSync(file, bytes);
+      await assert.rejects(io.load(file, options), { name: "FormatError", message: /has checksum \w+, the directory says/ });
+      bytes[at]! ^= 1;
+    }
+  }
+});
+test("an index of files of any format, as PyTorch's sharded models have it", async () => {
+  const model = mkdtempSync(join(folder, "sharded-"));
+  const name = (i: number): string => `pytorch_model-0000${i}-of-00002.bin`;
+  await torch.save({ a: torch.ones(2), tied: torch.zeros(1) }, join(model, name(1)));
+  await torch.save({ b: torch.zeros(3) }, join(model, name(2)));
+  const index = (map: Record<string, string>): void =>
+    writeFileSync(join(model, "pytorch_model.bin.index.json"), JSON.stringify({ metadata: { total_size: 24 }, weight_map: map }));
+  index({ b: name(2), a: name(1) });
+  const file = await io.open(model);
+  assert.deepEqual([file.format, [...file.tensors.keys()], file.metadata], ["torch zip index", ["b", "a"], { total_size: 24 }]);
+  assert.deepEqual(await (await file.read("a")).toArray(), [1, 1]);
+  await file.close();
+  index({ a: name(2) });
+  await assert.rejects(io.load(model), {
+    name: "FormatError",
+    message: /00002-of-00002\.bin: at byte 0: no tensor "a", which .*index\.json says is here/,
+  });
+  index({ a: "pytorch_model.bin.index.json" });
+  await assert.rejects(io.load(model), { name: "FormatError", message: /an index within an index/ });
+  index({ a: "gone.bin" });
+  await assert.rejects(io.load(model), { message: /gone\.bin/ });
 });

@@ -1,7 +1,10 @@
 // TensorFlow's checkpoints, SavedModels' variables and TensorFlow.js models: files that those libraries wrote, refusals, damage.
 import assert from "node:assert/strict";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { pathToFileURL } from "node:url";
 import * as torch from "../../src/index.ts";
 import { crc32c } from "../../src/io/crc32.ts";
 import { staysInside } from "../../src/io/siblings.ts";
@@ -32,6 +35,43 @@ test("a SavedModel's variables have their full names, each once", async () => {
     /variables\/\d+\/\.ATTRIBUTES\/VARIABLE_VALUE$/,
   );
   await file.close();
+});
+test("a SavedModel is opened by its folder or its graph", async () => {
+  const model = mkdtempSync(join(tmpdir(), "firebrand-saved-"));
+  const graph = Uint8Array.of(8, 1, 18, 2, 10, 0);
+  writeFileSync(join(model, "saved_model.pb"), graph);
+  await assert.rejects(torch.load(model), {
+    name: "FormatError",
+    message: /saved_model\.pb: at byte 0: the file "variables\/variables\.index", expected beside it, cannot be opened/,
+  });
+  mkdirSync(join(model, "variables"));
+  for (const name of ["variables.index", "variables.data-00000-of-00001"]) cpSync(join(folder, name), join(model, "variables", name));
+  for (const from of [model, pathToFileURL(`${model}/`), join(model, "saved_model.pb"), join(model, "variables")]) {
+    const got = await torch.load<Record<string, torch.Tensor>>(from);
+    for (const [name, w] of Object.entries(want.h5)) assert.deepEqual(await listed(got[name]!), w, name);
+  }
+  const file = await torch.io.open(model);
+  assert.equal(file.format, "saved model");
+  await file.close();
+  const files = {
+    "variables/variables.index": new File([fixture("variables.index") as Uint8Array<ArrayBuffer>], "variables.index"),
+    "variables.data-00000-of-00001": fixture("variables.data-00000-of-00001"),
+  };
+  assert.deepEqual(Object.keys(await torch.load(graph, { files })).sort(), Object.keys(want.h5).sort());
+  rmSync(model, { recursive: true });
+});
+test("folders that say nothing, or too much", async () => {
+  const model = mkdtempSync(join(tmpdir(), "firebrand-folder-"));
+  const refuses = (message: RegExp): Promise<void> => assert.rejects(torch.load(model), { name: "ArgumentError", message });
+  await refuses(/holds no file of weights/);
+  await torch.save({ a: torch.ones(2) }, join(model, "a.safetensors"));
+  assert.deepEqual(Object.keys(await torch.load(model)), ["a"]);
+  await torch.save({ a: torch.ones(2) }, join(model, "b.pt"));
+  await refuses(/holds a\.safetensors, b\.pt\. Say which file/);
+  for (const i of [1, 2, 3]) cpSync(join(folder, `split-0000${i}-of-00003.gguf`), join(model, `split-0000${i}-of-00003.gguf`));
+  for (const other of ["a.safetensors", "b.pt"]) rmSync(join(model, other));
+  assert.deepEqual(Object.keys(await torch.load(model)), ["a", "b", "c"]);
+  rmSync(model, { recursive: true });
 });
 test("a checkpoint by name, every type", async () => {
   const file = await open(fixture("kinds.index"));

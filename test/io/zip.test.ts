@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { deflateRawSync } from "node:zlib";
 import * as torch from "../../src/index.ts";
-import { crc32, portableCrc32 } from "../../src/io/crc32.ts";
+import { crc32, joinedCrc32, portableCrc32 } from "../../src/io/crc32.ts";
 import { bytesSource } from "../../src/io/source.ts";
 import { openZip } from "../../src/io/zip.ts";
 import { ZipWriter } from "../../src/io/zipWriter.ts";
@@ -95,6 +95,8 @@ test("crc32 is that of zip, built in or not", () => {
   assert.equal(portableCrc32(text("123456789")), 0xcbf43926);
   assert.equal(portableCrc32(bytes), crc32(bytes));
   assert.equal(portableCrc32(bytes.subarray(500), portableCrc32(bytes.subarray(0, 500))), crc32(bytes));
+  for (const cut of [0, 1, 7, 500, bytes.length])
+    assert.equal(joinedCrc32(crc32(bytes.subarray(0, cut)), crc32(bytes.subarray(cut)), bytes.length - cut), crc32(bytes));
 });
 test("stored and deflated entries, comments", async () => {
   const long = "abc".repeat(100_000);

@@ -3,8 +3,10 @@ import json
 
 import numpy as np
 from gguf import GGMLQuantizationType as Q
+from gguf import GGUFEndian
 from gguf import GGUFValueType as V
 from gguf import GGUFWriter, quants
+from gguf.scripts.gguf_convert_endian import byteswap_tensors
 
 rng = np.random.default_rng(7)
 w = GGUFWriter("small.gguf", "toy")
@@ -46,6 +48,38 @@ w = GGUFWriter("aligned.gguf", "toy")
 w.add_custom_alignment(64)
 w.add_tensor("a", np.arange(3, dtype=np.float32))
 w.add_tensor("b", np.arange(5, dtype=np.float32))
+w.write_header_to_file()
+w.write_kv_data_to_file()
+w.write_tensors_to_file()
+w.close()
+
+# The same values in both byte orders.
+for order in (GGUFEndian.LITTLE, GGUFEndian.BIG):
+    w = GGUFWriter(f"{order.name.lower()}.gguf", "toy", endianess=order)
+    w.add_array("t.ints", [1, -2, 3])
+    w.add_string("t.text", "häßlich")
+    w.add_float64("t.f64", 0.1)
+    rng = np.random.default_rng(8)
+    for dtype in (np.float32, np.float16, np.float64, np.int8, np.int16, np.int64):
+        w.add_tensor(np.dtype(dtype).name, (rng.standard_normal((2, 3)) * 20).astype(dtype))
+    for kind in (Q.Q4_0, Q.Q8_0, Q.Q4_K, Q.Q6_K):
+        size = {Q.Q4_0: 18, Q.Q8_0: 34, Q.Q4_K: 144, Q.Q6_K: 210}[kind]
+        q = rng.integers(0, 256, (2, 2 * size), dtype=np.uint8)
+        if order == GGUFEndian.BIG:
+            flat = type("Flat", (), {"data": q.reshape(-1)})
+            for at in range(0, q.size, size):
+                byteswap_tensors[kind](flat, at)
+        w.add_tensor(kind.name, q, raw_dtype=kind)
+    w.write_header_to_file()
+    w.write_kv_data_to_file()
+    w.write_tensors_to_file()
+    w.close()
+
+# Three files, of which the first has no tensors.
+w = GGUFWriter("split.gguf", "toy", split_max_tensors=2, small_first_shard=True)
+w.add_string("general.name", "toy in pieces")
+for i, name in enumerate(["a", "b", "c"]):
+    w.add_tensor(name, np.full((i + 1, 2), i, np.float32))
 w.write_header_to_file()
 w.write_kv_data_to_file()
 w.write_tensors_to_file()

@@ -104,7 +104,7 @@ async function readTensors(r: Reader, p: Pages, source: ByteSource): Promise<Map
       name,
       typeof kind === "string"
         ? new RangedTensor(fileRegion(source, r.at, source.size - r.at), elementOf(kind)!, shape)
-        : new StoredQuantized(source, r.at, kind, shape),
+        : new StoredQuantized(fileRegion(source, r.at, bytes), kind, shape),
     );
     r.at += bytes;
   }

@@ -1,4 +1,4 @@
-// Metadata of GGUF files: keys with typed values, read from and written to little-endian bytes.
+// Metadata of GGUF files: keys with typed values, read from bytes of either order and written to little-endian ones.
 import { ArgumentError } from "../../core/errors.ts";
 import { type Fail, shown } from "../damage.ts";
 
@@ -72,6 +72,8 @@ const text = new TextDecoder("utf-8", { fatal: true });
 /** A place in the first bytes of a file. @internal */
 export class Cursor {
   at = 0;
+  /** The byte order. */
+  little = true;
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   readonly #size: number;
@@ -92,12 +94,12 @@ export class Cursor {
     return at;
   }
   u32(what: string): number {
-    return this.#view.getUint32(this.take(4, what), true);
+    return this.#view.getUint32(this.take(4, what), this.little);
   }
   /** A count or an offset. */
   size(what: string): number {
     const at = this.take(8, what);
-    const n = this.#view.getBigUint64(at, true);
+    const n = this.#view.getBigUint64(at, this.little);
     if (n > BigInt(Number.MAX_SAFE_INTEGER)) throw this.fail(at, `${what} is ${n}`);
     return Number(n);
   }
@@ -126,21 +128,21 @@ export class Cursor {
       case "int8":
         return v.getInt8(at);
       case "uint16":
-        return v.getUint16(at, true);
+        return v.getUint16(at, this.little);
       case "int16":
-        return v.getInt16(at, true);
+        return v.getInt16(at, this.little);
       case "uint32":
-        return v.getUint32(at, true);
+        return v.getUint32(at, this.little);
       case "int32":
-        return v.getInt32(at, true);
+        return v.getInt32(at, this.little);
       case "float32":
-        return v.getFloat32(at, true);
+        return v.getFloat32(at, this.little);
       case "float64":
-        return v.getFloat64(at, true);
+        return v.getFloat64(at, this.little);
       case "uint64":
-        return exact(v.getBigUint64(at, true));
+        return exact(v.getBigUint64(at, this.little));
       case "int64":
-        return exact(v.getBigInt64(at, true));
+        return exact(v.getBigInt64(at, this.little));
       default:
         if (v.getUint8(at) > 1) throw this.fail(at, `${what} is ${v.getUint8(at)}, expected a bool of 0 or 1`);
         return v.getUint8(at) === 1;

@@ -8,8 +8,7 @@ import { rawCopy, to } from "../../ops/copy.ts";
 import { allocate } from "../../ops/launch.ts";
 import { elementOf } from "../elements.ts";
 import { RangedTensor } from "../ranged.ts";
-import { fileRegion } from "../region.ts";
-import type { ByteSource } from "../source.ts";
+import type { Region } from "../region.ts";
 import { type ReadOptions, StoredTensor } from "../stored.ts";
 import type { BlockType } from "./block.ts";
 import { blockType, QUANT_TYPES, type QuantType } from "./types.ts";
@@ -152,12 +151,12 @@ export class StoredQuantized extends StoredTensor {
   readonly shape: readonly number[];
   readonly nbytes: number;
   readonly #bytes: RangedTensor;
-  constructor(source: ByteSource, begin: number, type: BlockType, shape: readonly number[]) {
+  constructor(blocks: Region, type: BlockType, shape: readonly number[]) {
     super();
     this.dtype = type.name;
     this.shape = shape;
     this.nbytes = quantizedBytes(type, shape);
-    this.#bytes = new RangedTensor(fileRegion(source, begin, this.nbytes), elementOf("uint8")!, [this.nbytes]);
+    this.#bytes = new RangedTensor(blocks, elementOf("uint8")!, [this.nbytes]);
   }
   async read(options: ReadOptions = {}): Promise<QuantizedTensor> {
     return new QuantizedTensor(this.dtype as QuantType, this.shape, await this.#bytes.read(options));

@@ -1,14 +1,11 @@
-// HDF5 files, as far as h5py writes them for Keras: groups, attributes, contiguous and compact datasets. Read by ranges: values
-// stay in the file until they are asked for. Every walk is bounded by what the file can hold, so that damage cannot make it hang.
-import { numelOf } from "../../core/layout.ts";
+// HDF5 files, as far as h5py writes them for Keras: groups, attributes, datasets. Read by ranges: values stay in the file until
+// they are asked for. Every walk is bounded by what the file can hold, so that damage cannot make it hang.
 import { type Fail, shown } from "../damage.ts";
-import { anyBool, type Element, elementOf } from "../elements.ts";
-import { RangedTensor } from "../ranged.ts";
-import { fileRegion, memoryRegion } from "../region.ts";
 import type { ByteSource } from "../source.ts";
-import { StoredTensor } from "../stored.ts";
+import type { StoredTensor } from "../stored.ts";
 import { isHdf5 } from "../tensorflow/magic.ts";
-import { type Message, attributesOf, dataspaceOf, datatypeOf, type HdfAttribute, type HdfType, MESSAGE, readObject } from "./object.ts";
+import { datasetOf } from "./dataset.ts";
+import { attributesOf, type HdfAttribute, type Message, MESSAGE, readObject } from "./object.ts";
 import { Pages, textOf, u64 } from "../pages.ts";
 
 export type { HdfAttribute } from "./object.ts";
@@ -91,71 +88,6 @@ function linkOf(m: Message, fail: Fail): [string, number] | null {
     return type === 0 ? [textOf(v, at, length), u64(v, at + length)] : null;
   } catch (cause) {
     throw fail(m.at, "a damaged link", { cause });
-  }
-}
-
-const elementFor = (t: HdfType & { kind: "number" }): Element =>
-  t.dtype === "bool" ? anyBool : elementOf(t.unsigned ? `uint${8 * t.size}` : t.dtype)!;
-
-/** A dataset that can be listed but not read. */
-class Unreadable extends StoredTensor {
-  readonly dtype: string;
-  readonly shape: readonly number[];
-  readonly nbytes = 0;
-  readonly #why: () => Error;
-  constructor(dtype: string, shape: readonly number[], why: () => Error) {
-    super();
-    this.dtype = dtype;
-    this.shape = shape;
-    this.#why = why;
-  }
-  async read(): Promise<never> {
-    throw this.#why();
-  }
-}
-
-function datasetOf(p: Pages, source: ByteSource, messages: readonly Message[], path: string): StoredTensor | null {
-  const find = (type: number): Message | undefined => messages.find((m) => m.type === type);
-  const [space, typeMessage, layout] = [find(MESSAGE.dataspace), find(MESSAGE.datatype), find(MESSAGE.layout)];
-  if (!space || !layout) return null;
-  const where = `dataset ${shown(path)}`;
-  try {
-    const shape = dataspaceOf(space.data) ?? [0];
-    const elements = numelOf(shape);
-    if (shape.length > 64 || !Number.isSafeInteger(elements * 16))
-      throw p.fail(space.at, `${where} has shape ${shown(shape)}, more than a file can hold`);
-    const type: HdfType = typeMessage ? datatypeOf(typeMessage.data) : { kind: "other", name: "a shared type", size: 0 };
-    if (type.kind !== "number") {
-      const name = type.kind === "other" ? type.name : type.kind;
-      return new Unreadable(name, shape, () =>
-        p.fail(space.at, `${where} holds ${name}, expected numbers`, { hint: "Only numbers are read" }),
-      );
-    }
-    const v = layout.data;
-    const version = v.getUint8(0);
-    const kind = v.getUint8(version < 3 ? 2 : 1);
-    const bytes = elements * type.size;
-    if (version > 4) throw p.fail(layout.at, `${where} has a layout of version ${version}, expected 1 to 4`);
-    if (kind === 2 || kind === 3) {
-      const hint = "Rewrite it in Python: h5py's create_dataset(name, data=…) without chunks or compression";
-      return new Unreadable(type.dtype, shape, () => p.fail(layout.at, `${where} is stored in chunks, expected one piece`, { hint }));
-    }
-    if (kind > 3) throw p.fail(layout.at, `${where} has layout class ${kind}, expected 0 to 2`);
-    if (kind === 0) {
-      const from = version < 3 ? 8 + 4 * v.getUint8(1) + 4 : 4;
-      if (from + bytes > v.byteLength) throw p.fail(layout.at, `${where} needs ${bytes} bytes, its message has ${v.byteLength - from}`);
-      const own = new Uint8Array(v.buffer, v.byteOffset + from, bytes).slice();
-      return new RangedTensor(memoryRegion(own, `${source.name}: ${path}`), elementFor(type), shape, { swap: type.big });
-    }
-    const address = u64(v, version < 3 ? 8 : 2);
-    if (bytes > 0 && address === Number.POSITIVE_INFINITY) throw p.fail(layout.at, `${where} was never written, expected ${bytes} bytes`);
-    const begin = bytes > 0 ? address : 0;
-    if (begin + bytes > source.size)
-      throw p.fail(layout.at, `${where} ends at byte ${begin + bytes}, the file at ${source.size}`, { hint: "The file is truncated" });
-    return new RangedTensor(fileRegion(source, begin, bytes), elementFor(type), shape, { swap: type.big });
-  } catch (e) {
-    if (e instanceof RangeError) throw p.fail(layout.at, `${where} has a damaged header`, { cause: e });
-    throw e;
   }
 }
 

@@ -16,7 +16,10 @@ export const MESSAGE = {
   linkInfo: 2,
   datatype: 3,
   link: 6,
+  oldFill: 4,
+  fill: 5,
   layout: 8,
+  filters: 11,
   attribute: 12,
   continuation: 16,
   symbols: 17,
@@ -140,6 +143,24 @@ export function dataspaceOf(v: DataView, at = 0): number[] | null {
   if (version === 2 && v.getUint8(at + 3) === 2) return null;
   const from = at + (version === 2 ? 4 : 8);
   return Array.from({ length: dims }, (_, i) => u64(v, from + 8 * i));
+}
+
+/** The most that dimensions of a dataspace message can grow to: Infinity without limit. */
+export function mostOf(v: DataView): number[] {
+  const shape = dataspaceOf(v) ?? [];
+  if ((v.getUint8(2) & 1) === 0) return shape;
+  const from = (v.getUint8(0) === 2 ? 4 : 8) + 8 * shape.length;
+  return shape.map((_, i) => u64(v, from + 8 * i));
+}
+/** The value that a fill value message gives; null for zeros. @throws RangeError (of the view) when it is too short */
+export function fillOf(m: Message): Uint8Array | null {
+  const v = m.data;
+  const version = m.type === MESSAGE.oldFill ? 0 : v.getUint8(0);
+  const defined = version === 0 || version === 1 || (version === 2 ? v.getUint8(3) === 1 : (v.getUint8(1) & 32) !== 0);
+  if (!defined) return null;
+  const at = [0, 4, 4, 2][version] ?? 0;
+  const size = v.getUint32(at, true);
+  return size === 0 ? null : new Uint8Array(v.buffer, v.byteOffset + at + 4, size).slice();
 }
 
 /** Objects of a global heap: where they begin and their sizes, by index. */

@@ -6,6 +6,7 @@ import { numelOf } from "../../core/layout.ts";
 import { isTensor, type Tensor } from "../../core/tensor.ts";
 import { rawCopy } from "../../ops/copy.ts";
 import { type Fail, failing, shown } from "../damage.ts";
+import { checkName } from "../names.ts";
 import { piecesOf, RangedTensor } from "../ranged.ts";
 import { fileRegion, type Region } from "../region.ts";
 import { type ByteSink, memorySink, replaceFile } from "../sink.ts";
@@ -140,6 +141,7 @@ export async function writeNpz(sink: ByteSink, tensors: Readonly<Record<string, 
         message: `an array cannot be named ${shown(name)}`,
         hint: "Names become names of files in the archive",
       });
+    checkName(op, name);
     return { name: `${name}.npy`, ...prepare(op, t, name) };
   });
   const zip = new ZipWriter(sink);

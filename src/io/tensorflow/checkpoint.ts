@@ -213,3 +213,23 @@ export async function openCheckpoint(source: ByteSource, options: OpenOptions): 
     throw e;
   }
 }
+
+/** Opens the variables of a SavedModel by its saved_model.pb. @throws FormatError */
+export async function openSavedModel(source: ByteSource, options: OpenOptions): Promise<OpenFile> {
+  const fail = failing("tensorflow", source.name, "the saved_model.pb of a SavedModel");
+  const index = await openSibling(source, "variables/variables.index", fail, options.files);
+  try {
+    const file = await openCheckpoint(index, options);
+    return {
+      ...file,
+      format: "saved model",
+      close: async () => {
+        await file.close();
+        await source.close();
+      },
+    };
+  } catch (e) {
+    await index.close();
+    throw e;
+  }
+}

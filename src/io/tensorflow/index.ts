@@ -1,11 +1,11 @@
 // Files of TensorFlow, TensorFlow.js and Keras. The code that reads one is loaded with the first such file.
 import type { Format } from "../stored.ts";
 import { isZip, openZip } from "../zip.ts";
-import { isHdf5, isTable, isTfjs, WEIGHTS } from "./magic.ts";
+import { isHdf5, isSavedModel, isTable, isTfjs, WEIGHTS } from "./magic.ts";
 
 /**
- * HDF5 files of Keras: whole models and weights alone, and any other HDF5 file whose datasets are stored in one piece. Weights of
- * `.h5` files have Keras's names (`dense/kernel`), those of Keras 3's `.weights.h5` their paths (`layers/dense/vars/0`), with the
+ * HDF5 files of Keras: whole models and weights alone, and most other HDF5 files, chunked and gzipped datasets too. Weights of `.h5`
+ * files have Keras's names (`dense/kernel`), those of Keras 3's `.weights.h5` their paths (`layers/dense/vars/0`), with the
  * layers' own names in `metadata.names`; `metadata.model_config` is the architecture.
  */
 export const hdf5: Format = {
@@ -23,6 +23,16 @@ export const keras: Format = {
     return ["config.json", WEIGHTS].every((name) => entries.has(name));
   },
   open: async (source) => (await import("./keras.ts")).openKeras(source),
+};
+
+/**
+ * A SavedModel of TensorFlow, opened by its folder or its `saved_model.pb`: the variables in `variables/`, as `tensorflow` reads them. Of the
+ * graph nothing is read.
+ */
+export const savedModel: Format = {
+  name: "saved model",
+  detect: isSavedModel,
+  open: async (source, options) => (await import("./checkpoint.ts")).openSavedModel(source, options),
 };
 
 /**

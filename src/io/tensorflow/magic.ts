@@ -15,6 +15,8 @@ export const isHdf5 = (head: Uint8Array): boolean => same(head, HDF5);
 /** Does the source end like a sorted string table? */
 export const isTable = async (source: ByteSource): Promise<boolean> =>
   source.size >= FOOTER && same(await source.read(source.size - 8, 8), TABLE);
+/** Does it begin like a saved_model.pb: version 1 of the schema, then a graph? */
+export const isSavedModel = (head: Uint8Array): boolean => same(head, [8, 1, 18]);
 /** Does it begin like a model.json of TensorFlow.js, or a manifest of weights alone? */
 export function isTfjs(head: Uint8Array): boolean {
   const text = new TextDecoder().decode(head).trimStart();
