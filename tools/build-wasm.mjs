@@ -19,6 +19,7 @@ const FLAGS = [
   "--target=wasm32-wasi",
   "-O3",
   "-msimd128",
+  "-matomics",
   "-mbulk-memory",
   "-mnontrapping-fptoint",
   "-std=c++20",
@@ -33,7 +34,22 @@ const FLAGS = [
   "-Wno-unknown-pragmas",
   "-Wno-unused-function",
 ];
-const LINK = ["-mexec-model=reactor", "-nodefaultlibs", "-Wl,--strip-all", "-Wl,--gc-sections", "-Wl,--max-memory=4294967296"];
+// Memory is shared among threads and comes from outside (src/backends/wasm/module.ts). The C library knows no threads:
+// native/wasm.cc locks its allocator, and the linker is told not to mind.
+const LINK = [
+  "-mexec-model=reactor",
+  "-nodefaultlibs",
+  "-Wl,--strip-all",
+  "-Wl,--gc-sections",
+  "-Wl,--import-memory",
+  "-Wl,--shared-memory",
+  "-Wl,--no-check-features",
+  "-Wl,--initial-memory=1048576",
+  "-Wl,--max-memory=4294967296",
+  "-Wl,-z,stack-size=131072",
+  ...["__stack_pointer", "__tls_size", "__wasm_init_tls"].map((name) => `-Wl,--export=${name}`),
+  ...["malloc", "calloc", "realloc", "aligned_alloc", "free"].map((name) => `-Wl,--wrap=${name}`),
+];
 
 const files = readdirSync(native)
   .filter((f) => /\.(cc|h)$/.test(f) && !NATIVE_ONLY.includes(f))
