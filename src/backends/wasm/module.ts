@@ -1,4 +1,4 @@
-// The WebAssembly build of native/: found beside the sources, instantiated once, with its threads.
+// The WebAssembly build of native/ that suits the engine: found beside the sources, instantiated once, with its threads.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -15,6 +15,7 @@ interface Engine {
   Module: new (bytes: Uint8Array) => object;
   Instance: new (module: object, imports: object) => { readonly exports: unknown };
   Memory: new (options: { initial: number; maximum: number; shared: boolean }) => Memory;
+  validate(bytes: Uint8Array): boolean;
 }
 const engine = (globalThis as unknown as { WebAssembly: Engine }).WebAssembly;
 
@@ -65,13 +66,19 @@ function makeMemory(shared: boolean): Memory {
   }
 }
 
+/** Can this engine fuse multiplication and addition? A module of one function says so: (a, b, c) → f32x4.relaxed_madd(a, b, c). */
+function hasRelaxedSimd(): boolean {
+  const probe = "0061736d0100000001080160037b7b7b017b030201000a0d010b00200020012002fd85020b";
+  return engine.validate(Buffer.from(probe, "hex"));
+}
+
 /**
  * Compiles and starts the module.
  * @throws Error when the file is missing or the engine lacks 128-bit SIMD.
  */
 export function loadKernels(shared: boolean = typeof SharedArrayBuffer !== "undefined"): WasmKernels {
   const folder = join(packageRoot(), "native");
-  const bytes = readFileSync(join(folder, "prebuilt", "kernels.wasm"));
+  const bytes = readFileSync(join(folder, "prebuilt", hasRelaxedSimd() ? "kernels-relaxed.wasm" : "kernels.wasm"));
   if (!shared) unshare(bytes);
   const module = new engine.Module(bytes);
   const memory = makeMemory(shared);
