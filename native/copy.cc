@@ -1,5 +1,6 @@
 // Strided copies and casts. Dimensions arrive collapsed and ordered by the output's strides; the last two are tiled, so
 // that transposes read and write whole cache lines.
+#include "lanes.h"
 #include "operand.h"
 #include "pool.h"
 
@@ -29,8 +30,15 @@ template <class S> void tile(char* out, const char* in, i64 rows, i64 cols, i64 
         S buffer[T][T + 1];
         for (i64 c = c0; c < c1; c++)
           for (i64 r = r0; r < r1; r++) buffer[c - c0][r - r0] = p[r + c * ic];
+        i64 done = 0;  // columns in squares that registers turn
+        if constexpr (sizeof(S) == 4 || sizeof(S) == 8) {
+          constexpr int w = Width<S>;
+          done = r1 - r0 == T ? (c1 - c0) / w * w : 0;
+          for (i64 r = 0; r < T && done; r += w)
+            for (i64 c = 0; c < done; c += w) transposeSquare(&buffer[c][r], T + 1, w, o + (r0 + r) * or_ + c0 + c, or_);
+        }
         for (i64 r = r0; r < r1; r++)
-          for (i64 c = c0; c < c1; c++) o[r * or_ + c] = buffer[c - c0][r - r0];
+          for (i64 c = c0 + done; c < c1; c++) o[r * or_ + c] = buffer[c - c0][r - r0];
         continue;
       }
       for (i64 r = r0; r < r1; r++)
@@ -98,8 +106,8 @@ int copy(double* ring) {
       switch (size) {
         case 1: tile<uint8_t>(op, ip, n, cols, orow, oc, irow, ic); break;
         case 2: tile<uint16_t>(op, ip, n, cols, orow, oc, irow, ic); break;
-        case 4: tile<uint32_t>(op, ip, n, cols, orow, oc, irow, ic); break;
-        case 8: tile<uint64_t>(op, ip, n, cols, orow, oc, irow, ic); break;
+        case 4: tile<float>(op, ip, n, cols, orow, oc, irow, ic); break;
+        case 8: tile<double>(op, ip, n, cols, orow, oc, irow, ic); break;
         default: tile<Pair>(op, ip, n, cols, orow, oc, irow, ic);
       }
     }
