@@ -1,6 +1,6 @@
 // Measures the WebAssembly backend beside other WebAssembly libraries: each row in rounds, all in turn; writes bench/WASM.md. The peers
 // are no dependencies: PEERS (or --peers) names a folder in which they are installed,
-//   npm install --prefix FOLDER @tensorflow/tfjs-core @tensorflow/tfjs-backend-wasm @tensorflow/tfjs-backend-cpu onnxruntime-web @jax-js/jax
+//   npm install --prefix FOLDER @tensorflow/tfjs @tensorflow/tfjs-backend-wasm onnxruntime-web @jax-js/jax
 // and one that is not there is skipped.
 //   npm run bench:wasm -- [--only REGEX] [--threads 1,2] [--rounds 3] [--peers FOLDER] [--best]
 // Figures are medians, or with --best minima, which are what a busy machine can be asked for.
@@ -88,7 +88,7 @@ if (installed.length === Object.keys(PEERS).length && o.only === undefined) {
   const text = `# Measured beside other WebAssembly libraries
 
 \`npm run bench:wasm\`: ${cpus()[0]?.model.trim()} with ${cpus().length} processors; Node ${process.versions.node}; ${versions.join(", ")}.
-Microseconds where nothing else is said, ${o.best ? "best" : "medians"} of ${o.rounds} rounds, all measured in turn in one run. A ratio above 1 means that Firebrand is faster.
+Microseconds where nothing else is said, ${o.best ? "minima (the machine had other work too)" : "medians"} of ${o.rounds} rounds, all measured in turn in one run. A ratio above 1 means that Firebrand is faster.
 
 What each is asked for is in \`bench/peers\`. Each gets the layout that it is fastest with (channels last in tfjs, weights as constants and ten ops
 in one session in onnxruntime, so that copies in and out hardly count; all under \`jit\` in jax-js). Results are disposed of at once, as the peers demand.

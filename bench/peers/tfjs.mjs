@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { GPT, gptShapes, size, tokens, values } from "./shared.mjs";
 
 export async function open({ require, folder }) {
-  const tf = require("@tensorflow/tfjs-core");
+  const tf = require("@tensorflow/tfjs");
   const wasm = require("@tensorflow/tfjs-backend-wasm");
   wasm.setWasmPaths(`${join(folder, "node_modules", "@tensorflow", "tfjs-backend-wasm", "dist")}/`);
   await tf.setBackend("wasm");
