@@ -8,6 +8,8 @@ namespace fb {
 // DM x DN accumulators fill the registers and leave room for DM + 1 operands.
 #if FB_VEC_BYTES == 64
 constexpr int DM = 4, DN = 6;
+#elif defined(__wasm__)
+constexpr int DM = 2, DN = 4;
 #else
 constexpr int DM = 3, DN = 4;
 #endif

@@ -217,6 +217,44 @@ template <class T> void rowSums(i64 M, i64 N, i64 K, Matrix<T> A, Matrix<T> B, T
   else parallelFor(strips, 32768 / (K * strip + 1) + 1, body);
 }
 
+// out[0, n) += a[0] b[0] + … + a[R - 1] b[R - 1], rows of B that are bs apart.
+template <int R, class T> void addRows(i64 n, const T* a, i64 as, const T* b, i64 bs, T* out) {
+  typedef typename Simd<T>::V V;
+  constexpr int w = Width<T>;
+  i64 x = 0;
+  for (; x + w <= n; x += w) {
+    V t = load(out + x);
+#pragma GCC unroll 8
+    for (int i = 0; i < R; i++) t = madd(a[i * as] - V{}, load(b + i * bs + x), t);
+    store(out + x, t);
+  }
+  for (; x < n; x++)
+    for (int i = 0; i < R; i++) out[x] += a[i * as] * b[i * bs + x];
+}
+
+// The same for narrow vectors, whose strip of registers is too narrow for the prefetcher: eight rows of B at a time are added to
+// a strip of the result that stays in L1.
+template <class T> void rowPasses(i64 M, i64 N, i64 K, Matrix<T> A, Matrix<T> B, T* C, i64 ldc, bool accumulate, const T* bias, bool alone) {
+  constexpr i64 unit = 128, strip = 512;
+  auto body = [&](i64 begin, i64 end) {
+    T out[strip];
+    for (i64 n0 = begin; n0 < end; n0 += strip) {
+      i64 n = end - n0 < strip ? end - n0 : strip;
+      for (i64 m = 0; m < M; m++) {
+        const T *a = A.p + m * A.rs, *b = B.p + n0;
+        T* c = C + m * ldc + n0;
+        for (i64 x = 0; x < n; x++) out[x] = (accumulate ? c[x] : T(0)) + (bias ? bias[n0 + x] : T(0));
+        i64 k = 0;
+        for (; k + 8 <= K; k += 8) addRows<8>(n, a + k * A.cs, A.cs, b + k * B.rs, B.rs, out);
+        for (; k < K; k++) addRows<1>(n, a + k * A.cs, A.cs, b + k * B.rs, B.rs, out);
+        memcpy(c, out, n * sizeof(T));
+      }
+    }
+  };
+  if (alone) body(0, N);
+  else parallelFor((N + unit - 1) / unit, 32768 / (K * unit + 1) + 1, [&](i64 b, i64 e) { body(b * unit, e * unit < N ? e * unit : N); });
+}
+
 }  // namespace
 
 template <class T>
@@ -228,7 +266,7 @@ void gemm(i64 M, i64 N, i64 K, Matrix<T> A, Matrix<T> B, T* C, i64 ldc, bool acc
     return;
   }
   if (M <= Thin && B.rs == 1 && A.cs == 1) return dots(M, N, K, A, B, C, ldc, accumulate, bias, alone);
-  if (M <= 2 && B.cs == 1) return rowSums(M, N, K, A, B, C, ldc, accumulate, bias, alone);
+  if (M <= 2 && B.cs == 1) return (FB_VEC_BYTES == 16 ? rowPasses<T> : rowSums<T>)(M, N, K, A, B, C, ldc, accumulate, bias, alone);
   if (N == 1 && !bias && ldc == 1) return gemm<T>(1, M, K, {B.p, 0, B.rs}, {A.p, A.cs, A.rs}, C, M, accumulate, nullptr, alone);
   blocked(M, N, K, A, B, C, ldc, accumulate, bias, alone);
 }

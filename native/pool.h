@@ -9,6 +9,13 @@ int numThreads();
 void setNumThreads(int n);
 typedef void (*PartFn)(void* ctx, i64 part);
 void runParts(PartFn fn, void* ctx, i64 parts);
+#ifdef __wasm__
+// For a thread that JavaScript has made: never returns, but by a trap, which is to be answered with partFailed and joinPool.
+void joinPool(int id);
+void partFailed();
+// After a trap on the calling thread: waits until no worker uses its stack, and leaves the pool ready for the next job.
+void abandonJob();
+#endif
 // Which of numThreads() slots the calling thread has, for scratch memory.
 int threadSlot();
 

@@ -1,6 +1,7 @@
 // The micro-kernel of all blocked products: an MR x NR tile of results stays in registers while K is walked, one column of A and
-// one row of B at a time. MR x NR fills the register file: 14 x 32 floats with 32 registers of 16, 6 x 16 with 16 of 8, 4 x 8
-// with registers of 4.
+// one row of B at a time. MR x NR fills the register file: 14 x 32 floats with 32 registers of 16, 6 x 16 with 16 of 8. In
+// WebAssembly the engine gives out the registers, and tiles that should fit spill: 2 x 16 is the fastest with separate
+// multiplications and additions, 6 x 8 with fused ones.
 #pragma once
 #include "lanes.h"
 
@@ -10,6 +11,10 @@ namespace fb {
 constexpr int MR = 14, NV = 2;
 #elif FB_VEC_BYTES == 32
 constexpr int MR = 6, NV = 2;
+#elif defined(__wasm_relaxed_simd__)
+constexpr int MR = 6, NV = 2;
+#elif defined(__wasm__)
+constexpr int MR = 2, NV = 4;
 #else
 constexpr int MR = 4, NV = 2;
 #endif
@@ -35,7 +40,7 @@ template <class T, int R, class B> void tile(i64 K, const T* a, i64 lda, B rowOf
     for (int i = 0; i < R; i++) {
       V av = a[i] - V{};
 #pragma GCC unroll 4
-      for (int v = 0; v < NV; v++) acc[i][v] += av * bv[v];
+      for (int v = 0; v < NV; v++) acc[i][v] = madd(av, bv[v], acc[i][v]);
     }
     a += lda;
   }

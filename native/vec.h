@@ -27,6 +27,13 @@ inline VF vmax(VF a, VF b) { return select(a > b, a, b); }
 inline VF vmin(VF a, VF b) { return select(a < b, a, b); }
 inline VF vabs(VF x) { return (VF)((VI)x & 0x7fffffff); }
 inline VF copysign(VF mag, VF sign) { return (VF)(((VI)mag & 0x7fffffff) | ((VI)sign & (int)0x80000000)); }
+// c + a b, rounded once where the processor can; in WebAssembly it has to be told.
+template <class V> inline V madd(V a, V b, V c) {
+#ifdef __wasm_relaxed_simd__
+  if constexpr (sizeof(a[0]) == 4) return __builtin_wasm_relaxed_madd_f32x4(a, b, c);
+#endif
+  return c + a * b;
+}
 inline VI roundToInt(VF x) { return __builtin_convertvector(x + copysign(splat(0.5f), x), VI); }
 
 inline float hsum(VF v) {
@@ -43,9 +50,8 @@ inline float hmax(VF v) {
 // e^x = 2^n e^r, |r| <= ln2/2. 2^n is applied in two halves so that results may be subnormal or overflow.
 inline VF vexp(VF x) {
   VF c = select(x > 89.0f, splat(89.0f), select(x < -104.0f, splat(-104.0f), x));
-  VF n = c * 1.44269504088896341f;
-  const float magic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
-  n = (n + magic) - magic;
+  const float magic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer, which then stands in the low bits
+  VF m = c * 1.44269504088896341f + magic, n = m - magic;
   VF r = c - n * 0.693359375f;
   r = r - n * -2.12194440e-4f;
   VF p = 1.381465217e-03f + (VF){};
@@ -54,8 +60,7 @@ inline VF vexp(VF x) {
   p = p * r + 1.666652065e-01f;
   p = p * r + 4.999999345e-01f;
   p = p * r * r + r + 1.0f;
-  VI k = __builtin_convertvector(select(x == x, n, splat(0.0f)), VI);
-  VI a = k >> 1, b = k - a;
+  VI k = (VI)m - (VI)splat(magic), a = k >> 1, b = k - a;
   return p * (VF)((a + 127) << 23) * (VF)((b + 127) << 23);
 }
 

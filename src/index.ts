@@ -3,6 +3,7 @@ import { getDevice, registerDevice } from "./core/device.ts";
 import { CpuBackend } from "./backends/cpu/index.ts";
 import { instancesOf } from "./backends/cpu/heap.ts";
 import { loadAddon } from "./backends/cpu/native.ts";
+import { setThreads, type Threaded } from "./backends/cpu/threads.ts";
 import { makeMeta } from "./backends/meta/index.ts";
 import { makeReference } from "./backends/reference/index.ts";
 import { makeWasm } from "./backends/wasm/index.ts";
@@ -21,7 +22,7 @@ registerDevice("cpu", () => {
   if (wanted === "wasm") return makeWasm("cpu");
   const loaded = loadAddon();
   if ("addon" in loaded) return new CpuBackend(loaded.addon);
-  console.error(`firebrand: no native kernels (${loaded.reason}); WebAssembly computes instead, on one thread`);
+  console.error(`firebrand: no native kernels (${loaded.reason}); WebAssembly computes instead, at about a third of their speed`);
   return makeWasm("cpu");
 });
 
@@ -158,20 +159,16 @@ export * as testing from "./testing/index.ts";
 export * as data from "./data/index.ts";
 
 /** How many threads the CPU kernels use. @example (setNumThreads(1), getNumThreads()) // => 1 */
-export const getNumThreads = (): number => {
-  const d = getDevice("cpu");
-  return d instanceof CpuBackend ? d.numThreads : 1;
-};
+export const getNumThreads = (): number => (getDevice("cpu") as Partial<Threaded>).numThreads ?? 1;
 /**
- * Sets how many threads the CPU kernels use.
+ * Sets how many threads the CPU kernels use, those of the `wasm` device too.
  * @throws ValueError when `n` is no positive integer.
  * @example (setNumThreads(1), getNumThreads()) // => 1
  */
 export function setNumThreads(n: number): void {
   if (!Number.isInteger(n) || n < 1)
     throw new ValueError({ op: "setNumThreads", message: `${n} threads`, hint: "It must be a positive integer" });
-  const d = getDevice("cpu");
-  if (d instanceof CpuBackend) d.setNumThreads(n);
+  setThreads(n);
 }
 export * as special from "./ops/special.ts";
 export * as fft from "./ops/fft.ts";

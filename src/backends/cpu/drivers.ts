@@ -20,6 +20,9 @@ export class Drivers {
     this.host = host;
   }
 
+  setNumThreads(n: number): void {
+    this.host.begin().push(n).call("threads");
+  }
   has(spec: KernelSpec, dtype: DType): boolean {
     switch (spec.kind) {
       case "fused":

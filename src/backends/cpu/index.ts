@@ -1,5 +1,4 @@
 // The native CPU backend: the addon's memory and the drivers over it.
-import { availableParallelism } from "node:os";
 import type { DType } from "../../core/dtype.ts";
 import type { Storage } from "../../core/storage.ts";
 import type { Backend } from "../../kernel/backend.ts";
@@ -7,9 +6,10 @@ import type { KernelSpec, Operand } from "../../kernel/spec.ts";
 import { Drivers } from "./drivers.ts";
 import { NativeMemory, type NativeStorage } from "./memory.ts";
 import { type Addon, NativeHost } from "./native.ts";
+import { followThreads, type Threaded } from "./threads.ts";
 
 /** The native CPU. */
-export class CpuBackend implements Backend {
+export class CpuBackend implements Backend, Threaded {
   readonly name: string = "cpu";
   /** The allocator, for `memory` statistics and tests. */
   readonly memory: NativeMemory;
@@ -19,15 +19,13 @@ export class CpuBackend implements Backend {
   constructor(addon: Addon) {
     this.memory = new NativeMemory(addon);
     this.#drivers = new Drivers(new NativeHost(addon));
-    const wanted = Number(process.env["FIREBRAND_NUM_THREADS"]);
-    this.setNumThreads(Number.isInteger(wanted) && wanted > 0 ? wanted : availableParallelism());
+    followThreads(this);
   }
   get numThreads(): number {
     return this.#threads;
   }
   setNumThreads(n: number): void {
-    this.#threads = n;
-    this.#drivers.host.begin().push(n).call("threads");
+    this.#drivers.setNumThreads((this.#threads = n));
   }
   supports(): boolean {
     return true;

@@ -38,7 +38,8 @@ export class WasmHost extends Host {
     try {
       this.#kernels.call();
     } catch (e) {
-      // C++ built without exceptions traps when its scratch memory cannot grow.
+      // Kernels trap when their scratch memory cannot grow.
+      this.#kernels.recover();
       throw trapped(e);
     }
   }

@@ -1,4 +1,5 @@
-// The WebAssembly backend: the drivers of the CPU backend over linear memory. One thread, 128-bit SIMD, no compiler needed.
+// The WebAssembly backend: the drivers of the CPU backend over linear memory. 128-bit SIMD, threads where memory can be shared,
+// no compiler needed.
 import type { DType } from "../../core/dtype.ts";
 import type { Storage } from "../../core/storage.ts";
 import type { Backend } from "../../kernel/backend.ts";
@@ -6,15 +7,16 @@ import type { KernelSpec } from "../../kernel/spec.ts";
 import { weakCollector } from "../cpu/collector.ts";
 import { totalMemory } from "../cpu/system.ts";
 import { Drivers } from "../cpu/drivers.ts";
+import { followThreads, type Threaded } from "../cpu/threads.ts";
 import { WasmHost } from "./host.ts";
 import { WasmMemory, type WasmStorage } from "./memory.ts";
-import { loadKernels } from "./module.ts";
+import { loadKernels, type WasmKernels } from "./module.ts";
 
 /** Makes the WebAssembly backend, under another name where it stands in for that device. */
-export function makeWasm(name = "wasm"): Backend {
-  const kernels = loadKernels();
+export function makeWasm(name = "wasm", kernels: WasmKernels = loadKernels()): Backend & Threaded {
   const memory = new WasmMemory(kernels, weakCollector(), 0.9 * totalMemory());
   const drivers = new Drivers(new WasmHost(kernels, memory));
+  let threads = 1;
   const backend = {
     name,
     memory,
@@ -25,6 +27,13 @@ export function makeWasm(name = "wasm"): Backend {
     supports: (): boolean => true,
     has: (spec: KernelSpec, dtype: DType): boolean => drivers.has(spec, dtype),
     run: drivers.run.bind(drivers),
-  } satisfies Backend;
+    get numThreads(): number {
+      return threads;
+    },
+    setNumThreads: (n: number): void => {
+      if (kernels.shared) drivers.setNumThreads((threads = n));
+    },
+  } satisfies Backend & Threaded;
+  followThreads(backend);
   return backend;
 }

@@ -85,10 +85,13 @@ export class WasmMemory implements DeviceMemory {
     this.#collect = collect;
     this.#view = new Uint8Array(kernels.memory.buffer);
   }
-  /** Linear memory as it is now: growing replaces its buffer. */
-  get view(): Uint8Array {
-    if (this.#view.length === 0) this.#view = new Uint8Array(this.#kernels.memory.buffer);
-    return this.#view;
+  /** A piece of linear memory. Growing replaces its buffer; of what another thread grew, this one learns by growing by nothing. */
+  #at(ptr: number, nbytes: number): Uint8Array {
+    if (this.#view.length < ptr + nbytes) {
+      this.#kernels.memory.grow(0);
+      this.#view = new Uint8Array(this.#kernels.memory.buffer);
+    }
+    return this.#view.subarray(ptr, ptr + nbytes);
   }
   /** Bytes of tensors in linear memory. */
   get resident(): number {
@@ -126,7 +129,7 @@ export class WasmMemory implements DeviceMemory {
     this.#entries++;
     this.#link(p);
     if (p.bytes) {
-      this.view.set(p.bytes, p.ptr);
+      this.#at(p.ptr, p.nbytes).set(p.bytes);
       this.#comeBack(p);
     }
     this.#peak = Math.max(this.#peak, this.#resident + this.#awayBytes);
@@ -201,7 +204,7 @@ export class WasmMemory implements DeviceMemory {
   // The oldest move out, but none that the present call uses.
   #evict(bytes: number, entries: number): void {
     for (let p = this.#oldest; p && (this.#resident > bytes || this.#entries > entries) && p.turn !== this.#turn; p = this.#oldest) {
-      p.bytes = this.view.slice(p.ptr, p.ptr + p.nbytes);
+      p.bytes = this.#at(p.ptr, p.nbytes).slice();
       this.#drop(p);
       if (p.owner) {
         this.#away.add((p.away = { owner: p.owner, nbytes: p.nbytes }));
@@ -232,7 +235,7 @@ export class WasmMemory implements DeviceMemory {
 
   write(s: WasmStorage, offset: number, src: Uint8Array): void {
     const p = s.place;
-    if (p.ptr !== 0) this.view.set(src, p.ptr + offset);
+    if (p.ptr !== 0) this.#at(p.ptr + offset, src.length).set(src);
     else {
       p.bytes ??= new Uint8Array(p.nbytes);
       p.bytes.set(src, offset);
@@ -240,7 +243,7 @@ export class WasmMemory implements DeviceMemory {
   }
   read(s: WasmStorage, offset: number, dst: Uint8Array): void {
     const p = s.place;
-    if (p.ptr !== 0) dst.set(this.view.subarray(p.ptr + offset, p.ptr + offset + dst.length));
+    if (p.ptr !== 0) dst.set(this.#at(p.ptr + offset, dst.length));
     else if (p.bytes) dst.set(p.bytes.subarray(offset, offset + dst.length));
     else dst.fill(0);
   }
