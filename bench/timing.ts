@@ -12,9 +12,13 @@ export const geometric = (xs: readonly number[]): number => Math.exp(xs.reduce((
 export const show = (us: number): string => (us < 10 ? us.toFixed(2) : us < 1e4 ? us.toFixed(0) : `${(us / 1000).toFixed(1)} ms`);
 /** "1 thread", "2 threads". */
 export const threads = (n: number): string => `${n} thread${n > 1 ? "s" : ""}`;
-/** A table in Markdown: names to the left, figures to the right. */
-export const table = (head: readonly string[], lines: readonly (readonly string[])[]): string =>
-  [head, ["---", ...head.slice(1).map(() => "---:")], ...lines].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+/** A table in Markdown: names to the left, figures to the right, all padded to the width of their column. */
+export function table(head: readonly string[], lines: readonly (readonly string[])[]): string {
+  const width = head.map((_, i) => Math.max(...[head, ...lines].map((cells) => cells[i]!.length)));
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((c, i) => (i ? c.padStart(width[i]!) : c.padEnd(width[i]!))).join(" | ")} |`;
+  return [line(head), line(width.map((w, i) => (i ? "-".repeat(w - 1) + ":" : "-".repeat(w)))), ...lines.map(line)].join("\n");
+}
 
 /** Microseconds a call: the median, or what else `pick` takes, of runs of at least a millisecond. */
 export function timed(f: () => unknown, seconds: number, pick: (xs: readonly number[]) => number = median): number {
