@@ -4,7 +4,7 @@ import { given } from "../core/arguments.ts";
 import { ShapeError, showShape, ValueError } from "../core/errors.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { composite, type Fn, type OpInfo, primitive } from "./define.ts";
-import { sumInto } from "./indexing/gather.ts";
+import { sumInto } from "./indexing/sum-into.ts";
 import { allocate, launch } from "./launch.ts";
 import { type Sizes, listOf } from "./sizes.ts";
 

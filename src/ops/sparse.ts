@@ -4,7 +4,7 @@ import { DTypeError, IndexError, ShapeError, showShape, ValueError } from "../co
 import type { Tensor } from "../core/tensor.ts";
 import { zeros } from "./create.ts";
 import { composite, type Fn, primitive } from "./define.ts";
-import { sumInto } from "./indexing/gather.ts";
+import { sumInto } from "./indexing/sum-into.ts";
 import { allocate } from "./launch.ts";
 import { bernoulli_ } from "./random.ts";
 import { noGrad } from "../core/mode.ts";

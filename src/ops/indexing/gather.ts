@@ -1,32 +1,21 @@
 // Gather and scatter: an index for every position.
 import type { Context } from "../../autograd/function.ts";
 import { ArgumentError, DTypeError, ShapeError, showShape } from "../../core/errors.ts";
-import { broadcastShapes, layoutOf, normDim, sameShape } from "../../core/layout.ts";
+import { broadcastShapes, normDim, sameShape } from "../../core/layout.ts";
 import { isTensor, type Tensor } from "../../core/tensor.ts";
 import { rawCopy, rawFull } from "../copy.ts";
 import { zeros } from "../create.ts";
 import { composite, type Op, primitive } from "../define.ts";
-import { allocate, launch, window } from "../launch.ts";
+import { allocate, launch } from "../launch.ts";
 import type { Scalar, TensorLike } from "../promote.ts";
 import { narrow } from "../shape/index.ts";
-import { GATHER, type Mode, checkIndex, over } from "./kernel.ts";
+import { asVector, GATHER, type Mode, checkIndex, over, rawScatter } from "./kernel.ts";
+import { sumInto } from "./sum-into.ts";
 
 function rawGather(x: Tensor, d: number, index: Tensor): Tensor {
   const out = allocate(index.shape, x.dtype, x.storage.device);
   if (out.layout.numel > 0) launch("gather", GATHER, [out], [over(x, index.shape, d), index], [x.shape[d] ?? 1, x.layout.strides[d] ?? 1]);
   return out;
-}
-// Into memory that nobody else has seen.
-function rawScatter(into: Tensor, d: number, index: Tensor, src: Tensor, mode: Mode): void {
-  if (index.layout.numel === 0) return;
-  const part = window(src, layoutOf(index.shape, src.layout.strides, src.layout.offset));
-  launch(
-    "scatter",
-    { kind: "scatter", mode, fresh: true },
-    [over(into, index.shape, d)],
-    [part, index],
-    [into.shape[d] ?? 1, into.layout.strides[d] ?? 1],
-  );
 }
 function fits(op: string, x: Tensor, dim: number, index: Tensor, src?: Tensor): number {
   const d = normDim(dim, x.ndim, op);
@@ -42,7 +31,6 @@ function fits(op: string, x: Tensor, dim: number, index: Tensor, src?: Tensor): 
     });
   return d;
 }
-const asVector = (t: Tensor): Tensor => (t.ndim === 0 ? t.reshape([1]) : t);
 
 /** Element `index[i…]` along `dim` for every position. @throws IndexError out of range. @example gather(tensor([[1, 2], [3, 4]]), 1, tensor([[1], [0]])) // => [[2], [3]] */
 export const gather: Op<[dim: number, index: Tensor]> = /*@__PURE__*/ primitive({
@@ -57,21 +45,6 @@ export const gather: Op<[dim: number, index: Tensor]> = /*@__PURE__*/ primitive(
   },
   backward: (ctx, g) => (g ? sumInto(g, ctx.state["d"] as number, ctx.savedTensors[0]!, ctx.state["shape"] as number[]) : null),
   samples: (r) => [[r.normal(3, 4), 1, r.ints(0, 4, 3, 2)]],
-});
-/** @internal Zeros of `shape` with `src[i…]` added at `index[i…]` along `dim`: what gradients of lookups are. */
-export const sumInto: (src: Tensor, dim: number, index: Tensor, shape: readonly number[]) => Tensor = /*@__PURE__*/ primitive<
-  (src: Tensor, dim: number, index: Tensor, shape: readonly number[]) => Tensor,
-  [Tensor, number, Tensor, readonly number[]]
->({
-  torch: "_sum_into",
-  params: ["input", "dim", "index", "shape"],
-  forward: (ctx, src, dim, index, shape) => {
-    ctx.saveForBackward(index);
-    const out = zeros(shape, { dtype: src.dtype, device: src.device });
-    rawScatter(asVector(out), dim, asVector(index), asVector(src), "add");
-    return out;
-  },
-  backward: (ctx, g) => (g ? g.gather(ctx.args[1], ctx.savedTensors[0]!) : null),
 });
 /**
  * `gather` with an index that broadcasts against `input`; without `dim` both are flattened.

@@ -4,7 +4,7 @@ import { layoutOf } from "../../core/layout.ts";
 import type { Tensor } from "../../core/tensor.ts";
 import type { ScatterSpec } from "../../kernel/spec.ts";
 import { rawCopy } from "../copy.ts";
-import { window } from "../launch.ts";
+import { launch, window } from "../launch.ts";
 
 /** @internal The spec of gather kernels. */
 export const GATHER = { kind: "gather" } as const;
@@ -33,3 +33,19 @@ export const over = (x: Tensor, shape: readonly number[], dim: number): ReturnTy
       x.layout.offset,
     ),
   );
+
+/** @internal A scalar as a vector of one element. */
+export const asVector = (t: Tensor): Tensor => (t.ndim === 0 ? t.reshape([1]) : t);
+
+/** @internal Source elements to where the index says along `d`, in memory that nobody else has seen. */
+export function rawScatter(into: Tensor, d: number, index: Tensor, src: Tensor, mode: Mode): void {
+  if (index.layout.numel === 0) return;
+  const part = window(src, layoutOf(index.shape, src.layout.strides, src.layout.offset));
+  launch(
+    "scatter",
+    { kind: "scatter", mode, fresh: true },
+    [over(into, index.shape, d)],
+    [part, index],
+    [into.shape[d] ?? 1, into.layout.strides[d] ?? 1],
+  );
+}

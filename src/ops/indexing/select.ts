@@ -8,7 +8,7 @@ import { tensor, zeros } from "../create.ts";
 import { composite, type Op, primitive } from "../define.ts";
 import { allocate, launch, window } from "../launch.ts";
 import type { TensorLike } from "../promote.ts";
-import { sumInto } from "./gather.ts";
+import { sumInto } from "./sum-into.ts";
 import { GATHER, type Mode, checkIndex, over } from "./kernel.ts";
 
 /** Rows (slices along `dim`) in the order of `index`. @example indexSelect(tensor([[1, 2], [3, 4]]), 0, tensor([1])) // => [[3, 4]] */

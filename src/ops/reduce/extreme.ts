@@ -6,7 +6,7 @@ import type { Context } from "../../autograd/function.ts";
 import type { Tensor } from "../../core/tensor.ts";
 import { composite, type Op, primitive } from "../define.ts";
 import { zeros } from "../create.ts";
-import { sumInto } from "../indexing/gather.ts";
+import { sumInto } from "../indexing/sum-into.ts";
 import { allocate, launch, window } from "../launch.ts";
 import type { Dims } from "../shape/index.ts";
 import {
