@@ -127,7 +127,8 @@ const classes = (m: nn.Module & { forward(x: Tensor): Tensor }, x: Tensor, n: nu
   const y = torch.randint(0, n, [x.shape[0]!]);
   return training(m, () => F.crossEntropy(m.forward(x), y));
 };
-const language =
+/** A training step of a GPT: vocabulary, layers, heads, width, context, batch. */
+export const language =
   (V: number, L: number, H: number, E: number, T: number, B: number): Row =>
   () => {
     const m = gpt(V, L, H, E, T);
