@@ -1,12 +1,9 @@
 // Vectors of either element type, the transpose of a square of them in registers, and scratch memory: what the blocked
 // kernels (gemm, conv) are made of.
 #pragma once
-#include <cstdlib>
 #include <utility>
-#ifdef __linux__
-#include <sys/mman.h>
-#endif
 
+#include "pages.h"
 #include "vec.h"
 
 namespace fb {
@@ -71,17 +68,14 @@ template <class T, Scratch Which> T* scratch(size_t n) {
   static thread_local struct Piece {
     void* p = nullptr;
     size_t size = 0;
-    ~Piece() { free(p); }
+    ~Piece() { givePages(p, size); }
   } b;
   size_t bytes = n * sizeof(T);
   if (bytes > b.size) {
-    free(b.p);
-    b.size = (bytes + (1u << 21) - 1) >> 21 << 21;
-    b.p = aligned_alloc(1u << 21, b.size);
+    givePages(b.p, b.size);
+    b.size = (bytes + HugePage - 1) / HugePage * HugePage;
+    b.p = takePages(b.size);
     if (!b.p) b.size = 0;
-#if defined(__linux__) && defined(MADV_HUGEPAGE)
-    if (b.p) madvise(b.p, b.size, MADV_HUGEPAGE);
-#endif
   }
   return (T*)b.p;
 }

@@ -1,9 +1,8 @@
 #include "memory.h"
 
 #include <cstdlib>
-#ifdef __linux__
-#include <sys/mman.h>
-#endif
+
+#include "pages.h"
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/asan_interface.h>
 #endif
@@ -22,13 +21,13 @@ int classOf(size_t n) {
 }
 
 void* take(size_t n) {
-  size_t align = n >= (2u << 20) ? (2u << 20) : 64;
+  if (n >= HugePage) return takePages(n);
   void* p = nullptr;
-  if (posix_memalign(&p, align, (n + align - 1) / align * align) != 0) return nullptr;
-#if defined(__linux__) && defined(MADV_HUGEPAGE)
-  if (align > 64) madvise(p, n, MADV_HUGEPAGE);
-#endif
-  return p;
+  return posix_memalign(&p, 64, (n + 63) / 64 * 64) == 0 ? p : nullptr;
+}
+void release(void* p, size_t n) {
+  if (n >= HugePage) givePages(p, n);
+  else free(p);
 }
 
 // Under AddressSanitizer only the bytes that were asked for may be touched, and none of a cached block.
@@ -56,7 +55,7 @@ Memory::Memory() {
 Memory::~Memory() {
   trim(0);
   for (int b = 1; b < used; b++)
-    if (refs[b] > 0) free(info[b].p);
+    if (refs[b] > 0) release(info[b].p, classSize(info[b].cls));
   free(refs);
   free(info);
 }
@@ -81,7 +80,7 @@ int Memory::alloc(size_t n, size_t reserve) {
     } else if (used < MaxBlocks) {
       b = used++;
     } else {
-      free(p);
+      release(p, size);
       return -1;
     }
     info[b] = {p, -1, c};
@@ -111,7 +110,7 @@ void Memory::trim(size_t keep) {
       int b = lists[c];
       lists[c] = info[b].next;
       cached -= classSize(c);
-      free(info[b].p);
+      release(info[b].p, classSize(c));
       info[b] = {nullptr, freeIds, 0};
       freeIds = b;
     }
