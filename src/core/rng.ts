@@ -17,11 +17,13 @@ export interface GeneratorState {
  * @example new Generator().manualSeed(0).random32() // => 2357136044
  */
 export class Generator {
-  readonly #state: Uint32Array = new Uint32Array(N);
-  #next = N;
+  /** @internal The state: kernels that draw take it along and bring it back. */
+  readonly words: Uint32Array = new Uint32Array(N);
+  /** @internal The next of the words. */
+  next: number = N;
+  /** @internal The second value of a Box-Muller pair, kept for the next single draw. */
+  cached: number | null = null;
   #seed = 0n;
-  // The second value of a Box-Muller pair, kept for the next single draw.
-  #cached: number | null = null;
 
   constructor() {
     this.manualSeed(5489);
@@ -37,14 +39,14 @@ export class Generator {
         hint: "Use an integer or a bigint",
       });
     this.#seed = BigInt.asUintN(64, BigInt(seed));
-    const s = this.#state;
+    const s = this.words;
     s[0] = Number(this.#seed & 0xffffffffn);
     for (let i = 1; i < N; i++) {
       const x = s[i - 1]! ^ (s[i - 1]! >>> 30);
       s[i] = Math.imul(1812433253, x) + i;
     }
-    this.#next = N;
-    this.#cached = null;
+    this.next = N;
+    this.cached = null;
     return this;
   }
   /** The seed that this sequence was started with. */
@@ -61,7 +63,7 @@ export class Generator {
 
   /** Everything that determines the draws to come, as plain data. */
   getState(): GeneratorState {
-    return { state: [...this.#state], next: this.#next, seed: this.#seed.toString(), cached: this.#cached };
+    return { state: [...this.words], next: this.next, seed: this.#seed.toString(), cached: this.cached };
   }
   /** Continues from a state. @throws ValueError when it is not one. */
   setState(s: GeneratorState, op = "setState"): this {
@@ -74,27 +76,27 @@ export class Generator {
     ) {
       throw new ValueError({ op, message: "this is no generator state", hint: "Pass what getState() returned" });
     }
-    this.#state.set(s.state);
-    this.#next = s.next;
+    this.words.set(s.state);
+    this.next = s.next;
     this.#seed = BigInt(s.seed);
-    this.#cached = s.cached;
+    this.cached = s.cached;
     return this;
   }
 
   #refill(): void {
-    const s = this.#state;
+    const s = this.words;
     const twist = (u: number, v: number): number => (((u & 0x80000000) | (v & 0x7fffffff)) >>> 1) ^ (v & 1 ? 0x9908b0df : 0);
     let i = 0;
     for (; i < N - M; i++) s[i] = s[i + M]! ^ twist(s[i]!, s[i + 1]!);
     for (; i < N - 1; i++) s[i] = s[i + M - N]! ^ twist(s[i]!, s[i + 1]!);
     s[N - 1] = s[M - 1]! ^ twist(s[N - 1]!, s[0]!);
-    this.#next = 0;
+    this.next = 0;
   }
 
   /** 32 random bits as a number in [0, 2^32). */
   random32(): number {
-    if (this.#next === N) this.#refill();
-    let y = this.#state[this.#next++]!;
+    if (this.next === N) this.#refill();
+    let y = this.words[this.next++]!;
     y ^= y >>> 11;
     y ^= (y << 7) & 0x9d2c5680;
     y ^= (y << 15) & 0xefc60000;
@@ -116,15 +118,15 @@ export class Generator {
   }
   /** One standard normal value; every other call uses no draws. */
   normal(): number {
-    if (this.#cached !== null) {
-      const out = this.#cached;
-      this.#cached = null;
+    if (this.cached !== null) {
+      const out = this.cached;
+      this.cached = null;
       return out;
     }
     const u1 = this.double();
     const u2 = this.double();
     const r = Math.sqrt(-2 * Math.log1p(-u2));
-    this.#cached = r * Math.sin(TWO_PI * u1);
+    this.cached = r * Math.sin(TWO_PI * u1);
     return r * Math.cos(TWO_PI * u1);
   }
 }
@@ -156,20 +158,26 @@ export const seed = (): bigint => defaultGenerator.seed();
 type Floats = Float32Array | Float64Array;
 const fround = Math.fround;
 
-/** `out[i]` uniform in [from, to). */
-export function fillUniform(g: Generator, out: Floats, from: number, to: number): void {
-  if (out instanceof Float32Array) {
-    const a = fround(from);
-    const span = fround(fround(to) - a);
-    for (let i = 0; i < out.length; i++) out[i] = g.float() * span + a; // rounded once, as a fused multiply-add
-  } else for (let i = 0; i < out.length; i++) out[i] = g.double() * (to - from) + from;
+/**
+ * `out[i]` uniform in [from, to). What rounds to `to` becomes `from`: `round` is the rounding of the type that the values are for.
+ */
+export function fillUniform(g: Generator, out: Floats, from: number, to: number, round: (x: number) => number = (x) => x): void {
+  const single = out instanceof Float32Array;
+  const a = single ? fround(from) : from;
+  const span = single ? fround(fround(to) - a) : to - from;
+  const end = round(single ? fround(to) : to);
+  for (let i = 0; i < out.length; i++) {
+    out[i] = (single ? g.float() : g.double()) * span + a; // rounded once, as a fused multiply-add
+    if (round(out[i]!) === end) out[i] = a;
+  }
 }
 
 /**
  * `out[i]` normal. Sixteen values or more are made in blocks of 16 from 16 uniforms (Box-Muller on pairs i, i + 8); the
- * last block is drawn anew when the length is no multiple of 16. Fewer are drawn one by one in double.
+ * last block is drawn anew when the length is no multiple of 16. `half`: for a 16-bit type, which draws no values that it
+ * then discards. Fewer are drawn one by one in double.
  */
-export function fillNormal(g: Generator, out: Floats, mean: number, std: number): void {
+export function fillNormal(g: Generator, out: Floats, mean: number, std: number, half = false): void {
   const n = out.length;
   if (n < 16) {
     for (let i = 0; i < n; i++) out[i] = g.normal() * std + mean;
@@ -195,7 +203,7 @@ export function fillNormal(g: Generator, out: Floats, mean: number, std: number)
   const draw = (from: number, to: number): void => {
     for (let i = from; i < to; i++) out[i] = single ? g.float() : g.double();
   };
-  draw(0, n);
+  draw(0, half ? n - (n % 16) : n);
   for (let i = 0; i + 16 <= n; i += 16) block(i);
   if (n % 16 !== 0) {
     draw(n - 16, n);
@@ -246,5 +254,5 @@ export function permutation(g: Generator, n: number): Float64Array {
 
 /** `out[i]` exponential with rate `lambda`. */
 export function fillExponential(g: Generator, out: Floats, lambda: number): void {
-  for (let i = 0; i < out.length; i++) out[i] = -Math.log1p(-g.double()) / lambda;
+  for (let i = 0; i < out.length; i++) out[i] = (-1 / lambda) * Math.log1p(-g.double());
 }

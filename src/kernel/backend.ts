@@ -11,8 +11,8 @@ export interface Backend extends Device {
   /** Can operands have this dtype here? */
   supports(dtype: DType): boolean;
   /**
-   * Does the backend have this kernel for this dtype? Required kinds always: ask only for conv, pool, sort, topk and
-   * fused names. What it lacks is lowered by the caller.
+   * Does the backend have this kernel for this dtype? Required kinds always: ask only for conv, pool, sort, topk,
+   * random and fused names. What it lacks is lowered by the caller.
    */
   has(spec: KernelSpec, dtype: DType): boolean;
   /**

@@ -3,6 +3,7 @@
 // (same layout). Shapes are already broadcast: an operand that is stretched has stride 0 there.
 import type { DType } from "../core/dtype.ts";
 import type { Layout } from "../core/layout.ts";
+import type { Generator } from "../core/rng.ts";
 import type { Storage } from "../core/storage.ts";
 import type { Expr } from "./expr.ts";
 
@@ -144,6 +145,16 @@ export interface PoolSpec {
 }
 
 /**
+ * Fills `out` (contiguous) with the generator's next draws, which moves on: what `core/rng.ts` says, element by element.
+ * params: uniform [from, to], normal [mean, std], exponential [rate], bernoulli [p], integers [low, high], permutation [] (int64).
+ */
+export interface RandomSpec {
+  readonly kind: "random";
+  readonly op: "uniform" | "normal" | "exponential" | "bernoulli" | "integers" | "permutation";
+  readonly generator: Generator;
+}
+
+/**
  * A kernel that a backend may offer under a name because it is faster than the composition it stands for.
  * Operands and params are the business of the op entry that asks and of the backends that answer; see `kernel/fused.ts`.
  */
@@ -166,6 +177,7 @@ export type KernelSpec =
   | TopkSpec
   | ConvSpec
   | PoolSpec
+  | RandomSpec
   | FusedSpec;
 
 /** The kinds that every backend has. */

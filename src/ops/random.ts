@@ -1,25 +1,15 @@
-// Random tensors. Values are drawn on the host in PyTorch's order, whatever the device, so that a seed means one thing.
+// Random tensors.
 import { getDefaultDevice, getDevice } from "../core/device.ts";
-import { type DType, getDefaultDtype, isComplex, isDifferentiable, isFloating, numberToBf16, numberToF16, toReal } from "../core/dtype.ts";
+import { type DType, getDefaultDtype, isComplex, isDifferentiable, isFloating } from "../core/dtype.ts";
 import { ArgumentError, DTypeError, ShapeError, showShape, ValueError } from "../core/errors.ts";
-import { numelOf } from "../core/layout.ts";
-import {
-  defaultGenerator,
-  fillBernoulli,
-  fillBernoulliEach,
-  fillExponential,
-  fillNormal,
-  fillRandint,
-  fillUniform,
-  type Generator,
-  permutation,
-} from "../core/rng.ts";
+import { defaultGenerator, fillBernoulliEach, fillExponential, type Generator } from "../core/rng.ts";
 import { isTensor, type Tensor } from "../core/tensor.ts";
-import { checkInplace } from "../autograd/graph.ts";
-import { copy_ } from "./copy.ts";
+import { checkInplace, needsGraph } from "../autograd/graph.ts";
+import { copy_, to } from "./copy.ts";
 import { leaf, OPTIONS, type SizeArgs, type TensorOptions } from "./create.ts";
 import { checked } from "../core/arguments.ts";
 import { creation, type OpInfo } from "./define.ts";
+import { type Draw, drawn, type HostNumbers, redraw, writeHost } from "./draw.ts";
 import { hostValues } from "./host.ts";
 import { allocate, hostArray } from "./launch.ts";
 
@@ -34,33 +24,12 @@ type Made<A extends unknown[]> = ((...args: A) => Tensor) & { readonly op: OpInf
 type Sized = Made<SizeArgs<RandomOptions>>;
 const RANDOM: readonly string[] = [...OPTIONS, "generator?"];
 
-// Drawn in float (double for float64) and stored in the tensor's own type. A complex number is two draws.
-function drawn(shape: readonly number[], dtype: DType, device: string, fill: (out: Floats) => void): Tensor {
-  const n = numelOf(shape) * (isComplex(dtype) ? 2 : 1);
-  const values = hostArray(toReal(dtype) === "float64" ? "float64" : "float32", n) as Floats;
-  fill(values);
-  return fromHost(values, shape, dtype, device);
-}
 // The variance of a complex number is shared by its parts.
 const spread = (dtype: DType, std: number): number => (isComplex(dtype) ? std / Math.SQRT2 : std);
 
-function fromHost(values: Floats | BigInt64Array, shape: readonly number[], dtype: DType, device: string): Tensor {
+function fromHost(values: HostNumbers, shape: readonly number[], dtype: DType, device: string): Tensor {
   const t = allocate(shape, dtype, getDevice(device));
-  let raw = hostArray(dtype, 0);
-  if (raw.constructor === values.constructor) raw = values;
-  else {
-    raw = hostArray(dtype, values.length);
-    const cast =
-      dtype === "int64"
-        ? (v: number) => BigInt(Math.trunc(v))
-        : dtype === "float16"
-          ? numberToF16
-          : dtype === "bfloat16"
-            ? numberToBf16
-            : (v: number) => v;
-    for (let i = 0; i < values.length; i++) raw[i] = cast(Number(values[i]));
-  }
-  if (raw.byteLength > 0) t.storage.device.write(t.storage, 0, new Uint8Array(raw.buffer, raw.byteOffset, raw.byteLength));
+  writeHost(t, values);
   return t;
 }
 
@@ -68,8 +37,8 @@ const continuous = (op: string, dtype: DType): DType => {
   if (!isDifferentiable(dtype)) throw new DTypeError({ op, message: `no ${dtype} values`, hint: "Use a floating dtype, or randint" });
   return dtype;
 };
-type Fill = (g: Generator, out: Floats, dtype: DType) => void;
-const made = (torch: string, fill: Fill): Sized =>
+type Standard = (generator: Generator, dtype: DType) => Draw;
+const made = (torch: string, standard: Standard): Sized =>
   creation({
     torch,
     params: ["size?: shape", ...RANDOM],
@@ -83,22 +52,17 @@ const made = (torch: string, fill: Fill): Sized =>
       _p?: boolean,
       _m?: string,
       g: Generator = defaultGenerator,
-    ) =>
-      leaf(
-        drawn(size, continuous(torch, dtype), device, (out) => fill(g, out, dtype)),
-        grad,
-        torch,
-      ),
+    ) => leaf(drawn(torch, size, continuous(torch, dtype), device, standard(g, dtype)), grad, torch),
   });
-const UNIFORM: Fill = (g, out) => fillUniform(g, out, 0, 1);
-const NORMAL: Fill = (g, out, dtype) => fillNormal(g, out, 0, spread(dtype, 1));
+const UNIFORM: Standard = (generator) => ({ op: "uniform", params: [0, 1], generator });
+const NORMAL: Standard = (generator, dtype) => ({ op: "normal", params: [0, spread(dtype, 1)], generator });
 /** Uniform in [0, 1). @example (manualSeed(0), rand(2)) // => [0.4963, 0.7682] */
 export const rand: Sized = /*@__PURE__*/ made("rand", UNIFORM);
 /** Standard normal; for complex dtypes both parts have variance 1/2. @example (manualSeed(0), randn(2)) // => [1.5410, -0.2934] */
 export const randn: Sized = /*@__PURE__*/ made("randn", NORMAL);
 
 type LikeRandom = Made<[input: Tensor, options?: RandomOptions]>;
-const like = (torch: string, fill: Fill): LikeRandom =>
+const like = (torch: string, standard: Standard): LikeRandom =>
   creation({
     torch,
     params: ["input", ...RANDOM],
@@ -111,34 +75,16 @@ const like = (torch: string, fill: Fill): LikeRandom =>
       _p?: boolean,
       _m?: string,
       g: Generator = defaultGenerator,
-    ) =>
-      leaf(
-        drawn(x.shape, continuous(torch, dtype), device, (out) => fill(g, out, dtype)),
-        grad,
-        torch,
-      ),
+    ) => leaf(drawn(torch, x.shape, continuous(torch, dtype), device, standard(g, dtype)), grad, torch),
   });
 /** Uniform in [0, 1), shaped like `input`. @example (manualSeed(0), randLike(zeros(2))) // => [0.4963, 0.7682] */
 export const randLike: LikeRandom = /*@__PURE__*/ like("rand_like", UNIFORM);
 /** Standard normal, shaped like `input`. @example (manualSeed(0), randnLike(zeros(2))) // => [1.541, -0.2934] */
 export const randnLike: LikeRandom = /*@__PURE__*/ like("randn_like", NORMAL);
 
-function fillIntegers(op: string, g: Generator, out: BigInt64Array | Float64Array, low: number, high: number): void {
+function between(op: string, generator: Generator, low: number, high: number): Draw {
   if (high <= low) throw new ValueError({ op, message: `no integers in [${low}, ${high})`, hint: "low must be below high" });
-  fillRandint(g, out, BigInt(low), BigInt(high));
-}
-function integers(
-  op: string,
-  low: number,
-  high: number,
-  shape: readonly number[],
-  g: Generator | undefined,
-  dtype: DType,
-  device: string,
-): Tensor {
-  const values = hostArray(dtype === "int64" ? "int64" : "float64", numelOf(shape)) as BigInt64Array | Float64Array;
-  fillIntegers(op, g ?? defaultGenerator, values, low, high);
-  return fromHost(values, shape, dtype, device);
+  return { op: "integers", params: [low, high], generator };
 }
 /** Integers in [low, high): `randint(high, size)` or `randint(low, high, size)`. @example (manualSeed(0), randint(0, 10, [3])) // => [4, 9, 3] */
 export const randint: Made<
@@ -155,7 +101,7 @@ export const randint: Made<
     dtype: DType = "int64",
     device = getDefaultDevice(),
     grad?: boolean,
-  ) => leaf(integers("randint", low, high, size, g, dtype, device), grad, "randint"),
+  ) => leaf(drawn("randint", size, dtype, device, between("randint", g ?? defaultGenerator, low, high)), grad, "randint"),
 });
 /** Integers in [low, high), shaped like `input`. @example (manualSeed(0), randintLike(zeros(3), 10)) // => [4, 9, 3] */
 export const randintLike: Made<[input: Tensor, low: number, high?: number | RandomOptions, options?: RandomOptions]> =
@@ -164,16 +110,18 @@ export const randintLike: Made<[input: Tensor, low: number, high?: number | Rand
     params: ["input", "low: int", "high: int", "generator?", ...OPTIONS],
     arrange: (args) => (typeof args[2] === "number" ? args : [args[0], 0, ...args.slice(1)]),
     forward: (x: Tensor, low: number, high: number, g?: Generator, dtype?: DType, device?: string, grad?: boolean) =>
-      leaf(integers("randint_like", low, high, x.shape, g, dtype ?? x.dtype, device ?? x.device), grad, "randint_like"),
+      leaf(
+        drawn("randint_like", x.shape, dtype ?? x.dtype, device ?? x.device, between("randint_like", g ?? defaultGenerator, low, high)),
+        grad,
+        "randint_like",
+      ),
   });
 /** A random order of 0 … n-1. @example (manualSeed(0), randperm(4)) // => [0, 1, 3, 2] */
 export const randperm: Made<[n: number, options?: RandomOptions]> = /*@__PURE__*/ creation({
   torch: "randperm",
   params: ["n", "generator?", ...OPTIONS],
-  forward: (n: number, g?: Generator, dtype: DType = "int64", device = getDefaultDevice()) => {
-    hostArray("float64", n);
-    return fromHost(permutation(g ?? defaultGenerator, n), [n], dtype, device);
-  },
+  forward: (n: number, generator: Generator = defaultGenerator, dtype: DType = "int64", device = getDefaultDevice()) =>
+    to(drawn("randperm", [n], "int64", device, { op: "permutation", params: [], generator }), dtype),
 });
 /**
  * Normal with a mean and a standard deviation; tensors give each element its own, numbers need a `size`.
@@ -212,12 +160,15 @@ export const normal: Made<
 
 // ---- in place
 
-function refill(op: string, self: Tensor, fill: (out: Floats) => void): Tensor {
-  checkInplace(op, self);
-  const complex = isComplex(self.dtype) && (op === "normal_" || op === "uniform_");
-  if (!isFloating(self.dtype) && !complex && op !== "bernoulli_")
-    throw new DTypeError({ op, message: `${self.dtype} is not floating`, hint: "Use random_ for integers" });
-  return copy_(self, drawn(self.shape, isFloating(self.dtype) || complex ? self.dtype : "float32", self.device, fill));
+function refill(torch: string, self: Tensor, draw: Draw): Tensor {
+  checkInplace(torch, self);
+  const number = isFloating(self.dtype) || (isComplex(self.dtype) && (draw.op === "normal" || draw.op === "uniform"));
+  if (!number && draw.op !== "bernoulli" && draw.op !== "integers")
+    throw new DTypeError({ op: torch, message: `${self.dtype} is not floating`, hint: "Use random_ for integers" });
+  if (!self.layout.contiguous || needsGraph([self])) return copy_(self, drawn(torch, self.shape, self.dtype, self.device, draw));
+  redraw(torch, self, draw);
+  self.storage.version.value++;
+  return self;
 }
 type Refill<A extends unknown[]> = (self: Tensor, ...args: A) => Tensor;
 type Two = [a?: number | RandomOptions, b?: number | RandomOptions, options?: RandomOptions];
@@ -226,19 +177,19 @@ type Two = [a?: number | RandomOptions, b?: number | RandomOptions, options?: Ra
 export const uniform_: Refill<Two> = /*@__PURE__*/ checked(
   "uniform_",
   ["input", "from?: number", "to?: number", "generator?"],
-  (self: Tensor, from = 0, to = 1, g?: Generator) => {
+  (self: Tensor, from = 0, to = 1, generator: Generator = defaultGenerator) => {
     if (!(from <= to && Number.isFinite(to - from)))
       throw new ValueError({ op: "uniform_", message: `no values in [${from}, ${to})`, hint: "from must not be above to" });
-    return refill("uniform_", self, (out) => fillUniform(g ?? defaultGenerator, out, from, to));
+    return refill("uniform_", self, { op: "uniform", params: [from, to], generator });
   },
 );
 /** Writes normal values. @throws ValueError when std < 0. @example (manualSeed(0), normal_(zeros(2))) // => [1.541, -0.2934] */
 export const normal_: Refill<Two> = /*@__PURE__*/ checked(
   "normal_",
   ["input", "mean?", "std?", "generator?"],
-  (self: Tensor, mean = 0, std = 1, g?: Generator) => {
+  (self: Tensor, mean = 0, std = 1, generator: Generator = defaultGenerator) => {
     if (!(std >= 0)) throw new ValueError({ op: "normal_", message: `std is ${std}`, hint: "It must be >= 0" });
-    return refill("normal_", self, (out) => fillNormal(g ?? defaultGenerator, out, mean, spread(self.dtype, std)));
+    return refill("normal_", self, { op: "normal", params: [mean, spread(self.dtype, std)], generator });
   },
 );
 /**
@@ -249,9 +200,9 @@ export const normal_: Refill<Two> = /*@__PURE__*/ checked(
 export const exponential_: Refill<[lambd?: number | RandomOptions, options?: RandomOptions]> = /*@__PURE__*/ checked(
   "exponential_",
   ["input", "lambd?: number", "generator?"],
-  (self: Tensor, rate = 1, g?: Generator) => {
+  (self: Tensor, rate = 1, generator: Generator = defaultGenerator) => {
     if (!(rate > 0)) throw new ValueError({ op: "exponential_", message: `rate ${rate}`, hint: "It must be > 0" });
-    return refill("exponential_", self, (out) => fillExponential(g ?? defaultGenerator, out, rate));
+    return refill("exponential_", self, { op: "exponential", params: [rate], generator });
   },
 );
 /**
@@ -262,14 +213,15 @@ export const exponential_: Refill<[lambd?: number | RandomOptions, options?: Ran
 export const bernoulli_: Refill<[p?: number | Tensor | RandomOptions, options?: RandomOptions]> = /*@__PURE__*/ checked(
   "bernoulli_",
   ["input", "p?: number|tensor", "generator?"],
-  (self: Tensor, p: number | Tensor = 0.5, generator?: Generator) => {
-    const g = generator ?? defaultGenerator;
+  (self: Tensor, p: number | Tensor = 0.5, generator: Generator = defaultGenerator) => {
     if (isTensor(p)) {
-      const values = hostValues(p.expand(self.shape));
-      return refill("bernoulli_", self, (out) => fillBernoulliEach(g, out, values as Float64Array));
+      checkInplace("bernoulli_", self);
+      const values = hostArray(self.dtype === "float64" ? "float64" : "float32", self.layout.numel) as Floats;
+      fillBernoulliEach(generator, values, hostValues(p.expand(self.shape)));
+      return copy_(self, fromHost(values, self.shape, self.dtype, self.device));
     }
     if (!(p >= 0 && p <= 1)) throw new ValueError({ op: "bernoulli_", message: `p is ${p}`, hint: "Probabilities lie in [0, 1]" });
-    return refill("bernoulli_", self, (out) => fillBernoulli(g, out, p));
+    return refill("bernoulli_", self, { op: "bernoulli", params: [p], generator });
   },
 );
 // All integers that the dtype can hold exactly, from 0: 64 bits a draw for the 64-bit types, 32 for the others.
@@ -301,9 +253,10 @@ export const random_: Refill<Two> = /*@__PURE__*/ checked(
     checkInplace("random_", self);
     if (isComplex(self.dtype))
       throw new DTypeError({ op: "random_", message: `no integers in ${self.dtype}`, hint: "Use normal_ or uniform_" });
+    if (from !== undefined || to !== undefined)
+      return refill("random_", self, between("random_", g, to === undefined ? 0 : (from ?? 0), to ?? from!));
     const values = hostArray(self.dtype === "int64" ? "int64" : "float64", self.layout.numel) as BigInt64Array | Float64Array;
-    if (from === undefined && to === undefined) fillAll(g, values, self.dtype, LIMIT[self.dtype]!);
-    else fillIntegers("random_", g, values, to === undefined ? 0 : (from ?? 0), to ?? from!);
+    fillAll(g, values, self.dtype, LIMIT[self.dtype]!);
     return copy_(self, fromHost(values, self.shape, self.dtype, self.device));
   },
 );

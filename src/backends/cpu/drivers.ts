@@ -10,6 +10,7 @@ import { argReduce, scan, sort } from "./lines.ts";
 import { matmul } from "./matmul.ts";
 import { pointwise, type Programs } from "./pointwise.ts";
 import { pool } from "./pool.ts";
+import { random } from "./random.ts";
 import { reduce } from "./reduce.ts";
 
 /** Dispatches specs to the drivers of one host. */
@@ -68,6 +69,8 @@ export class Drivers {
       case "sort":
       case "topk":
         return sort(host, spec, outs, ins[0]!);
+      case "random":
+        return random(host, spec, outs[0]!, params);
       case "fused":
         return runFused(host, spec.name, outs, ins, params);
     }

@@ -112,7 +112,7 @@ function run(spec: KernelSpec, outs: readonly Operand[], ins: readonly Operand[]
     case "pool":
       return pool(spec, outs, ins[0]!);
     default:
-      throw new UnsupportedError({ op: spec.kind, message: "the reference backend has no fused kernels" });
+      throw new UnsupportedError({ op: spec.kind, message: "the reference backend has no such kernel" });
   }
 }
 
@@ -128,7 +128,7 @@ export function makeReference(name = "reference"): Backend {
     readSync: (s: Storage, offset: number, dst: Uint8Array): void => dst.set(bytes(s, offset, dst.length)),
     read: async (s: Storage, offset: number, dst: Uint8Array): Promise<void> => dst.set(bytes(s, offset, dst.length)),
     supports: (): boolean => true,
-    has: (spec: KernelSpec): boolean => spec.kind !== "fused",
+    has: (spec: KernelSpec): boolean => spec.kind !== "fused" && spec.kind !== "random",
     run,
   } satisfies Backend;
   return backend;
