@@ -50,6 +50,9 @@ struct Pair { uint64_t a, b; };
 
 template <class T> void castRows(const Shape& s, const Operand& o, const Operand& in) {
   parallelFor(s.numel, 32768, [&](i64 begin, i64 end) {
+    // One conversion where a side has the lane's own type.
+    if (o.dense && o.dtype == laneDType<T>()) return loadBlock((T*)o.p + begin, in, s, begin, end - begin);
+    if (in.dense && in.dtype == laneDType<T>()) return storeBlock((const T*)in.p + begin, o, s, begin, end - begin);
     T buffer[512];
     for (i64 i = begin; i < end; i += 512) {
       i64 n = end - i < 512 ? end - i : 512;

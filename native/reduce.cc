@@ -78,7 +78,19 @@ template <class T, class A> inline A fold(int op, A acc, const T* p, i64 n) {
     for (i64 i = 0; i < n; i++) s += (A)p[i];
     return acc + s;
   }
-  for (i64 i = 0; i < n; i++) acc = join<A>(op, acc, (A)p[i]);
+  i64 i = 0;
+  if constexpr (std::is_arithmetic_v<A>)
+    if (op == Prod) {
+      // Chains side by side: one alone would wait for every product.
+      A s[32];
+      for (A& x : s) x = 1;
+      for (; i + 32 <= n; i += 32)
+        for (int k = 0; k < 32; k++) s[k] *= (A)p[i + k];
+      for (int half = 16; half > 0; half /= 2)
+        for (int k = 0; k < half; k++) s[k] *= s[k + half];
+      acc *= s[0];
+    }
+  for (; i < n; i++) acc = join<A>(op, acc, (A)p[i]);
   return acc;
 }
 

@@ -26,23 +26,26 @@ export const nonzero: Op<[options?: { asTuple?: boolean }], Tensor> = /*@__PURE_
 const LOW = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1 ? 0 : 1;
 /** @internal One vector of positions a dimension. */
 export function nonzeroParts(x: Tensor): Tensor[] {
-  const values = dataSync(x.dtype === "bool" ? x.detach() : x.detach().ne(0));
+  const values = dataSync(x.detach().ne(0)) as Uint8Array;
   let count = 0;
-  for (let i = 0; i < values.length; i++) if (values[i]) count++;
+  for (let i = 0; i < values.length; i++) count += values[i]!;
+  // Every position is written, and the next one over it unless it counts: half of the branches would be guessed wrong.
+  const flat = new Int32Array(count + 1);
+  for (let i = 0, k = 0; i < values.length; i++) {
+    flat[k] = i;
+    k += values[i]!;
+  }
   // Positions are below 2^31: the lower halves of int64 are written as such, a BigInt each would be slow.
   const out = x.shape.map(() => new BigInt64Array(count));
-  const halves = out.map((p) => new Int32Array(p.buffer));
-  for (let flat = 0, k = LOW; flat < values.length; flat++) {
-    if (!values[flat]) continue;
-    let rest = flat;
-    for (let d = x.ndim - 1; d > 0; d--) {
-      const n = x.shape[d]!;
-      const above = Math.floor(rest / n);
-      halves[d]![k] = rest - above * n;
-      rest = above;
+  for (let d = x.ndim - 1; d >= 0; d--) {
+    const half = new Int32Array(out[d]!.buffer);
+    const n = d > 0 ? x.shape[d]! : 0;
+    for (let i = 0, k = LOW; i < count; i++, k += 2) {
+      const rest = flat[i]!;
+      const above = n > 0 ? (rest / n) | 0 : 0;
+      half[k] = rest - above * n;
+      flat[i] = above;
     }
-    if (x.ndim > 0) halves[0]![k] = rest;
-    k += 2;
   }
   return out.map((p) => tensor(p, { device: x.device }));
 }
