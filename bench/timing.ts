@@ -38,6 +38,6 @@ export function timed(f: () => unknown, seconds: number, pick: (xs: readonly num
 
 /** Calls `f` until the engine has compiled it and memory is at hand. */
 export function warm(f: () => unknown): void {
-  const end = performance.now() + 500;
+  const end = performance.now() + 300;
   for (let i = 0; i < 2 || (i < 20_000 && performance.now() < end); i++) f();
 }
