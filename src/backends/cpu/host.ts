@@ -59,11 +59,11 @@ export abstract class Host {
   pushAddress(o: Operand, write = false): this {
     return this.push(this.address(o.storage, write) + o.layout.offset * itemSize(o.dtype));
   }
-  /** Writes a dense operand (address, dtype, stride 1) at a place of the ring; returns the next place. */
-  putDense(at: number, o: Operand, write: boolean): number {
+  /** Writes an operand of one dimension (address, dtype, stride) at a place of the ring; returns the next place. */
+  putFlat(at: number, o: Operand, stride: number, write: boolean): number {
     this.ring[at] = this.address(o.storage, write) + o.layout.offset * itemSize(o.dtype);
     this.ring[at + 1] = dtypeId(o.dtype);
-    this.ring[at + 2] = 1;
+    this.ring[at + 2] = stride;
     return at + 3;
   }
 

@@ -1,5 +1,6 @@
 // Fused elementwise kernels on the block VM.
 import { dtypeId } from "../../core/dtype.ts";
+import type { Layout } from "../../core/layout.ts";
 import { collapse } from "../../kernel/plan.ts";
 import type { Operand, PointwiseSpec } from "../../kernel/spec.ts";
 import type { Host } from "./host.ts";
@@ -7,6 +8,13 @@ import { defineProgram } from "./program.ts";
 
 /** The programs that a host has compiled, by spec number. */
 export type Programs = Map<number, number>;
+
+// The stride of an operand seen in one dimension: 1 where it is contiguous, 0 where it is one element stretched, else -1.
+function flatStride(l: Layout): number {
+  if (l.contiguous) return 1;
+  for (let d = 0; d < l.strides.length; d++) if (l.strides[d] !== 0) return -1;
+  return 0;
+}
 
 /** Runs a pointwise spec. */
 export function pointwise(
@@ -24,10 +32,10 @@ export function pointwise(
   }
   const numel = outs[0]!.layout.numel;
   if (numel === 0) return;
-  let dense = true;
-  for (let i = 0; dense && i < outs.length; i++) dense = outs[i]!.layout.contiguous;
-  for (let i = 0; dense && i < ins.length; i++) dense = ins[i]!.layout.contiguous;
-  if (dense) {
+  let flat = true;
+  for (let i = 0; flat && i < outs.length; i++) flat = outs[i]!.layout.contiguous;
+  for (let i = 0; flat && i < ins.length; i++) flat = flatStride(ins[i]!.layout) >= 0;
+  if (flat) {
     // The commonest call of all: written straight into the ring.
     const ring = host.ring;
     let at = 1;
@@ -35,8 +43,8 @@ export function pointwise(
     for (let i = 0; i < params.length; i++) ring[at++] = params[i]!;
     ring[at++] = 1;
     ring[at++] = numel;
-    for (let i = 0; i < outs.length; i++) at = host.putDense(at, outs[i]!, true);
-    for (let i = 0; i < ins.length; i++) at = host.putDense(at, ins[i]!, false);
+    for (let i = 0; i < outs.length; i++) at = host.putFlat(at, outs[i]!, 1, true);
+    for (let i = 0; i < ins.length; i++) at = host.putFlat(at, ins[i]!, flatStride(ins[i]!.layout), false);
   } else {
     host.begin().push(id).pushAll(params);
     const all = [...outs, ...ins];
