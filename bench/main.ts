@@ -29,8 +29,8 @@ const opponentOf = async (n: number): Promise<Opponent | null> =>
   spawnSync(python, ["-c", "import torch"]).status === 0 ? Opponent.start(python, [join(here, "opponent.py"), String(n)]) : null;
 
 const groups: Record<string, Rows> = {
-  Models: models,
   Calls: calls,
+  Models: models,
   "Matrix products": matmul,
   "Convolutions and pooling": conv,
   "Attention, normalisation, losses, embeddings": layers,

@@ -11,7 +11,7 @@ provideArithmetic({
     elementwise.add.op.inplace!(into, g.detach());
   },
   clone: (t) => copies.rawCopy(t),
-  onesLike: (t) => creation.onesLike(t),
+  onesLike: (t) => copies.rawFull(t.shape, 1, t.dtype, t.device),
   zerosLike: (t) => creation.zerosLike(t),
   fit: (g, like) => copies.fitTo(g, like.shape, like.dtype),
   asStridedBackward: (g, base, part) => asStridedBackward(g, base.layout, part.layout),

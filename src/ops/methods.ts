@@ -134,6 +134,7 @@ Object.defineProperty(proto, Symbol.for("nodejs.util.inspect.custom"), {
 
 // ---- autograd
 own("backward", ((x: Tensor, gradient?: Tensor | null | BackwardMethodOptions, options?: BackwardOptions) => {
+  if (gradient === undefined && options === undefined) return backward(x); // the usual call, which small graphs feel
   const named: BackwardMethodOptions = (isTensor(gradient) ? options : (options ?? gradient)) ?? {};
   const { gradient: seed, ...rest } = named;
   backward(x, isTensor(gradient) ? gradient : (seed ?? null), rest);

@@ -1,12 +1,13 @@
 // What reductions share: arguments, the kernel call, and the way back to the shape of the input.
 import { type DType, isComplex, isFloating } from "../../core/dtype.ts";
 import { DTypeError, showShape, ValueError } from "../../core/errors.ts";
-import { denseLayout, normDim } from "../../core/layout.ts";
+import { denseLayout, layoutOf, normDim } from "../../core/layout.ts";
 import type { Context } from "../../autograd/function.ts";
 import type { Tensor } from "../../core/tensor.ts";
 import { type Expr, input } from "../../kernel/expr.ts";
 import { laneOf, type ReduceOp, type ReduceSpec, specId } from "../../kernel/spec.ts";
 import { checkTensor } from "../../core/arguments.ts";
+import { viewOf } from "../define.ts";
 import { allocate, launch, window } from "../launch.ts";
 import type { Dims } from "../shape/index.ts";
 
@@ -108,5 +109,14 @@ export const recall = (ctx: Context<never>): Shaped => ctx.state as unknown as S
 /** @internal `g` over the shape of the input again. */
 export const grow = (ctx: Context<never>, g: Tensor): Tensor => {
   const { shape, dims } = recall(ctx);
-  return unsqueezeAll(g, shape, dims).expand(shape);
+  const own = g.layout.strides;
+  const kept = own.length === shape.length;
+  let next = 0;
+  const strides = shape.map((_, d) => {
+    const gone = dims.includes(d);
+    if (kept) return gone ? 0 : own[d]!;
+    return gone ? 0 : own[next++]!;
+  });
+  // One view instead of a reshape and an expansion; its gradient is the sum that it undoes.
+  return viewOf("expand", g, layoutOf(shape, strides, g.layout.offset), (gg) => gg.sum(dims, kept));
 };

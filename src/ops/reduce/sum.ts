@@ -20,7 +20,12 @@ export const sum: Op<ReduceArgs> = /*@__PURE__*/ primitive({
     const target = dtype ?? (category(x.dtype) < 2 ? "int64" : x.dtype);
     return rawReduce("sum", x, dims, keepdim, target);
   },
-  backward: (ctx, g) => (g ? to(grow(ctx as never, g), recall(ctx as never).dtype) : null),
+  backward: (ctx, g) => {
+    if (!g) return null;
+    const { dtype } = recall(ctx as never);
+    const wide = grow(ctx as never, g);
+    return wide.dtype === dtype ? wide : to(wide, dtype);
+  },
   samples: (r) => [[r.normal(3, 4)], [r.normal(3, 4), 1], [r.normal(3, 4), [0, 1], { keepdim: true }]],
   errors: [[(r) => [r.normal(3), 1], "IndexError"]],
 });
