@@ -95,11 +95,11 @@ const layer = /*@__PURE__*/ primitive<(...args: LayerArgs) => Tensor[], LayerArg
     const like = (...shape: number[]): Tensor => allocate(shape, x.dtype, x.storage.device);
     const gates = linear(x, ih, bih && bhh ? bih.add(bhh) : (bih ?? bhh)); // fresh, so the activations may take its place
     const [ys, cs] = [like(steps, n, size), like(steps, n, size)];
-    const turned = hh.t().contiguous();
+    const turned = lone(hh.t().contiguous());
     let [h, c] = [lone(h0.contiguous()), lone(c0.contiguous())];
     for (let k = 0; k < steps; k++) {
       const t = reverse ? steps - 1 - k : k;
-      launch("lstm", ADDED, [stepOf(gates, t)], [h, lone(turned)]);
+      launch("lstm", ADDED, [stepOf(gates, t)], [h, turned]);
       const [y, next] = [stepOf(ys, t), stepOf(cs, t)];
       const four = gatesOf(gates, t);
       launch("lstm", forwardStep(x), [...four, rowsOf(next), rowsOf(y)], [...four, rowsOf(c)]);
@@ -132,6 +132,8 @@ const layer = /*@__PURE__*/ primitive<(...args: LayerArgs) => Tensor[], LayerArg
     const dh = zeros([n, size], options);
     const dc = gc ? gc.clone() : zeros([n, size], options);
     const first = lone(c0.contiguous());
+    const weight = lone(hh.contiguous());
+    const carried = lone(dh);
     for (let k = steps - 1; k >= 0; k--) {
       const t = reverse ? steps - 1 - k : k;
       const before = k === 0 ? first : stepOf(cs, reverse ? t + 1 : t - 1);
@@ -141,7 +143,7 @@ const layer = /*@__PURE__*/ primitive<(...args: LayerArgs) => Tensor[], LayerArg
         [...gatesOf(dgates, t), dc],
         [...gatesOf(gates, t), rowsOf(stepOf(cs, t)), rowsOf(before), rowsOf(stepOf(g, t)), dh, dc],
       );
-      launch("lstm", MATMUL, [lone(dh)], [stepOf(dgates, t), lone(hh.contiguous())]);
+      launch("lstm", MATMUL, [carried], [stepOf(dgates, t), weight]);
     }
     const flat = (t: Tensor): Tensor => t.reshape([-1, t.shape.at(-1)!]);
     const [wantsX, wantsH, wantsC, wantsIh, wantsHh] = ctx.needsInputGrad;
