@@ -20,7 +20,9 @@ Job readJob(Args& a) {
   j.dtype = (int)a.i();
   j.B = a.i(), j.H = a.i(), j.Hkv = a.i(), j.Tq = a.i(), j.Tk = a.i(), j.D = a.i(), j.Dv = a.i();
   j.scale = a.d();
-  j.causal = a.i() != 0;
+  const i64 causal = a.i();
+  j.causal = causal != 0;
+  j.shift = causal == 2 ? j.Tk - j.Tq : 0;
   j.q = readHeads(a), j.k = readHeads(a), j.v = readHeads(a);
   j.mask = a.p<char>();
   for (int d = 0; d < 4; d++) j.maskStrides[d] = a.i();
@@ -43,14 +45,14 @@ template <class T> void forwardTask(const Job& j, const Heads& o, T* lse, i64 b,
   constexpr int N = Lanes<T>::N, nr = NR<T>;
   const T low = -std::numeric_limits<T>::infinity();
   const i64 D = j.D, Dv = j.Dv, hk = h / (j.H / j.Hkv);
-  const i64 all = j.causal && r1 < j.Tk ? r1 : j.Tk;  // keys that any of these queries sees
+  const i64 all = j.seen(r1);  // keys that any of these queries sees
   Carve<T> c{(T*)threadScratch<2>(sizeof(T) * (panels(all) * D + panels(Dv) * all + (D + Dv + Keys) * nr + 5 * 64))};
   T *kp = c.take(panels(all) * D), *vp = c.take(panels(Dv) * all), *qT = c.take(D * nr), *oT = c.take(Dv * nr), *s = c.take(Keys * nr);
   packRows(at<T>(j.k, b, hk), j.k.s[2], all, D, kp);
   packColumns(at<T>(j.v, b, hk), j.v.s[2], all, Dv, vp);
   for (i64 i0 = r0; i0 < r1; i0 += nr) {
     const i64 count = r1 - i0 < nr ? r1 - i0 : nr;
-    const i64 end = j.causal && i0 + count < all ? i0 + count : all;
+    const i64 end = j.seen(i0 + count);
     transposeIn(at<T>(j.q, b, h, i0), j.q.s[2], count, D, (T)j.scale, qT);
     V m[NV], z[NV];
     for (int v = 0; v < NV; v++) m[v] = fb::all(low), z[v] = V{};
@@ -97,7 +99,7 @@ template <class T> void forwardTask(const Job& j, const Heads& o, T* lse, i64 b,
 // One query: the scores of all its keys, then the weighted sum of values. For decoding, where packing would dominate.
 template <class T> void forwardRow(const Job& j, const Heads& o, T* lse, i64 b, i64 h, i64 i) {
   const T low = -std::numeric_limits<T>::infinity();
-  const i64 hk = h / (j.H / j.Hkv), n = j.causal && i + 1 < j.Tk ? i + 1 : j.Tk;
+  const i64 hk = h / (j.H / j.Hkv), n = j.seen(i + 1);
   const T *q = at<T>(j.q, b, h, i), *k = at<T>(j.k, b, hk), *v = at<T>(j.v, b, hk);
   T *s = (T*)threadScratch<2>(sizeof(T) * (n + 1)), *y = at<T>(o, b, h, i);
   const T* mask = j.mask ? (const T*)j.mask + b * j.maskStrides[0] + h * j.maskStrides[1] + i * j.maskStrides[2] : nullptr;
@@ -171,7 +173,7 @@ template <class T> void backwardTask(const Job& j, const Gradients& g, const T* 
   for (i64 h = hk * group; h < (hk + 1) * group; h++) {
     for (i64 i0 = 0; i0 < j.Tq; i0 += nr) {
       const i64 count = j.Tq - i0 < nr ? j.Tq - i0 : nr;
-      const i64 end = j.causal && i0 + count < Tk ? i0 + count : Tk;
+      const i64 end = j.seen(i0 + count);
       const T *goRows = at<T>(g.go, b, h, i0), *oRows = at<T>(g.o, b, h, i0);
       transposeIn(at<T>(j.q, b, h, i0), j.q.s[2], count, D, (T)j.scale, qT);
       transposeIn(goRows, g.go.s[2], count, Dv, T(1), goT);

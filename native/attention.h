@@ -124,6 +124,9 @@ struct Job {
   i64 B, H, Hkv, Tq, Tk, D, Dv;
   double scale;
   bool causal;
+  i64 shift;  // causal: query i sees keys up to i + shift
+  // How many keys the queries before `i` see.
+  i64 seen(i64 i) const { return !causal || i + shift > Tk ? Tk : i + shift < 0 ? 0 : i + shift; }
   Heads q, k, v;
   char* mask;
   i64 maskStrides[4];
@@ -149,13 +152,14 @@ template <class T> void maskScores(const Job& j, i64 b, i64 h, i64 i0, i64 count
       }
     }
   }
-  if (j.causal && k0 + keys > i0 + 1) {
-    for (i64 k = k0 > i0 ? 0 : i0 + 1 - k0; k < keys; k++) {
+  const i64 first = i0 + j.shift;  // the last key that query i0 sees
+  if (j.causal && k0 + keys > first + 1) {
+    for (i64 k = k0 > first ? 0 : first + 1 - k0; k < keys; k++) {
       V* row = (V*)(s + k * NR<T>);
       for (int v = 0; v < NV; v++) {
         V x = row[v];
         for (int l = 0; l < N; l++)
-          if (i0 + v * N + l < k0 + k) x[l] = low;
+          if (first + v * N + l < k0 + k) x[l] = low;
         row[v] = x;
       }
     }

@@ -34,8 +34,8 @@
 //
 // attention                             ins [q, k, v, mask?]                            outs [o, lse]
 //     q [B, H, Tq, D], k [B, Hkv, Tk, D], v [B, Hkv, Tk, Dv], o [B, H, Tq, Dv], lse [B, H, Tq] (contiguous), mask additive [B, H, Tq, Tk].
-//     params [scale, causal, hasMask]. o = softmax(scale q kᵀ + mask) v; lse = log Σ exp of the scores. Causal: query i sees keys
-//     j <= i (top left aligned, as `isCausal`). H is a multiple of Hkv (grouped queries). q, k, v, o: any strides with 1 at the last
+//     params [scale, causal, hasMask]. o = softmax(scale q kᵀ + mask) v; lse = log Σ exp of the scores. Causal 1: query i sees keys
+//     j <= i (top left aligned, as `isCausal`); 2: keys j <= i + Tk - Tq (the last query sees all). H is a multiple of Hkv (grouped queries). q, k, v, o: any strides with 1 at the last
 //     dimension; mask: any strides (0 where it is broadcast). A query that sees no key (all -Infinity) gives zeros, lse -Infinity.
 // attentionBackward                     ins [go, q, k, v, o, lse, mask?]                outs [gq, gk, gv]      same params
 //     Strides as above for go and the outputs too. The mask gets no gradient here: compose where it needs one.

@@ -92,14 +92,19 @@ const OPS: Record<string, (d: Draw) => Call> = {
     };
   },
   attention: (d) => {
-    const [b, h, t, s, e, ev] = [d.int(1, 2), d.int(1, 3), d.int(1, 40), d.int(1, 40), d.int(1, 20), d.int(1, 20)];
-    const kind = d.int(0, 2);
-    const inputs = [strided(d, [b, h, t, e]), strided(d, [b, h, s, e]), strided(d, [b, h, s, ev])];
-    if (kind === 2) inputs.push(strided(d, [t, s]));
+    const [b, groups, hkv, t, s, e, ev] = [d.int(1, 2), d.int(1, 3), d.int(1, 2), d.int(1, 40), d.int(1, 40), d.int(1, 20), d.int(1, 20)];
+    const kind = d.int(0, 4);
+    const inputs = [strided(d, [b, groups * hkv, t, e]), strided(d, [b, hkv, s, e]), strided(d, [b, hkv, s, ev])];
+    if (kind === 2) inputs.push(strided(d, [t, s])); // a mask that gets a gradient
+    const hide = classes(d, 2, [b, 1, 1, s], 0);
+    const isCausal = kind === 3 ? "lowerRight" : kind === 1;
     return {
-      what: `${kind} [${[b, h, t, s, e, ev]}]`,
+      what: `${kind} [${[b, groups, hkv, t, s, e, ev]}]`,
       inputs,
-      f: ([q, k, v, mask]) => F.scaledDotProductAttention(q!, k!, v!, { isCausal: kind === 1, attnMask: mask ?? null }),
+      f: ([q, k, v, added], device) => {
+        const attnMask = kind === 4 ? hide(device).ne(0).add(0).mul(-1e4).add(0.5) : (added ?? null);
+        return F.scaledDotProductAttention(q!, k!, v!, { isCausal, attnMask, enableGqa: true });
+      },
     };
   },
   gelu: (d) => {

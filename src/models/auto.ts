@@ -1,0 +1,77 @@
+// The class of a model from what its files say.
+import { given, located } from "../core/arguments.ts";
+import { FormatError } from "../core/errors.ts";
+import type { CausalModel } from "./causal.ts";
+import type { CommonConfig } from "./config.ts";
+import { folderFiles, type ModelFiles, readJson } from "./files.ts";
+import { Gemma2ForCausalLM, Gemma2Model } from "./gemma2.ts";
+import { Gemma3ForCausalLM, Gemma3TextModel } from "./gemma3.ts";
+import { GPT2LMHeadModel, GPT2Model } from "./gpt2.ts";
+import { LlamaForCausalLM, LlamaModel } from "./llama.ts";
+import { MistralForCausalLM, MistralModel } from "./mistral.ts";
+import { Phi3ForCausalLM, Phi3Model } from "./phi3.ts";
+import { type FromPretrainedOptions, loadPretrained, type ModelClass, type PreTrainedModel, readConfig } from "./pretrained.ts";
+import { Qwen2ForCausalLM, Qwen2Model } from "./qwen2.ts";
+import { Qwen3ForCausalLM, Qwen3Model } from "./qwen3.ts";
+
+/** Classes by the `model_type` of configurations. */
+type Classes<M extends PreTrainedModel> = Readonly<Record<string, ModelClass<M>>>;
+const BASE: Classes<PreTrainedModel> = {
+  gpt2: GPT2Model,
+  llama: LlamaModel,
+  mistral: MistralModel,
+  qwen2: Qwen2Model,
+  qwen3: Qwen3Model,
+  phi3: Phi3Model,
+  gemma2: Gemma2Model,
+  gemma3_text: Gemma3TextModel,
+};
+const CAUSAL: Classes<CausalModel> = {
+  gpt2: GPT2LMHeadModel,
+  llama: LlamaForCausalLM,
+  mistral: MistralForCausalLM,
+  qwen2: Qwen2ForCausalLM,
+  qwen3: Qwen3ForCausalLM,
+  phi3: Phi3ForCausalLM,
+  gemma2: Gemma2ForCausalLM,
+  gemma3_text: Gemma3ForCausalLM,
+};
+
+/** What loads models of any of several architectures. */
+export interface AutoClass<M extends PreTrainedModel> {
+  /**
+   * Loads the model of a folder in Hugging Face's layout with the class that its `config.json` names.
+   * @throws FormatError for an architecture that is not known; else as the class's own `fromPretrained`
+   */
+  fromPretrained(source: string | ModelFiles, options?: FromPretrainedOptions): Promise<M>;
+}
+function auto<M extends PreTrainedModel>(name: string, classes: Classes<M>): AutoClass<M> {
+  return {
+    fromPretrained: located("fromPretrained", "source, options", async (source: string | ModelFiles, options: FromPretrainedOptions = {}) => {
+      const files = typeof source === "string" ? folderFiles(source) : source;
+      return loadPretrained(await classFor(name, classes, files), files, options);
+    }),
+  };
+}
+async function classFor<M extends PreTrainedModel>(name: string, classes: Classes<M>, files: ModelFiles): Promise<ModelClass<M>> {
+  const kind = (await readJson(files, "config.json"))["model_type"];
+  if (typeof kind === "string" && Object.hasOwn(classes, kind)) return classes[kind]!;
+  throw new FormatError({
+    op: `${name}.fromPretrained`,
+    message: `${files.name}/config.json: model_type is ${given(kind)}`,
+    hint: `Known architectures: ${Object.keys(classes).join(", ")}`,
+    data: { found: kind, expected: Object.keys(classes) },
+  });
+}
+
+/** Models without a head, of any architecture. */
+export const AutoModel: AutoClass<PreTrainedModel> = /*@__PURE__*/ auto("AutoModel", BASE);
+/** Models that predict the next token, of any architecture. */
+export const AutoModelForCausalLM: AutoClass<CausalModel> = /*@__PURE__*/ auto("AutoModelForCausalLM", CAUSAL);
+/** Configurations of any architecture. */
+export const AutoConfig: { fromPretrained(source: string | ModelFiles): Promise<CommonConfig> } = {
+  fromPretrained: async (source) => {
+    const files = typeof source === "string" ? folderFiles(source) : source;
+    return readConfig(await classFor("AutoConfig", BASE, files), await readJson(files, "config.json"), `${files.name}/config.json`);
+  },
+};

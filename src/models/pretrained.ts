@@ -1,0 +1,228 @@
+// What all models have in common: they are built from a configuration, loaded from the files people have, and saved as Hugging Face does.
+import { checkOptions, given, located, need } from "../core/arguments.ts";
+import { type DType, isDType } from "../core/dtype.ts";
+import { getDefaultDevice, setDefaultDevice } from "../core/device.ts";
+import { ArgumentError, FormatError } from "../core/errors.ts";
+import { noGrad } from "../core/mode.ts";
+import type { Tensor } from "../core/tensor.ts";
+import { replaceFile } from "../io/sink.ts";
+import { save } from "../io/save.ts";
+import type { StoredTensor } from "../io/stored.ts";
+import { Module, type StateDict } from "../nn/module.ts";
+import { type CommonConfig, configJson, type ConfigReader } from "./config.ts";
+import { folderFiles, type ModelFiles, readJson } from "./files.ts";
+import { loadWeights, materialise, openWeights, type WeightsReport } from "./weights.ts";
+
+/** Options of `fromPretrained`. */
+export interface FromPretrainedOptions {
+  /** Of the parameters; `auto` (default): as stored. */
+  readonly dtype?: DType | "auto";
+  /** Where they go (default: the default device). */
+  readonly device?: string;
+  /** Overrides fields of the configuration. */
+  readonly config?: Readonly<Record<string, unknown>>;
+  /** Make parameters that the files lack (a new classifier's, say) instead of refusing? Default false. */
+  readonly initializeMissing?: boolean;
+  /** Bytes read so far and in all. */
+  readonly onProgress?: (done: number, total: number) => void;
+  /** Cancels loading. */
+  readonly signal?: AbortSignal;
+}
+const OPTIONS = ["dtype?: text", "device?: text", "config?: object", "initializeMissing?: flag", "onProgress?: function", "signal?: object"];
+
+/** A class of models, as `fromPretrained` needs it. */
+export interface ModelClass<M extends PreTrainedModel = PreTrainedModel> {
+  new (config: never): M;
+  readonly configOf: ConfigReader<CommonConfig>;
+  readonly baseModelPrefix: string;
+  /** Keys of old files that mean nothing any more. */
+  readonly ignoredKeys: RegExp | null;
+  /** Sees a checkpoint of another layout as one of this class. */
+  adapt(tensors: ReadonlyMap<string, StoredTensor>, config: CommonConfig): ReadonlyMap<string, StoredTensor>;
+}
+
+/** A model as files know it. */
+export abstract class PreTrainedModel<C extends CommonConfig = CommonConfig> extends Module {
+  /** Reads configurations of this architecture. */
+  declare static readonly configOf: ConfigReader<CommonConfig>;
+  /** The field that holds the model without its head; keys of files may have it or not. */
+  static readonly baseModelPrefix: string = "";
+  static readonly ignoredKeys: RegExp | null = null;
+  static adapt(tensors: ReadonlyMap<string, StoredTensor>, _config: CommonConfig): ReadonlyMap<string, StoredTensor> {
+    return tensors;
+  }
+
+  readonly config: C;
+  /** What the files had beyond the model, or lacked, when it came from files. */
+  loadReport: WeightsReport = { missingKeys: [], unexpectedKeys: [] };
+
+  constructor(config: C) {
+    super();
+    this.config = config;
+    // Not a field that is copied with modules.
+    Object.defineProperty(this, "loadReport", { enumerable: false, writable: true });
+  }
+
+  /** Parameters that are one and the same, as [other name, name in files]. */
+  tiedKeys(): readonly (readonly [string, string])[] {
+    return [];
+  }
+  /** Draws the values of parameters anew, as the architecture's authors did. */
+  initWeights(only?: ReadonlySet<Tensor>): void {
+    const std = (this.config as { initializerRange?: number }).initializerRange ?? 0.02;
+    noGrad(() => {
+      for (const [path, m] of this.namedModules())
+        for (const [name, p] of Object.entries(m)) {
+          if (!isOwnParameter(p) || (only && !only.has(p))) continue;
+          const norm = p.ndim === 1 && name === "weight";
+          if (name.startsWith("bias")) p.zero_();
+          else if (norm) p.fill_(this.normIsOffset(path) ? 0 : 1);
+          else p.normal_(0, std);
+        }
+    });
+  }
+  /** Is a norm's weight the distance from 1? Gemma's are. */
+  protected normIsOffset(_path: string): boolean {
+    return false;
+  }
+
+  /** The dtype of the parameters. */
+  get dtype(): DType {
+    return this.parameters().next().value!.dtype;
+  }
+  /** Where the parameters are. */
+  get device(): string {
+    return this.parameters().next().value!.device;
+  }
+  /** How many numbers the parameters are, shared ones once. */
+  numParameters(): number {
+    return [...this.parameters()].reduce((n, p) => n + p.layout.numel, 0);
+  }
+
+  /**
+   * Loads a model from a folder in Hugging Face's layout: `config.json` and `model.safetensors` or `pytorch_model.bin`, single or sharded.
+   * @throws ArgumentError when files are missing, FormatError when they are damaged or of another architecture, ShapeError and FirebrandError that list
+   * every tensor that does not fit
+   */
+  static async fromPretrained<M extends PreTrainedModel>(this: ModelClass<M>, source: string | ModelFiles, options: FromPretrainedOptions = {}): Promise<M> {
+    return loadPretrained(this, source, options);
+  }
+
+  /**
+   * Writes `config.json` and the weights, as `transformers` reads them. The old files stay until the new ones are whole.
+   * @throws FileError when the file system refuses
+   */
+  async savePretrained(folder: string, options: { maxShardSize?: number } = {}): Promise<void> {
+    const op = `${this.constructor.name}.savePretrained`;
+    need(op, "folder: text", folder);
+    const { maxShardSize = 5e9 } = checkOptions(op, ["maxShardSize?: number"], options);
+    const fs = await import("node:fs/promises");
+    const { join } = await import("node:path");
+    await fs.mkdir(folder, { recursive: true });
+    const tied = new Set(this.tiedKeys().map(([other]) => other));
+    const state: StateDict = Object.fromEntries(Object.entries(this.stateDict()).filter(([k]) => !tied.has(k)));
+    await save(state, join(folder, "model.safetensors"), { metadata: { format: "pt" }, maxShardSize });
+    const json = configJson(this.config, { architectures: [this.constructor.name], dtype: this.dtype });
+    await replaceFile(join(folder, "config.json"), (sink) => sink.write(new TextEncoder().encode(`${JSON.stringify(json, null, 2)}\n`)));
+  }
+}
+const isOwnParameter = (x: unknown): x is Tensor => typeof x === "object" && x !== null && Symbol.for("firebrand.parameter") in x;
+
+/** Builds something whose tensors take no memory yet. */
+export function onMeta<T>(build: () => T): T {
+  const before = getDefaultDevice();
+  setDefaultDevice("meta");
+  try {
+    return noGrad(build);
+  } finally {
+    setDefaultDevice(before);
+  }
+}
+
+const FILE = "config.json";
+/** @internal `fromPretrained` of a class. */
+export const loadPretrained: <M extends PreTrainedModel>(
+  type: ModelClass<M>,
+  source: string | ModelFiles,
+  options?: FromPretrainedOptions,
+) => Promise<M> = /*@__PURE__*/ located("fromPretrained", "source, { dtype, device, config, initializeMissing, onProgress, signal }", load) as never;
+
+async function load<M extends PreTrainedModel>(type: ModelClass<M>, source: string | ModelFiles, options: FromPretrainedOptions = {}): Promise<M> {
+  const o = checkOptions("fromPretrained", OPTIONS, options);
+  const { dtype = "auto", device = getDefaultDevice() } = o;
+  if (dtype !== "auto" && !isDType(dtype)) throw new ArgumentError({ op: "fromPretrained", message: `dtype is ${given(dtype)}`, hint: 'Give "auto" or a dtype such as "float32"' });
+  const files = typeof source === "string" ? folderFiles(source) : source;
+  const json = { ...(await readJson(files, FILE)), ...o.config };
+  const config = readConfig(type, json, `${files.name}/${FILE}`);
+  const weights = await openWeights(files);
+  try {
+    return await build(type, config, weights.tensors, {
+      ...o,
+      dtype: dtype === "auto" ? declared(json) : dtype,
+      device,
+      name: files.name,
+    });
+  } finally {
+    await weights.close();
+  }
+}
+
+/** The dtype that a configuration names, if it does. */
+export function declared(json: Readonly<Record<string, unknown>>): DType | "auto" {
+  const name = json["dtype"] ?? json["torch_dtype"];
+  return isDType(name) ? name : "auto";
+}
+
+/** Reads a configuration for a class. @throws FormatError when it is another architecture's */
+export function readConfig(type: ModelClass, json: Readonly<Record<string, unknown>>, file: string): CommonConfig {
+  const config = type.configOf(json, file);
+  const own = type.configOf().modelType;
+  if (config.modelType !== own)
+    throw new FormatError({
+      op: "fromPretrained",
+      message: `${file}: model_type is ${given(config.modelType)}, ${type.name} needs "${own}"`,
+      hint: "Use the class of that architecture, or AutoModel",
+      data: { found: config.modelType, expected: own },
+    });
+  return config;
+}
+
+/** Builds a model from a configuration and tensors. */
+export async function build<M extends PreTrainedModel>(
+  type: ModelClass<M>,
+  config: CommonConfig,
+  tensors: ReadonlyMap<string, StoredTensor>,
+  o: Omit<FromPretrainedOptions, "dtype" | "device"> & { dtype: DType | "auto"; device: string; name: string },
+): Promise<M> {
+  const model = onMeta(() => new type(config as never)).eval();
+  const own = Object.keys(model.stateDict());
+  const named = fitNames(type.adapt(tensors, config), own, type.baseModelPrefix);
+  const tied = new Map(model.tiedKeys());
+  // Tied parameters have one name in the model; the file may have it under the other.
+  const all = new Map(named);
+  for (const [other, name] of tied) if (!all.has(name) && all.has(other)) all.set(name, all.get(other)!);
+  const report = await loadWeights(model, all, {
+    dtype: o.dtype,
+    device: o.device,
+    optional: (k) => tied.has(k) || o.initializeMissing === true,
+    ignored: (k) => type.ignoredKeys?.test(k) === true,
+    name: o.name,
+    ...(o.onProgress && { onProgress: o.onProgress }),
+    ...(o.signal && { signal: o.signal }),
+  });
+  const made = materialise(model, o.dtype === "auto" ? "float32" : o.dtype, o.device);
+  if (made.length) model.initWeights(new Set(made));
+  model.loadReport = { ...report, missingKeys: report.missingKeys.filter((k) => !tied.has(k)) };
+  return model;
+}
+
+/** Keys of a file with or without the base model's name in front, as the model has them. */
+function fitNames(tensors: ReadonlyMap<string, StoredTensor>, own: readonly string[], prefix: string): ReadonlyMap<string, StoredTensor> {
+  if (prefix === "") return tensors;
+  const dotted = `${prefix}.`;
+  const [has, wants] = [[...tensors.keys()], own].map((keys) => keys.some((k) => k.startsWith(dotted)));
+  if (has === wants) return tensors;
+  const known = new Set(own);
+  const rename = (k: string): string => (wants ? (known.has(dotted + k) ? dotted + k : k) : k.startsWith(dotted) ? k.slice(dotted.length) : k);
+  return new Map([...tensors].map(([k, t]) => [rename(k), t]));
+}

@@ -1,0 +1,146 @@
+// The keys and values of the positions seen so far, so that a new token costs one position and not all of them.
+import { given } from "../../core/arguments.ts";
+import { ShapeError, showShape, ValueError } from "../../core/errors.ts";
+import type { DType } from "../../core/dtype.ts";
+import { noGrad } from "../../core/mode.ts";
+import type { Tensor } from "../../core/tensor.ts";
+import { empty, tensor } from "../../ops/create.ts";
+import { cat } from "../../ops/join.ts";
+
+/** What attention asks of a cache. */
+export interface Keys {
+  /** Positions filled before this forward pass: of every row, or of each. */
+  readonly length: number;
+  readonly lengths?: readonly number[];
+  /** Adds k, v [B, H, T, D] of a layer and calls `see` with all keys and values so far: once, or once a row where rows differ in length. */
+  attend(layer: number, q: Tensor, k: Tensor, v: Tensor, see: (q: Tensor, k: Tensor, v: Tensor) => Tensor): Tensor;
+  /** All layers have added `count` positions. */
+  advance(count: number): void;
+}
+
+/** Sizes of a cache. */
+export interface CacheSizes {
+  readonly layers: number;
+  readonly batch: number;
+  /** Heads of keys and values. */
+  readonly heads: number;
+  readonly headDim: number;
+  /** Positions that it can hold. */
+  readonly length: number;
+  readonly dtype: DType;
+  readonly device: string;
+}
+
+/**
+ * A cache of fixed size: [B, heads, length, D] keys and values a layer, allocated at once. Gradients do not pass it.
+ * @throws ValueError for sizes that are no integers >= 1
+ */
+export class KeyValueCache implements Keys {
+  readonly #layers: readonly (readonly [k: Tensor, v: Tensor])[];
+  readonly #sizes: CacheSizes;
+  #length = 0;
+
+  constructor(sizes: CacheSizes) {
+    for (const name of ["layers", "batch", "heads", "headDim", "length"] as const)
+      if (!Number.isSafeInteger(sizes[name]) || sizes[name] < 1)
+        throw new ValueError({ op: "KeyValueCache", message: `${name} is ${given(sizes[name])}, needed an integer >= 1`, hint: "Check the sizes" });
+    const { layers, batch, heads, length, headDim, dtype, device } = sizes;
+    const block = (): Tensor => empty([batch, heads, length, headDim], { dtype, device });
+    this.#sizes = sizes;
+    this.#layers = noGrad(() => Array.from({ length: layers }, () => [block(), block()] as const));
+  }
+
+  /** Positions filled. */
+  get length(): number {
+    return this.#length;
+  }
+  /** Positions that there is room for. */
+  get maxLength(): number {
+    return this.#sizes.length;
+  }
+  /** Rows. */
+  get batch(): number {
+    return this.#sizes.batch;
+  }
+  /** Bytes that it takes. */
+  get nbytes(): number {
+    return this.#layers.reduce((n, [k, v]) => n + k.storage.nbytes + v.storage.nbytes, 0);
+  }
+
+  /** @internal */
+  attend(layer: number, q: Tensor, k: Tensor, v: Tensor, see: (q: Tensor, k: Tensor, v: Tensor) => Tensor): Tensor {
+    const [b, , t] = k.shape as [number, number, number];
+    const { batch, length } = this.#sizes;
+    if (b !== batch) throw new ShapeError({ op: "cache", message: `keys ${showShape(k.shape)} for a cache of ${batch} rows`, hint: "Make the cache for this batch" });
+    if (this.#length + t > length)
+      throw new ShapeError({
+        op: "cache",
+        message: `${this.#length} + ${t} positions, there is room for ${length}`,
+        hint: "Make the cache longer, or truncate it",
+        data: { length: this.#length, added: t, maxLength: length },
+      });
+    const [keys, values] = this.#layers[layer]!.map((all, i) => {
+      noGrad(() => all.narrow(2, this.#length, t).copy_(i === 0 ? k : v));
+      return all.narrow(2, 0, this.#length + t);
+    }) as [Tensor, Tensor];
+    return see(q, keys, values);
+  }
+  /** @internal */
+  advance(count: number): void {
+    this.#length += count;
+  }
+
+  /** Forgets the positions from `length` on. @throws ValueError when there are fewer */
+  truncate(length: number): void {
+    if (!Number.isSafeInteger(length) || length < 0 || length > this.#length)
+      throw new ValueError({ op: "cache.truncate", message: `length ${given(length)} of ${this.#length} positions`, hint: "It lies between 0 and cache.length" });
+    this.#length = length;
+  }
+  /** Row i becomes what row `rows[i]` was, as beam search wants it. @throws ValueError for rows that are not there */
+  reorder(rows: readonly number[]): void {
+    const { batch, device } = this.#sizes;
+    if (rows.length !== batch || rows.some((r) => !Number.isSafeInteger(r) || r < 0 || r >= batch))
+      throw new ValueError({ op: "cache.reorder", message: `rows ${given(rows)} of ${batch}`, hint: "Give one row of the cache for each" });
+    if (this.#length === 0 || rows.every((r, i) => r === i)) return;
+    const at = tensor([...rows], { dtype: "int64", device });
+    noGrad(() => {
+      for (const all of this.#layers.flat()) {
+        const used = all.narrow(2, 0, this.#length);
+        used.copy_(used.indexSelect(0, at));
+      }
+    });
+  }
+}
+
+/**
+ * Several caches of one row each, of different lengths, as one batch: what a server that serves many conversations decodes with.
+ * Products run over all rows together, attention over each alone. One position a forward pass.
+ */
+export class CacheBatch implements Keys {
+  readonly #rows: readonly KeyValueCache[];
+  /** @throws ValueError for caches of several rows, or none */
+  constructor(rows: readonly KeyValueCache[]) {
+    if (rows.length === 0 || rows.some((r) => r.batch !== 1))
+      throw new ValueError({ op: "CacheBatch", message: `caches of ${given(rows.map((r) => r.batch))} rows`, hint: "Give caches of one row each" });
+    this.#rows = rows;
+  }
+  /** Positions filled in the longest. */
+  get length(): number {
+    return Math.max(...this.lengths);
+  }
+  /** Positions filled in each. */
+  get lengths(): readonly number[] {
+    return this.#rows.map((r) => r.length);
+  }
+  /** @internal */
+  attend(layer: number, q: Tensor, k: Tensor, v: Tensor, see: (q: Tensor, k: Tensor, v: Tensor) => Tensor): Tensor {
+    if (q.shape[2] !== 1 || q.shape[0] !== this.#rows.length)
+      throw new ShapeError({ op: "CacheBatch", message: `queries ${showShape(q.shape)} for ${this.#rows.length} caches`, hint: "Give one position a row; fill each cache by itself first" });
+    const row = (x: Tensor, i: number): Tensor => x.narrow(0, i, 1);
+    return cat(this.#rows.map((cache, i) => cache.attend(layer, row(q, i), row(k, i), row(v, i), see)), 0);
+  }
+  /** @internal */
+  advance(count: number): void {
+    for (const r of this.#rows) r.advance(count);
+  }
+}

@@ -1,0 +1,104 @@
+// Which keys the queries of a forward pass may see: made once, used by every layer.
+import { ShapeError, showShape } from "../../core/errors.ts";
+import { noGrad } from "../../core/mode.ts";
+import type { Tensor } from "../../core/tensor.ts";
+import { ones, tensor, zeros } from "../../ops/create.ts";
+import { scaledDotProductAttention } from "../../ops/attention.ts";
+import { dropout } from "../../ops/sparse.ts";
+import type { Keys } from "./cache.ts";
+
+// Added where a query may not look. Finite: a query of padding, which sees nothing, then averages instead of giving NaN.
+const HIDDEN = -3e38;
+
+/** How attention is computed in a layer. */
+export interface AttentionStyle {
+  /** Factor of the scores. */
+  readonly scale: number;
+  /** How many positions back a query sees; null: all. */
+  readonly window?: number | null;
+  /** Scores become cap · tanh(score / cap): Gemma 2. */
+  readonly softcap?: number | null;
+  /** Dropout of the weights. */
+  readonly dropoutP?: number;
+}
+
+/** The view that T queries have of S keys, of which they are the last; `padding` [B, S] is 0 where a key is padding. */
+export class Sight {
+  readonly #queries: number;
+  readonly #keys: number;
+  readonly #padding: Tensor | null;
+  readonly #causal: boolean;
+  readonly #device: string;
+  readonly #masks = new Map<number | null, Tensor | null>();
+
+  /** @throws ShapeError when the padding is not [B, S] */
+  constructor(x: Tensor, cache: Keys | null, padding: Tensor | null, causal = true) {
+    const [b, t] = x.shape as [number, number];
+    this.#queries = t;
+    this.#keys = (cache?.length ?? 0) + t;
+    this.#causal = causal;
+    this.#device = x.device;
+    if (padding && (padding.ndim !== 2 || padding.shape[0] !== b || padding.shape[1] !== this.#keys))
+      throw new ShapeError({
+        op: "forward",
+        message: `attentionMask ${showShape(padding.shape)} for inputs ${showShape([b, t])}${cache ? ` after ${cache.length} positions` : ""}`,
+        hint: `It must be ${showShape([b, this.#keys])}: 1 where a token is, 0 where padding is`,
+      });
+    this.#padding = padding;
+  }
+
+  /** `softmax(scale q kᵀ, where visible) v`: q [B, H, T, D], k and v [B, H or fewer, S, D] → [B, H, T, D]. */
+  attend(q: Tensor, k: Tensor, v: Tensor, style: AttentionStyle): Tensor {
+    const { scale, softcap = null, dropoutP = 0 } = style;
+    const window = this.#causal && style.window && style.window < k.shape[2]! ? style.window : null;
+    // A lone query without padding sees the last keys and no others: the rest need not be masked.
+    if (this.#queries === 1 && !this.#padding && window !== null) {
+      const from = k.shape[2]! - window;
+      return this.attend(q, k.narrow(2, from, window), v.narrow(2, from, window), { ...style, window: null });
+    }
+    const mask = this.#mask(window);
+    const causal = this.#causal && this.#queries > 1;
+    if (softcap !== null) {
+      const groups = q.shape[1]! / k.shape[1]!;
+      const [keys, values] = groups === 1 ? [k, v] : [k.repeatInterleave(groups, 1), v.repeatInterleave(groups, 1)];
+      const scores = q.mul(scale).matmul(keys.transpose(-2, -1)).div(softcap).tanh().mul(softcap); // [B, H, T, S]
+      const seen = mask ?? (causal ? this.#build(null) : null);
+      const weights = (seen ? scores.add(seen.to(scores.dtype)) : scores).to("float32").softmax(-1).to(q.dtype);
+      return (dropoutP > 0 ? dropout(weights, dropoutP, true) : weights).matmul(values);
+    }
+    const isCausal = mask || !causal ? false : this.#queries === this.#keys ? true : "lowerRight";
+    return scaledDotProductAttention(q, k, v, { scale, dropoutP, attnMask: mask, isCausal, enableGqa: true });
+  }
+
+  // [B or 1, 1, T, S] to add to the scores; null where being causal says it all.
+  #mask(window: number | null): Tensor | null {
+    if (!this.#padding && (window === null || this.#queries === 1)) return null;
+    let mask = this.#masks.get(window);
+    if (mask === undefined) this.#masks.set(window, (mask = this.#build(window)));
+    return mask;
+  }
+  #build(window: number | null): Tensor {
+    const [t, s] = [this.#queries, this.#keys];
+    return noGrad(() => {
+      let seen = ones(t, s, { dtype: "bool", device: this.#device });
+      if (this.#causal) seen = seen.tril(s - t);
+      if (window !== null) seen = seen.triu(s - t - window + 1);
+      let all = seen.reshape([1, 1, t, s]);
+      if (this.#padding) all = all.logicalAnd(this.#padding.ne(0).reshape([this.#padding.shape[0]!, 1, 1, s]));
+      return zeros(all.shape, { device: this.#device }).maskedFill(all.logicalNot(), HIDDEN);
+    });
+  }
+}
+
+/** Positions of tokens: a first one and a count, or [B, T] where rows differ, with the highest. */
+export type Positions = { readonly from: number; readonly count: number } | { readonly at: Tensor; readonly last: number };
+
+/** Positions of inputs [B, T]: behind those in the cache; with padding on the left, counted from each row's first token. */
+export function positionsOf(inputIds: Tensor, cache: Keys | null, padding: Tensor | null): Positions {
+  const count = inputIds.shape[1]!;
+  const from = cache?.length ?? 0;
+  if (cache?.lengths) return { at: tensor(cache.lengths.map((n) => [n]), { dtype: "int64", device: inputIds.device }), last: from };
+  if (!padding) return { from, count };
+  const at = noGrad(() => padding.ne(0).cumsum(1).sub(1).clamp(0).narrow(1, from, count));
+  return { at, last: from + count - 1 };
+}
