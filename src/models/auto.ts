@@ -47,10 +47,14 @@ export interface AutoClass<M extends PreTrainedModel> {
 }
 function auto<M extends PreTrainedModel>(name: string, classes: Classes<M>): AutoClass<M> {
   return {
-    fromPretrained: located("fromPretrained", "source, options", async (source: string | ModelFiles, options: FromPretrainedOptions = {}) => {
-      const files = typeof source === "string" ? folderFiles(source) : source;
-      return loadPretrained(await classFor(name, classes, files), files, options);
-    }),
+    fromPretrained: located(
+      "fromPretrained",
+      "source, options",
+      async (source: string | ModelFiles, options: FromPretrainedOptions = {}) => {
+        const files = typeof source === "string" ? folderFiles(source) : source;
+        return loadPretrained(await classFor(name, classes, files), files, options);
+      },
+    ),
   };
 }
 async function classFor<M extends PreTrainedModel>(name: string, classes: Classes<M>, files: ModelFiles): Promise<ModelClass<M>> {

@@ -42,8 +42,13 @@ const OPTIONS = ["attentionMask?: tensor", "cache?: object", "logitsToKeep?: cou
 export function checkInputs(op: string, inputIds: Tensor, options: CausalOptions | undefined): CausalOptions {
   checkTensor(op, "inputIds", inputIds);
   if (inputIds.ndim !== 2 || inputIds.layout.numel === 0)
-    throw new ShapeError({ op, message: `inputIds ${showShape(inputIds.shape)}`, hint: "They must be [batch, tokens], with one token at least" });
-  if (inputIds.dtype !== "int64" && inputIds.dtype !== "int32") throw new DTypeError({ op, message: `inputIds are ${inputIds.dtype}`, hint: "They must be int64" });
+    throw new ShapeError({
+      op,
+      message: `inputIds ${showShape(inputIds.shape)}`,
+      hint: "They must be [batch, tokens], with one token at least",
+    });
+  if (inputIds.dtype !== "int64" && inputIds.dtype !== "int32")
+    throw new DTypeError({ op, message: `inputIds are ${inputIds.dtype}`, hint: "They must be int64" });
   return options === undefined ? {} : checkOptions(op, OPTIONS, options as Record<string, unknown>);
 }
 
@@ -55,7 +60,9 @@ export interface CacheShape {
 }
 
 /** A language model that predicts the next token. */
-export abstract class CausalModel<C extends CommonConfig & { readonly vocabSize: number } = CommonConfig & { readonly vocabSize: number }> extends PreTrainedModel<C> {
+export abstract class CausalModel<
+  C extends CommonConfig & { readonly vocabSize: number } = CommonConfig & { readonly vocabSize: number },
+> extends PreTrainedModel<C> {
   /** Sizes of the cache that `newCache` makes. */
   abstract cacheShape(): CacheShape;
   /** The model without its head. */
@@ -78,7 +85,13 @@ export abstract class CausalModel<C extends CommonConfig & { readonly vocabSize:
 
   /** A cache for `batch` rows of up to `length` positions. @throws ValueError for sizes that are none */
   newCache(options: { batch: number; length: number }): KeyValueCache {
-    return new KeyValueCache({ ...this.cacheShape(), batch: options.batch, length: options.length, dtype: this.dtype, device: this.device });
+    return new KeyValueCache({
+      ...this.cacheShape(),
+      batch: options.batch,
+      length: options.length,
+      dtype: this.dtype,
+      device: this.device,
+    });
   }
 }
 
@@ -86,7 +99,11 @@ export abstract class CausalModel<C extends CommonConfig & { readonly vocabSize:
 export function nextTokenLoss(logits: Tensor, labels: Tensor): Tensor {
   const [b, t, v] = logits.shape as [number, number, number];
   if (labels.ndim !== 2 || labels.shape[0] !== b || labels.shape[1] !== t)
-    throw new ShapeError({ op: "forward", message: `labels ${showShape(labels.shape)} for logits ${showShape(logits.shape)}`, hint: "They must be [batch, tokens] as the inputs" });
+    throw new ShapeError({
+      op: "forward",
+      message: `labels ${showShape(labels.shape)} for logits ${showShape(logits.shape)}`,
+      hint: "They must be [batch, tokens] as the inputs",
+    });
   const flat = logits.narrow(1, 0, t - 1).reshape([b * (t - 1), v]);
   return crossEntropy(flat.to("float32"), labels.narrow(1, 1, t - 1).reshape([b * (t - 1)]));
 }

@@ -12,7 +12,10 @@ const field =
   <T>(needed: string, is: (x: unknown) => boolean) =>
   (fallback: T): Field<T> => ({ needed, is, fallback });
 /** A size: an integer >= 1. */
-export const size: (fallback: number) => Field<number> = /*@__PURE__*/ field("an integer >= 1", (x) => Number.isSafeInteger(x) && (x as number) >= 1);
+export const size: (fallback: number) => Field<number> = /*@__PURE__*/ field(
+  "an integer >= 1",
+  (x) => Number.isSafeInteger(x) && (x as number) >= 1,
+);
 /** A number. */
 export const real: (fallback: number) => Field<number> = /*@__PURE__*/ field("a number", Number.isFinite);
 /** true or false. */
@@ -41,7 +44,11 @@ export const object: Field<Readonly<Record<string, unknown>> | null> = {
   fallback: null,
 };
 /** A field that may be null. */
-export const maybe = <T>(f: Field<T>): Field<T | null> => ({ needed: `${f.needed}, or null`, is: (x) => x === null || f.is(x), fallback: null });
+export const maybe = <T>(f: Field<T>): Field<T | null> => ({
+  needed: `${f.needed}, or null`,
+  is: (x) => x === null || f.is(x),
+  fallback: null,
+});
 /** Fields that every configuration has. */
 export interface CommonConfig {
   /** The architecture's name, as Hugging Face spells it: `gpt2`, `llama`. */
@@ -52,9 +59,7 @@ export interface CommonConfig {
 /** A field for each of a configuration's own members. */
 export type FieldsOf<C extends CommonConfig> = { readonly [K in Exclude<keyof C, keyof CommonConfig>]: Field<C[K]> };
 /** A reader of configurations: from options in code or from the object in a `config.json`. */
-export interface ConfigReader<C> {
-  (given?: Partial<C> | Readonly<Record<string, unknown>>, file?: string): C;
-}
+export type ConfigReader<C> = (given?: Partial<C> | Readonly<Record<string, unknown>>, file?: string) => C;
 
 const camel = (name: string): string => name.replace(/_+(\w)/g, (_, c: string) => c.toUpperCase());
 const snake = (name: string): string => name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
@@ -84,7 +89,11 @@ export function defineConfig<C extends CommonConfig>(
       const f = Object.hasOwn(known, key) ? known[key]! : null;
       if (f === null) {
         if (file === undefined && !name.includes("_"))
-          throw new ArgumentError({ op: `${modelType} config`, message: `unknown field ${name}`, hint: suggest(name, Object.keys(known), "the fields of the docstring") });
+          throw new ArgumentError({
+            op: `${modelType} config`,
+            message: `unknown field ${name}`,
+            hint: suggest(name, Object.keys(known), "the fields of the docstring"),
+          });
         rest[name] = value;
       } else if (f.is(value)) out[key] = value;
       else if (value !== null) throw wrong(modelType, file, name, value, f.needed);
@@ -93,8 +102,14 @@ export function defineConfig<C extends CommonConfig>(
   };
 }
 function wrong(modelType: string, file: string | undefined, name: string, value: unknown, needed: string): Error {
-  const facts = { message: `${file === undefined ? "" : `${file}: `}${name} is ${given(value)}, needed ${needed}`, hint: `Check ${name}`, data: { field: name } };
-  return file === undefined ? new ArgumentError({ op: `${modelType} config`, ...facts }) : new FormatError({ op: "fromPretrained", ...facts });
+  const facts = {
+    message: `${file === undefined ? "" : `${file}: `}${name} is ${given(value)}, needed ${needed}`,
+    hint: `Check ${name}`,
+    data: { field: name },
+  };
+  return file === undefined
+    ? new ArgumentError({ op: `${modelType} config`, ...facts })
+    : new FormatError({ op: "fromPretrained", ...facts });
 }
 
 /** A configuration as `config.json` holds it, in Python's spelling. */

@@ -59,7 +59,13 @@ export function givenFiles(files: Readonly<Record<string, Uint8Array | Blob>>, n
 export async function readJson(files: ModelFiles, file: string): Promise<Record<string, unknown>> {
   const text = new TextDecoder().decode(await files.read(file));
   const fail = (message: string, cause?: unknown): FormatError =>
-    new FormatError({ op: "fromPretrained", message: `${files.name}/${file}: ${message}`, hint: "The file is damaged", data: { file }, cause });
+    new FormatError({
+      op: "fromPretrained",
+      message: `${files.name}/${file}: ${message}`,
+      hint: "The file is damaged",
+      data: { file },
+      cause,
+    });
   let value: unknown;
   try {
     value = JSON.parse(text);

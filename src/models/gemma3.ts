@@ -49,7 +49,8 @@ export const gemma3TextConfig: ConfigReader<Gemma3TextConfig> = /*@__PURE__*/ de
   { hidden_activation: "hiddenAct", hiddenActivation: "hiddenAct", _sliding_window_pattern: "slidingWindowPattern" },
 );
 function style(c: Gemma3TextConfig): DecoderStyle {
-  const kind = (layer: number): string => c.layerTypes?.[layer] ?? ((layer + 1) % c.slidingWindowPattern ? "sliding_attention" : "full_attention");
+  const kind = (layer: number): string =>
+    c.layerTypes?.[layer] ?? ((layer + 1) % c.slidingWindowPattern ? "sliding_attention" : "full_attention");
   return {
     qkvBias: c.attentionBias,
     outBias: c.attentionBias,
@@ -63,7 +64,10 @@ function style(c: Gemma3TextConfig): DecoderStyle {
     window: (layer) => (kind(layer) === "sliding_attention" ? c.slidingWindow : null),
     ropes: {
       full_attention: ropeParameters(c, "full_attention"),
-      sliding_attention: ropeParameters({ ropeTheta: c.ropeLocalBaseFreq, ropeScaling: null, ropeParameters: c.ropeParameters }, "sliding_attention"),
+      sliding_attention: ropeParameters(
+        { ropeTheta: c.ropeLocalBaseFreq, ropeScaling: null, ropeParameters: c.ropeParameters },
+        "sliding_attention",
+      ),
     },
     ropeOf: kind,
   };

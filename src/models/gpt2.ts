@@ -185,7 +185,7 @@ export class GPT2Model extends PreTrainedModel<GPT2Config> {
       x = block.forward(x, sight, cache);
     }
     const last = this.ln_f.forward(x);
-    cache?.advance(inputIds.shape[1]!);
+    cache?.advance(inputIds);
     return { lastHiddenState: last, hiddenStates: outputHiddenStates ? [...states, last] : null };
   }
 }

@@ -28,7 +28,14 @@ export interface FromPretrainedOptions {
   /** Cancels loading. */
   readonly signal?: AbortSignal;
 }
-const OPTIONS = ["dtype?: text", "device?: text", "config?: object", "initializeMissing?: flag", "onProgress?: function", "signal?: object"];
+const OPTIONS = [
+  "dtype?: text",
+  "device?: text",
+  "config?: object",
+  "initializeMissing?: flag",
+  "onProgress?: function",
+  "signal?: object",
+];
 
 /** A class of models, as `fromPretrained` needs it. */
 export interface ModelClass<M extends PreTrainedModel = PreTrainedModel> {
@@ -104,7 +111,11 @@ export abstract class PreTrainedModel<C extends CommonConfig = CommonConfig> ext
    * @throws ArgumentError when files are missing, FormatError when they are damaged or of another architecture, ShapeError and FirebrandError that list
    * every tensor that does not fit
    */
-  static async fromPretrained<M extends PreTrainedModel>(this: ModelClass<M>, source: string | ModelFiles, options: FromPretrainedOptions = {}): Promise<M> {
+  static async fromPretrained<M extends PreTrainedModel>(
+    this: ModelClass<M>,
+    source: string | ModelFiles,
+    options: FromPretrainedOptions = {},
+  ): Promise<M> {
     return loadPretrained(this, source, options);
   }
 
@@ -145,12 +156,25 @@ export const loadPretrained: <M extends PreTrainedModel>(
   type: ModelClass<M>,
   source: string | ModelFiles,
   options?: FromPretrainedOptions,
-) => Promise<M> = /*@__PURE__*/ located("fromPretrained", "source, { dtype, device, config, initializeMissing, onProgress, signal }", load) as never;
+) => Promise<M> = /*@__PURE__*/ located(
+  "fromPretrained",
+  "source, { dtype, device, config, initializeMissing, onProgress, signal }",
+  load,
+) as never;
 
-async function load<M extends PreTrainedModel>(type: ModelClass<M>, source: string | ModelFiles, options: FromPretrainedOptions = {}): Promise<M> {
+async function load<M extends PreTrainedModel>(
+  type: ModelClass<M>,
+  source: string | ModelFiles,
+  options: FromPretrainedOptions = {},
+): Promise<M> {
   const o = checkOptions("fromPretrained", OPTIONS, options);
   const { dtype = "auto", device = getDefaultDevice() } = o;
-  if (dtype !== "auto" && !isDType(dtype)) throw new ArgumentError({ op: "fromPretrained", message: `dtype is ${given(dtype)}`, hint: 'Give "auto" or a dtype such as "float32"' });
+  if (dtype !== "auto" && !isDType(dtype))
+    throw new ArgumentError({
+      op: "fromPretrained",
+      message: `dtype is ${given(dtype)}`,
+      hint: 'Give "auto" or a dtype such as "float32"',
+    });
   const files = typeof source === "string" ? folderFiles(source) : source;
   const json = { ...(await readJson(files, FILE)), ...o.config };
   const config = readConfig(type, json, `${files.name}/${FILE}`);
@@ -223,6 +247,7 @@ function fitNames(tensors: ReadonlyMap<string, StoredTensor>, own: readonly stri
   const [has, wants] = [[...tensors.keys()], own].map((keys) => keys.some((k) => k.startsWith(dotted)));
   if (has === wants) return tensors;
   const known = new Set(own);
-  const rename = (k: string): string => (wants ? (known.has(dotted + k) ? dotted + k : k) : k.startsWith(dotted) ? k.slice(dotted.length) : k);
+  const rename = (k: string): string =>
+    wants ? (known.has(dotted + k) ? dotted + k : k) : k.startsWith(dotted) ? k.slice(dotted.length) : k;
   return new Map([...tensors].map(([k, t]) => [rename(k), t]));
 }

@@ -18,7 +18,9 @@ export interface Qwen2Config extends DecoderConfig, QwenWindows {}
 export const qwenWindow =
   (c: QwenWindows): ((layer: number) => number | null) =>
   (layer) =>
-    c.useSlidingWindow && (c.layerTypes ? c.layerTypes[layer] === "sliding_attention" : layer >= c.maxWindowLayers) ? c.slidingWindow : null;
+    c.useSlidingWindow && (c.layerTypes ? c.layerTypes[layer] === "sliding_attention" : layer >= c.maxWindowLayers)
+      ? c.slidingWindow
+      : null;
 
 /** A Qwen 2's configuration. @example qwen2Config().vocabSize // => 151936 */
 export const qwen2Config: ConfigReader<Qwen2Config> = /*@__PURE__*/ defineConfig<Qwen2Config>("qwen2", {

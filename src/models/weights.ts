@@ -61,7 +61,11 @@ export async function openWeights(files: ModelFiles): Promise<Weights> {
 async function openShards(files: ModelFiles, index: string): Promise<Weights> {
   const map = (await readJson(files, index))["weight_map"];
   if (typeof map !== "object" || map === null || !Object.values(map).every((v) => typeof v === "string"))
-    throw new FormatError({ op: "fromPretrained", message: `${files.name}/${index}: weight_map is missing, expected names of tensors with names of files`, hint: "The file is damaged" });
+    throw new FormatError({
+      op: "fromPretrained",
+      message: `${files.name}/${index}: weight_map is missing, expected names of tensors with names of files`,
+      hint: "The file is damaged",
+    });
   const opened = new Map<string, TensorFile>();
   const close = async (): Promise<void> => {
     for (const f of opened.values()) await f.close();
@@ -72,11 +76,21 @@ async function openShards(files: ModelFiles, index: string): Promise<Weights> {
       let shard = opened.get(file);
       if (!shard) {
         // A name from the file must not lead out of the folder.
-        if (/[\\/]|^\.\.?$/.test(file)) throw new FormatError({ op: "fromPretrained", message: `${files.name}/${index}: the file ${JSON.stringify(file)} lies elsewhere`, hint: "The file is damaged" });
+        if (/[\\/]|^\.\.?$/.test(file))
+          throw new FormatError({
+            op: "fromPretrained",
+            message: `${files.name}/${index}: the file ${JSON.stringify(file)} lies elsewhere`,
+            hint: "The file is damaged",
+          });
         opened.set(file, (shard = await open(await files.open(file))));
       }
       const t = shard.tensors.get(name);
-      if (!t) throw new FormatError({ op: "fromPretrained", message: `${files.name}/${file}: no tensor ${JSON.stringify(name)}, which ${index} has there`, hint: "The download is incomplete" });
+      if (!t)
+        throw new FormatError({
+          op: "fromPretrained",
+          message: `${files.name}/${file}: no tensor ${JSON.stringify(name)}, which ${index} has there`,
+          hint: "The download is incomplete",
+        });
       tensors.set(name, t);
     }
   } catch (e) {
@@ -112,7 +126,11 @@ export interface WeightsReport {
  * Reads weights into a model built on the `meta` device: each parameter gets its memory when its values come, so that nothing is there twice.
  * @throws ShapeError that lists every tensor of another shape, FirebrandError that lists missing keys; nothing is read then
  */
-export async function loadWeights(model: Module, tensors: ReadonlyMap<string, StoredTensor>, o: LoadWeightsOptions): Promise<WeightsReport> {
+export async function loadWeights(
+  model: Module,
+  tensors: ReadonlyMap<string, StoredTensor>,
+  o: LoadWeightsOptions,
+): Promise<WeightsReport> {
   getDevice(o.device, "fromPretrained");
   const own = new Map<string, Tensor>([...model.namedParameters(), ...model.namedBuffers()]);
   const keys = new Set(Object.keys(model.stateDict()));
@@ -122,10 +140,19 @@ export async function loadWeights(model: Module, tensors: ReadonlyMap<string, St
   const unexpectedKeys = [...tensors.keys()].filter((k) => !keys.has(k) && !o.ignored(k));
   const some = (all: readonly string[]): string => `${all.slice(0, 12).join(", ")}${all.length > 12 ? `, … (${all.length} in all)` : ""}`;
   const lines: string[] = [];
-  if (wrong.length) lines.push(`shapes differ: ${some(wrong.map(([k, t]) => `${k} (found ${showShape(tensors.get(k)!.shape)}, expected ${showShape(t.shape)})`))}`);
-  if (lacking.length) lines.push(`missing keys: ${some(lacking)}${unexpectedKeys.length ? `; found instead: ${some(unexpectedKeys)}` : ""}`);
+  if (wrong.length)
+    lines.push(
+      `shapes differ: ${some(wrong.map(([k, t]) => `${k} (found ${showShape(tensors.get(k)!.shape)}, expected ${showShape(t.shape)})`))}`,
+    );
+  if (lacking.length)
+    lines.push(`missing keys: ${some(lacking)}${unexpectedKeys.length ? `; found instead: ${some(unexpectedKeys)}` : ""}`);
   if (lines.length) {
-    const facts = { op: "fromPretrained", message: `${o.name}: ${lines.join("; ")}`, hint: "The weights must belong to the configuration", data: { missingKeys: lacking, unexpectedKeys } };
+    const facts = {
+      op: "fromPretrained",
+      message: `${o.name}: ${lines.join("; ")}`,
+      hint: "The weights must belong to the configuration",
+      data: { missingKeys: lacking, unexpectedKeys },
+    };
     throw wrong.length ? new ShapeError(facts) : new FirebrandError(facts);
   }
   const total = [...own.keys()].reduce((n, k) => n + (tensors.get(k)?.nbytes ?? 0), 0);
@@ -143,7 +170,13 @@ export async function loadWeights(model: Module, tensors: ReadonlyMap<string, St
   }
   return { missingKeys, unexpectedKeys };
 }
-async function fresh(stored: StoredTensor, shape: readonly number[], dtype: DType, device: string, shared: Map<unknown, Tensor>): Promise<Tensor> {
+async function fresh(
+  stored: StoredTensor,
+  shape: readonly number[],
+  dtype: DType,
+  device: string,
+  shared: Map<unknown, Tensor>,
+): Promise<Tensor> {
   const target = noGrad(() => empty([...shape], { dtype, device }));
   if (await stored.readInto(target)) return target;
   const values = await stored.read({ device, shared });
@@ -160,7 +193,10 @@ export function materialise(model: Module, dtype: DType, device: string): Tensor
   const made: Tensor[] = [];
   for (const t of [...model.parameters(), ...model.buffers()]) {
     if (t.device !== "meta") continue;
-    replaceData(t, noGrad(() => empty([...t.shape], { dtype: isFloating(t.dtype) && isParameter(t) ? dtype : t.dtype, device })));
+    replaceData(
+      t,
+      noGrad(() => empty([...t.shape], { dtype: isFloating(t.dtype) && isParameter(t) ? dtype : t.dtype, device })),
+    );
     made.push(t);
   }
   return made;

@@ -46,7 +46,9 @@ const CAUSAL = { none: 0, upperLeft: 1, lowerRight: 2 } as const;
 type Causal = keyof typeof CAUSAL;
 const diagonal = (causal: Causal, t: number, s: number): number => (causal === "lowerRight" ? s - t : 0);
 const hidden = (causal: Causal, t: number, s: number, like: Tensor): Tensor =>
-  ones(t, s, { dtype: "bool", device: like.device }).tril(diagonal(causal, t, s)).logicalNot();
+  ones(t, s, { dtype: "bool", device: like.device })
+    .tril(diagonal(causal, t, s))
+    .logicalNot();
 const shared = (x: Tensor, heads: number): Tensor => (x.shape.at(-3) === heads ? x : x.repeatInterleave(heads / x.shape.at(-3)!, -3));
 
 type Args = [Tensor, Tensor, Tensor, Tensor | null, Causal, number];

@@ -34,7 +34,8 @@ for (const name of readdirSync(folder).filter((n) => AutoModelForCausalLM && n !
     assert.ok(worst(out.logits, expected["logits"]!) < 1e-4);
     assert.ok(worst(out.loss!, expected["loss"]!) < 1e-5);
     out.loss!.backward();
-    for (const [key, p] of model.namedParameters()) assert.ok(worst(p.grad!, expected[`grad.${key}`]!) < 1e-4, `gradient of ${key}: ${worst(p.grad!, expected[`grad.${key}`]!)}`);
+    for (const [key, p] of model.namedParameters())
+      assert.ok(worst(p.grad!, expected[`grad.${key}`]!) < 1e-4, `gradient of ${key}: ${worst(p.grad!, expected[`grad.${key}`]!)}`);
   });
   test(`${name}: 64 tokens, with and without cache; batched and padded as alone`, async () => {
     const model = await AutoModelForCausalLM.fromPretrained(at);

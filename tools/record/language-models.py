@@ -44,12 +44,12 @@ CAUSAL = {
     "qwen3": lambda: t.Qwen3Config(**small, head_dim=8),
     "phi3": lambda: t.Phi3Config(
         **{**small, "hidden_size": 32},
-        original_max_position_embeddings=16,
+        original_max_position_embeddings=40,
         rope_parameters=dict(
             rope_type="longrope",
             rope_theta=10000.0,
             partial_rotary_factor=0.5,
-            original_max_position_embeddings=16,
+            original_max_position_embeddings=40,
             short_factor=[1.0, 1.1],
             long_factor=[1.5, 2.5],
         ),

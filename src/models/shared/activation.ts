@@ -23,6 +23,11 @@ const ACTIVATIONS: Readonly<Record<string, Activation>> = {
 
 /** The activation that a configuration names. @throws ValueError for a name that is not known */
 export function activation(name: string): Activation {
-  if (!Object.hasOwn(ACTIVATIONS, name)) throw new ValueError({ op: "activation", message: `no activation ${given(name)}`, hint: `Known: ${Object.keys(ACTIVATIONS).join(", ")}` });
+  if (!Object.hasOwn(ACTIVATIONS, name))
+    throw new ValueError({
+      op: "activation",
+      message: `no activation ${given(name)}`,
+      hint: `Known: ${Object.keys(ACTIVATIONS).join(", ")}`,
+    });
   return ACTIVATIONS[name]!;
 }

@@ -1,6 +1,6 @@
 // The keys and values of the positions seen so far, so that a new token costs one position and not all of them.
 import { given } from "../../core/arguments.ts";
-import { ShapeError, showShape, ValueError } from "../../core/errors.ts";
+import { ShapeError, showShape, UnsupportedError, ValueError } from "../../core/errors.ts";
 import type { DType } from "../../core/dtype.ts";
 import { noGrad } from "../../core/mode.ts";
 import type { Tensor } from "../../core/tensor.ts";
@@ -14,8 +14,12 @@ export interface Keys {
   readonly lengths?: readonly number[];
   /** Adds k, v [B, H, T, D] of a layer and calls `see` with all keys and values so far: once, or once a row where rows differ in length. */
   attend(layer: number, q: Tensor, k: Tensor, v: Tensor, see: (q: Tensor, k: Tensor, v: Tensor) => Tensor): Tensor;
-  /** All layers have added `count` positions. */
-  advance(count: number): void;
+  /** All layers have added the positions of tokens [B, T]. */
+  advance(inputIds: Tensor): void;
+  /** The tokens so far and then `inputIds`, [B, length + T]; the cache is empty after it. For models whose early keys change as a text grows. */
+  restart(inputIds: Tensor): Tensor;
+  /** The rows as caches of their own, where they differ in length. */
+  readonly rows?: readonly Keys[];
 }
 
 /** Sizes of a cache. */
@@ -37,16 +41,22 @@ export interface CacheSizes {
  */
 export class KeyValueCache implements Keys {
   readonly #layers: readonly (readonly [k: Tensor, v: Tensor])[];
+  readonly #ids: Tensor;
   readonly #sizes: CacheSizes;
   #length = 0;
 
   constructor(sizes: CacheSizes) {
     for (const name of ["layers", "batch", "heads", "headDim", "length"] as const)
       if (!Number.isSafeInteger(sizes[name]) || sizes[name] < 1)
-        throw new ValueError({ op: "KeyValueCache", message: `${name} is ${given(sizes[name])}, needed an integer >= 1`, hint: "Check the sizes" });
+        throw new ValueError({
+          op: "KeyValueCache",
+          message: `${name} is ${given(sizes[name])}, needed an integer >= 1`,
+          hint: "Check the sizes",
+        });
     const { layers, batch, heads, length, headDim, dtype, device } = sizes;
     const block = (): Tensor => empty([batch, heads, length, headDim], { dtype, device });
     this.#sizes = sizes;
+    this.#ids = empty([batch, length], { dtype: "int64", device });
     this.#layers = noGrad(() => Array.from({ length: layers }, () => [block(), block()] as const));
   }
 
@@ -71,7 +81,12 @@ export class KeyValueCache implements Keys {
   attend(layer: number, q: Tensor, k: Tensor, v: Tensor, see: (q: Tensor, k: Tensor, v: Tensor) => Tensor): Tensor {
     const [b, , t] = k.shape as [number, number, number];
     const { batch, length } = this.#sizes;
-    if (b !== batch) throw new ShapeError({ op: "cache", message: `keys ${showShape(k.shape)} for a cache of ${batch} rows`, hint: "Make the cache for this batch" });
+    if (b !== batch)
+      throw new ShapeError({
+        op: "cache",
+        message: `keys ${showShape(k.shape)} for a cache of ${batch} rows`,
+        hint: "Make the cache for this batch",
+      });
     if (this.#length + t > length)
       throw new ShapeError({
         op: "cache",
@@ -86,14 +101,30 @@ export class KeyValueCache implements Keys {
     return see(q, keys, values);
   }
   /** @internal */
-  advance(count: number): void {
-    this.#length += count;
+  advance(inputIds: Tensor): void {
+    const t = inputIds.shape[1]!;
+    this.#ids.narrow(1, this.#length, t).copy_(inputIds);
+    this.#length += t;
+  }
+  /** @internal */
+  restart(inputIds: Tensor): Tensor {
+    const all = cat([this.tokens, inputIds.to("int64")], 1);
+    this.#length = 0;
+    return all;
+  }
+  /** The tokens whose positions are filled: int64 [B, length]. */
+  get tokens(): Tensor {
+    return this.#ids.narrow(1, 0, this.#length);
   }
 
   /** Forgets the positions from `length` on. @throws ValueError when there are fewer */
   truncate(length: number): void {
     if (!Number.isSafeInteger(length) || length < 0 || length > this.#length)
-      throw new ValueError({ op: "cache.truncate", message: `length ${given(length)} of ${this.#length} positions`, hint: "It lies between 0 and cache.length" });
+      throw new ValueError({
+        op: "cache.truncate",
+        message: `length ${given(length)} of ${this.#length} positions`,
+        hint: "It lies between 0 and cache.length",
+      });
     this.#length = length;
   }
   /** Row i becomes what row `rows[i]` was, as beam search wants it. @throws ValueError for rows that are not there */
@@ -104,8 +135,8 @@ export class KeyValueCache implements Keys {
     if (this.#length === 0 || rows.every((r, i) => r === i)) return;
     const at = tensor([...rows], { dtype: "int64", device });
     noGrad(() => {
-      for (const all of this.#layers.flat()) {
-        const used = all.narrow(2, 0, this.#length);
+      for (const all of [...this.#layers.flat(), this.#ids]) {
+        const used = all.narrow(all.ndim === 2 ? 1 : 2, 0, this.#length);
         used.copy_(used.indexSelect(0, at));
       }
     });
@@ -117,12 +148,16 @@ export class KeyValueCache implements Keys {
  * Products run over all rows together, attention over each alone. One position a forward pass.
  */
 export class CacheBatch implements Keys {
-  readonly #rows: readonly KeyValueCache[];
+  readonly rows: readonly KeyValueCache[];
   /** @throws ValueError for caches of several rows, or none */
   constructor(rows: readonly KeyValueCache[]) {
     if (rows.length === 0 || rows.some((r) => r.batch !== 1))
-      throw new ValueError({ op: "CacheBatch", message: `caches of ${given(rows.map((r) => r.batch))} rows`, hint: "Give caches of one row each" });
-    this.#rows = rows;
+      throw new ValueError({
+        op: "CacheBatch",
+        message: `caches of ${given(rows.map((r) => r.batch))} rows`,
+        hint: "Give caches of one row each",
+      });
+    this.rows = rows;
   }
   /** Positions filled in the longest. */
   get length(): number {
@@ -130,17 +165,32 @@ export class CacheBatch implements Keys {
   }
   /** Positions filled in each. */
   get lengths(): readonly number[] {
-    return this.#rows.map((r) => r.length);
+    return this.rows.map((r) => r.length);
   }
   /** @internal */
   attend(layer: number, q: Tensor, k: Tensor, v: Tensor, see: (q: Tensor, k: Tensor, v: Tensor) => Tensor): Tensor {
-    if (q.shape[2] !== 1 || q.shape[0] !== this.#rows.length)
-      throw new ShapeError({ op: "CacheBatch", message: `queries ${showShape(q.shape)} for ${this.#rows.length} caches`, hint: "Give one position a row; fill each cache by itself first" });
+    if (q.shape[2] !== 1 || q.shape[0] !== this.rows.length)
+      throw new ShapeError({
+        op: "CacheBatch",
+        message: `queries ${showShape(q.shape)} for ${this.rows.length} caches`,
+        hint: "Give one position a row; fill each cache by itself first",
+      });
     const row = (x: Tensor, i: number): Tensor => x.narrow(0, i, 1);
-    return cat(this.#rows.map((cache, i) => cache.attend(layer, row(q, i), row(k, i), row(v, i), see)), 0);
+    return cat(
+      this.rows.map((cache, i) => cache.attend(layer, row(q, i), row(k, i), row(v, i), see)),
+      0,
+    );
   }
   /** @internal */
-  advance(count: number): void {
-    for (const r of this.#rows) r.advance(count);
+  advance(inputIds: Tensor): void {
+    for (const [i, r] of this.rows.entries()) r.advance(inputIds.narrow(0, i, 1));
+  }
+  /** @internal */
+  restart(inputIds: Tensor): Tensor {
+    throw new UnsupportedError({
+      op: "CacheBatch",
+      message: `rows differ in length, inputs ${showShape(inputIds.shape)}`,
+      hint: "Restart each row",
+    });
   }
 }

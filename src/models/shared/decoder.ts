@@ -4,6 +4,7 @@ import { ValueError } from "../../core/errors.ts";
 import type { Tensor } from "../../core/tensor.ts";
 import { rmsNorm } from "../../ops/norm/index.ts";
 import { ones } from "../../ops/create.ts";
+import { cat } from "../../ops/join.ts";
 import { ModuleList } from "../../nn/container.ts";
 import { Linear } from "../../nn/linear.ts";
 import { Module, Parameter } from "../../nn/module.ts";
@@ -253,7 +254,10 @@ export class DecoderModel<C extends DecoderConfig = DecoderConfig> extends PreTr
     this.layers = new ModuleList(Array.from({ length: config.numHiddenLayers }, (_, i) => new DecoderLayer(config, style, i)));
     this.norm = new RMSNorm(config.hiddenSize, config.rmsNormEps, style.normOffset);
     this.#ropes = new Map(
-      Object.entries(style.ropes).map(([name, p]) => [name, new Rope({ headDim: dim, maxPositionEmbeddings: config.maxPositionEmbeddings }, p)]),
+      Object.entries(style.ropes).map(([name, p]) => [
+        name,
+        new Rope({ headDim: dim, maxPositionEmbeddings: config.maxPositionEmbeddings }, p),
+      ]),
     );
     this.initWeights();
   }
@@ -262,6 +266,7 @@ export class DecoderModel<C extends DecoderConfig = DecoderConfig> extends PreTr
   }
   forward(inputIds: Tensor, options?: CausalOptions): BaseOutput {
     const { cache = null, attentionMask = null, outputHiddenStates } = checkInputs(`${this.constructor.name}.forward`, inputIds, options);
+    if (cache && this.#outgrows(cache, inputIds.shape[1]!)) return this.#again(inputIds, cache, options ?? {});
     const embedded = this.embed_tokens.forward(inputIds); // [B, T, C]
     let x = this.style.embeddingScale === undefined ? embedded : embedded.mul(this.style.embeddingScale);
     const sight = new Sight(inputIds, cache, attentionMask);
@@ -274,8 +279,37 @@ export class DecoderModel<C extends DecoderConfig = DecoderConfig> extends PreTr
       x = layer.forward(x, angles.get(this.style.ropeOf?.(i++) ?? "default")!, sight, cache);
     }
     const last = this.norm.forward(x);
-    cache?.advance(inputIds.shape[1]!);
+    cache?.advance(inputIds);
     return { lastHiddenState: last, hiddenStates: outputHiddenStates ? [...states, last] : null };
+  }
+  // Some rotary tables are others for longer texts (`dynamic`, `longrope`): keys in the cache are then those of a shorter text.
+  #outgrows(cache: Keys, count: number): boolean {
+    const lengths = cache.lengths ?? [cache.length];
+    const changes = (from: number, to: number): boolean => [...this.#ropes.values()].some((r) => r.changes(from, to));
+    // Rows of different lengths share one table: all must agree on it.
+    return lengths.some((n) => n > 0 && changes(n, n + count)) || lengths.some((n) => changes(n + count, lengths[0]! + count));
+  }
+  #again(inputIds: Tensor, cache: Keys, options: CausalOptions): BaseOutput {
+    if (cache.rows) {
+      const parts = cache.rows.map((row, i) => this.forward(inputIds.narrow(0, i, 1), { ...options, cache: row }));
+      return {
+        lastHiddenState: cat(
+          parts.map((p) => p.lastHiddenState),
+          0,
+        ),
+        hiddenStates:
+          parts[0]!.hiddenStates?.map((_, l) =>
+            cat(
+              parts.map((p) => p.hiddenStates![l]!),
+              0,
+            ),
+          ) ?? null,
+      };
+    }
+    const count = inputIds.shape[1]!;
+    const whole = this.forward(cache.restart(inputIds), options);
+    const newest = (x: Tensor): Tensor => x.narrow(1, x.shape[1]! - count, count);
+    return { lastHiddenState: newest(whole.lastHiddenState), hiddenStates: whole.hiddenStates?.map(newest) ?? null };
   }
 }
 

@@ -44,7 +44,12 @@ const pairs = (dim: number, base: number): number[] => Array.from({ length: dim 
 type Rule = (p: RopeParameters, base: number, dim: number, sizes: RopeSizes, length: number) => Frequencies;
 const need = (p: RopeParameters, key: keyof RopeParameters): number => {
   const v = p[key];
-  if (typeof v !== "number" || !Number.isFinite(v)) throw new ValueError({ op: "rope", message: `${key} is ${given(v)}, needed a number for ${kindOf(p)}`, hint: "Check rope_scaling in config.json" });
+  if (typeof v !== "number" || !Number.isFinite(v))
+    throw new ValueError({
+      op: "rope",
+      message: `${key} is ${given(v)}, needed a number for ${kindOf(p)}`,
+      hint: "Check rope_scaling in config.json",
+    });
   return v;
 };
 const kindOf = (p: RopeParameters): string => p.rope_type ?? p.type ?? "default";
@@ -62,12 +67,9 @@ const RULES: Readonly<Record<string, Rule>> = {
   },
   // LLaMA 3.1: long waves are stretched, short ones kept, those between blended.
   llama3: (p, base, dim) => {
-    const [factor, low, high, old] = (["factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings"] as const).map((k) => need(p, k)) as [
-      number,
-      number,
-      number,
-      number,
-    ];
+    const [factor, low, high, old] = (["factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings"] as const).map(
+      (k) => need(p, k),
+    ) as [number, number, number, number];
     const inverse = pairs(dim, base).map((f) => {
       const wave = (2 * Math.PI) / f;
       if (wave < old / high) return f;
@@ -82,7 +84,8 @@ const RULES: Readonly<Record<string, Rule>> = {
     const old = p.original_max_position_embeddings ?? sizes.maxPositionEmbeddings;
     const factor = p.factor ?? sizes.maxPositionEmbeddings / old;
     const temper = (scale: number, m = 1): number => (scale <= 1 ? 1 : 0.1 * m * Math.log(scale) + 1);
-    const scaling = p.attention_factor ?? (p.mscale && p.mscale_all_dim ? temper(factor, p.mscale) / temper(factor, p.mscale_all_dim) : temper(factor));
+    const scaling =
+      p.attention_factor ?? (p.mscale && p.mscale_all_dim ? temper(factor, p.mscale) / temper(factor, p.mscale_all_dim) : temper(factor));
     const at = (turns: number): number => (dim * Math.log(old / (turns * 2 * Math.PI))) / (2 * Math.log(base));
     const whole = p.truncate ?? true;
     const [lowest, highest] = [at(p.beta_fast ?? 32), at(p.beta_slow ?? 1)];
@@ -100,7 +103,11 @@ const RULES: Readonly<Record<string, Rule>> = {
     const old = p.original_max_position_embeddings ?? sizes.maxPositionEmbeddings;
     const factors = length > old ? p.long_factor : p.short_factor;
     if (!Array.isArray(factors) || factors.length !== dim / 2)
-      throw new ValueError({ op: "rope", message: `long_factor and short_factor need ${dim / 2} numbers each, given ${given(factors)}`, hint: "Check rope_scaling in config.json" });
+      throw new ValueError({
+        op: "rope",
+        message: `long_factor and short_factor need ${dim / 2} numbers each, given ${given(factors)}`,
+        hint: "Check rope_scaling in config.json",
+      });
     const factor = p.factor ?? sizes.maxPositionEmbeddings / old;
     const scaling = p.attention_factor ?? (factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(old)));
     return { inverse: Array.from({ length: dim / 2 }, (_, i) => f32(1 / f32((factors[i] as number) * base ** ((2 * i) / dim)))), scaling };
@@ -137,6 +144,12 @@ export class Rope {
     this.#sizes = sizes;
     this.#rule = RULES[kind]!;
     this.#rule(parameters, this.#base, this.#dim, sizes, 1); // to find what is missing now
+  }
+
+  /** Are the angles of early positions others in a text of `after` positions than in one of `before`? */
+  changes(before: number, after: number): boolean {
+    const at = (length: number): string => this.#rule(this.#parameters, this.#base, this.#dim, this.#sizes, length).inverse.join();
+    return growing(kindOf(this.#parameters)) && at(before) !== at(after);
   }
 
   /** Rows `positions` of the tables: a first position and a count, or positions [B, T] of int64 up to `last`. */
@@ -180,15 +193,19 @@ export function rotate(x: Tensor, { cos, sin }: Angles): Tensor {
 }
 
 /** Rope parameters of a configuration, old spelling (`rope_theta`, `rope_scaling`) or new (`rope_parameters`, one or one a layer type). */
-export function ropeParameters(config: {
-  readonly ropeTheta: number;
-  readonly ropeScaling: Readonly<Record<string, unknown>> | null;
-  readonly ropeParameters: Readonly<Record<string, unknown>> | null;
-  readonly partialRotaryFactor?: number;
-  readonly originalMaxPositionEmbeddings?: number | null;
-}, layerType?: string): RopeParameters {
+export function ropeParameters(
+  config: {
+    readonly ropeTheta: number;
+    readonly ropeScaling: Readonly<Record<string, unknown>> | null;
+    readonly ropeParameters: Readonly<Record<string, unknown>> | null;
+    readonly partialRotaryFactor?: number;
+    readonly originalMaxPositionEmbeddings?: number | null;
+  },
+  layerType?: string,
+): RopeParameters {
   const fresh = config.ropeParameters;
-  const chosen = fresh && layerType !== undefined && typeof fresh[layerType] === "object" ? (fresh[layerType] as Record<string, unknown>) : fresh;
+  const chosen =
+    fresh && layerType !== undefined && typeof fresh[layerType] === "object" ? (fresh[layerType] as Record<string, unknown>) : fresh;
   const old = config.ropeScaling ?? {};
   return {
     rope_theta: config.ropeTheta,

@@ -97,7 +97,14 @@ export type Positions = { readonly from: number; readonly count: number } | { re
 export function positionsOf(inputIds: Tensor, cache: Keys | null, padding: Tensor | null): Positions {
   const count = inputIds.shape[1]!;
   const from = cache?.length ?? 0;
-  if (cache?.lengths) return { at: tensor(cache.lengths.map((n) => [n]), { dtype: "int64", device: inputIds.device }), last: from };
+  if (cache?.lengths)
+    return {
+      at: tensor(
+        cache.lengths.map((n) => [n]),
+        { dtype: "int64", device: inputIds.device },
+      ),
+      last: from,
+    };
   if (!padding) return { from, count };
   const at = noGrad(() => padding.ne(0).cumsum(1).sub(1).clamp(0).narrow(1, from, count));
   return { at, last: from + count - 1 };
