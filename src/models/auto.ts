@@ -3,7 +3,8 @@ import { given, located } from "../core/arguments.ts";
 import { FormatError } from "../core/errors.ts";
 import type { CausalModel } from "./causal.ts";
 import type { CommonConfig } from "./config.ts";
-import { folderFiles, type ModelFiles, readJson } from "./files.ts";
+import { openCheckpoint } from "./sources/checkpoint.ts";
+import type { ModelFiles } from "./sources/files.ts";
 import { Gemma2ForCausalLM, Gemma2Model } from "./gemma2.ts";
 import { Gemma3ForCausalLM, Gemma3TextModel } from "./gemma3.ts";
 import { GPT2LMHeadModel, GPT2Model } from "./gpt2.ts";
@@ -47,22 +48,20 @@ export interface AutoClass<M extends PreTrainedModel> {
 }
 function auto<M extends PreTrainedModel>(name: string, classes: Classes<M>): AutoClass<M> {
   return {
-    fromPretrained: located(
-      "fromPretrained",
-      "source, options",
-      async (source: string | ModelFiles, options: FromPretrainedOptions = {}) => {
-        const files = typeof source === "string" ? folderFiles(source) : source;
-        return loadPretrained(await classFor(name, classes, files), files, options);
-      },
-    ),
+    fromPretrained: (source, options) => loadPretrained((json, file) => classOf(name, classes, json, file), source, options),
   };
 }
-async function classFor<M extends PreTrainedModel>(name: string, classes: Classes<M>, files: ModelFiles): Promise<ModelClass<M>> {
-  const kind = (await readJson(files, "config.json"))["model_type"];
+function classOf<M extends PreTrainedModel>(
+  name: string,
+  classes: Classes<M>,
+  json: Readonly<Record<string, unknown>>,
+  file: string,
+): ModelClass<M> {
+  const kind = json["model_type"];
   if (typeof kind === "string" && Object.hasOwn(classes, kind)) return classes[kind]!;
   throw new FormatError({
     op: `${name}.fromPretrained`,
-    message: `${files.name}/config.json: model_type is ${given(kind)}`,
+    message: `${file}: model_type is ${given(kind)}`,
     hint: `Known architectures: ${Object.keys(classes).join(", ")}`,
     data: { found: kind, expected: Object.keys(classes) },
   });
@@ -73,9 +72,14 @@ export const AutoModel: AutoClass<PreTrainedModel> = /*@__PURE__*/ auto("AutoMod
 /** Models that predict the next token, of any architecture. */
 export const AutoModelForCausalLM: AutoClass<CausalModel> = /*@__PURE__*/ auto("AutoModelForCausalLM", CAUSAL);
 /** Configurations of any architecture. */
-export const AutoConfig: { fromPretrained(source: string | ModelFiles): Promise<CommonConfig> } = {
-  fromPretrained: async (source) => {
-    const files = typeof source === "string" ? folderFiles(source) : source;
-    return readConfig(await classFor("AutoConfig", BASE, files), await readJson(files, "config.json"), `${files.name}/config.json`);
-  },
+export const AutoConfig: {
+  /** Reads the configuration of whatever a model is loaded from. @throws FormatError for an architecture that is not known */
+  fromPretrained(source: string | ModelFiles): Promise<CommonConfig>;
+} = {
+  fromPretrained: /*@__PURE__*/ located("AutoConfig.fromPretrained", "source", async (source: string | ModelFiles) => {
+    const checkpoint = await openCheckpoint(source);
+    await checkpoint.close();
+    const { config, name } = checkpoint;
+    return readConfig(classOf("AutoConfig", BASE, config, name), config, name);
+  }),
 };

@@ -4,7 +4,7 @@ import type { Tensor } from "../core/tensor.ts";
 import { addmm } from "../ops/matmul.ts";
 import { dropout } from "../ops/sparse.ts";
 import type { StoredTensor } from "../io/stored.ts";
-import { arange, empty } from "../ops/create.ts";
+import { empty } from "../ops/create.ts";
 import { Module, Parameter } from "../nn/module.ts";
 import { ModuleList } from "../nn/container.ts";
 
@@ -15,7 +15,7 @@ import { type CommonConfig, type ConfigReader, defineConfig, flag, maybe, real, 
 import { PreTrainedModel } from "./pretrained.ts";
 import { activation } from "./shared/activation.ts";
 import type { Keys } from "./shared/cache.ts";
-import { type Positions, positionsOf, Sight } from "./shared/sight.ts";
+import { positionsOf, Sight, tokenPositions } from "./shared/sight.ts";
 import { transposed } from "./weights.ts";
 
 /** Sizes and switches of a GPT-2. */
@@ -171,13 +171,10 @@ export class GPT2Model extends PreTrainedModel<GPT2Config> {
     this.ln_f = new LayerNorm(nEmbd, { eps: layerNormEpsilon });
     this.initWeights();
   }
-  #position(at: Positions, device: string): Tensor {
-    return this.wpe.forward("at" in at ? at.at : arange(at.from, at.from + at.count, { device }).unsqueeze(0)); // [B or 1, T, C]
-  }
   forward(inputIds: Tensor, options?: CausalOptions): BaseOutput {
     const { cache = null, attentionMask = null, outputHiddenStates } = checkInputs("GPT2Model.forward", inputIds, options);
     const sight = new Sight(inputIds, cache, attentionMask);
-    const at = this.#position(positionsOf(inputIds, cache, attentionMask), inputIds.device);
+    const at = this.wpe.forward(tokenPositions(positionsOf(inputIds, cache, attentionMask), inputIds.device)); // [B or 1, T, C]
     let x = dropout(this.wte.forward(inputIds).add(at), this.config.embdPdrop, this.training); // [B, T, C]
     const states: Tensor[] = [];
     for (const block of this.h) {

@@ -2,7 +2,7 @@
 export { AutoConfig, AutoModel, AutoModelForCausalLM, type AutoClass } from "./auto.ts";
 export { CausalModel, type BaseOutput, type CausalOptions, type CausalOutput, nextTokenLoss } from "./causal.ts";
 export type { CommonConfig, ConfigReader } from "./config.ts";
-export { folderFiles, givenFiles, type ModelFiles } from "./files.ts";
+export { folderFiles, givenFiles, type ModelFiles } from "./sources/files.ts";
 export { type FromPretrainedOptions, PreTrainedModel } from "./pretrained.ts";
 export { CacheBatch, type CacheSizes, KeyValueCache } from "./shared/cache.ts";
 export { type GPT2Config, gpt2Config, GPT2LMHeadModel, GPT2Model } from "./gpt2.ts";

@@ -10,8 +10,9 @@ import { save } from "../io/save.ts";
 import type { StoredTensor } from "../io/stored.ts";
 import { Module, type StateDict } from "../nn/module.ts";
 import { type CommonConfig, configJson, type ConfigReader } from "./config.ts";
-import { folderFiles, type ModelFiles, readJson } from "./files.ts";
-import { loadWeights, materialise, openWeights, type WeightsReport } from "./weights.ts";
+import { openCheckpoint } from "./sources/checkpoint.ts";
+import type { ModelFiles } from "./sources/files.ts";
+import { loadWeights, materialise, type WeightsReport } from "./weights.ts";
 
 /** Options of `fromPretrained`. */
 export interface FromPretrainedOptions {
@@ -66,8 +67,6 @@ export abstract class PreTrainedModel<C extends CommonConfig = CommonConfig> ext
   constructor(config: C) {
     super();
     this.config = config;
-    // Not a field that is copied with modules.
-    Object.defineProperty(this, "loadReport", { enumerable: false, writable: true });
   }
 
   /** Parameters that are one and the same, as [other name, name in files]. */
@@ -107,7 +106,8 @@ export abstract class PreTrainedModel<C extends CommonConfig = CommonConfig> ext
   }
 
   /**
-   * Loads a model from a folder in Hugging Face's layout: `config.json` and `model.safetensors` or `pytorch_model.bin`, single or sharded.
+   * Loads a model: from a folder in Hugging Face's layout (`config.json` and `model.safetensors` or `pytorch_model.bin`, single or sharded) or in Meta's
+   * (`params.json`, `consolidated.00.pth`), or from a GGUF file.
    * @throws ArgumentError when files are missing, FormatError when they are damaged or of another architecture, ShapeError and FirebrandError that list
    * every tensor that does not fit
    */
@@ -116,7 +116,7 @@ export abstract class PreTrainedModel<C extends CommonConfig = CommonConfig> ext
     source: string | ModelFiles,
     options: FromPretrainedOptions = {},
   ): Promise<M> {
-    return loadPretrained(this, source, options);
+    return loadPretrained(() => this, source, options);
   }
 
   /**
@@ -150,10 +150,9 @@ export function onMeta<T>(build: () => T): T {
   }
 }
 
-const FILE = "config.json";
 /** @internal `fromPretrained` of a class. */
 export const loadPretrained: <M extends PreTrainedModel>(
-  type: ModelClass<M>,
+  pick: (config: Readonly<Record<string, unknown>>, name: string) => ModelClass<M>,
   source: string | ModelFiles,
   options?: FromPretrainedOptions,
 ) => Promise<M> = /*@__PURE__*/ located(
@@ -163,7 +162,7 @@ export const loadPretrained: <M extends PreTrainedModel>(
 ) as never;
 
 async function load<M extends PreTrainedModel>(
-  type: ModelClass<M>,
+  pick: (config: Readonly<Record<string, unknown>>, name: string) => ModelClass<M>,
   source: string | ModelFiles,
   options: FromPretrainedOptions = {},
 ): Promise<M> {
@@ -175,19 +174,19 @@ async function load<M extends PreTrainedModel>(
       message: `dtype is ${given(dtype)}`,
       hint: 'Give "auto" or a dtype such as "float32"',
     });
-  const files = typeof source === "string" ? folderFiles(source) : source;
-  const json = { ...(await readJson(files, FILE)), ...o.config };
-  const config = readConfig(type, json, `${files.name}/${FILE}`);
-  const weights = await openWeights(files);
+  const checkpoint = await openCheckpoint(source, o.config);
   try {
-    return await build(type, config, weights.tensors, {
+    const { config: json, name } = checkpoint;
+    const type = pick(json, name);
+    const config = readConfig(type, json, name);
+    return await build(type, config, await checkpoint.tensors(), {
       ...o,
       dtype: dtype === "auto" ? declared(json) : dtype,
       device,
-      name: files.name,
+      name,
     });
   } finally {
-    await weights.close();
+    await checkpoint.close();
   }
 }
 

@@ -10,7 +10,7 @@ import { type ReadOptions, StoredTensor } from "../io/stored.ts";
 import { isParameter, type Module, replaceData } from "../nn/module.ts";
 import { empty } from "../ops/create.ts";
 import { to } from "../ops/copy.ts";
-import { type ModelFiles, readJson } from "./files.ts";
+import { type ModelFiles, readJson } from "./sources/files.ts";
 
 /** Tensors of a checkpoint by name, not read yet. */
 export interface Weights {

@@ -7,28 +7,30 @@ import { isModule, isParameter, Module, type Parameter } from "./module.ts";
 type TensorModule = Module & { forward(x: Tensor): Tensor };
 
 abstract class ListContainer<M> extends Module {
-  #length = 0;
   /** How many there are. */
   get length(): number {
-    return this.#length;
+    let n = 0;
+    while (Object.hasOwn(this, String(n))) n++;
+    return n;
   }
   protected put(item: M): void {
-    (this as unknown as Record<string, M>)[String(this.#length++)] = item;
+    (this as unknown as Record<string, M>)[String(this.length)] = item;
   }
   /** Number `i`; negative numbers count from the end. @throws IndexError */
   at(i: number): M {
-    const k = i < 0 ? i + this.#length : i;
+    const { length } = this;
+    const k = i < 0 ? i + length : i;
     const found = (this as unknown as Record<string, M>)[String(k)];
     if (found === undefined)
       throw new IndexError({
         op: this.constructor.name,
-        message: `index ${given(i)} of ${this.#length} items`,
-        hint: this.#length ? `Use 0 to ${this.#length - 1}` : "It is empty",
+        message: `index ${given(i)} of ${length} items`,
+        hint: length ? `Use 0 to ${length - 1}` : "It is empty",
       });
     return found;
   }
   *[Symbol.iterator](): IterableIterator<M> {
-    for (let i = 0; i < this.#length; i++) yield (this as unknown as Record<string, M>)[String(i)]!;
+    for (let i = 0; Object.hasOwn(this, String(i)); i++) yield (this as unknown as Record<string, M>)[String(i)]!;
   }
 }
 /** Modules one after another. @example new nn.Sequential(new nn.Flatten(), new nn.ReLU()).length // => 2 */

@@ -73,6 +73,19 @@ const isWhole = (tensors: readonly (Tensor | null)[], projection: Tensor | null)
   );
 };
 
+// Functions and not private methods: a module's copy (`cloneModule`) is no instance of its class by construction.
+const suffixesOf = (rnn: Recurrent, layer: number): string[] => (rnn.bidirectional ? [`l${layer}`, `l${layer}_reverse`] : [`l${layer}`]);
+const weightsOf = (rnn: Recurrent, suffix: string): Weights => {
+  const f = rnn as unknown as Record<string, Tensor | undefined>;
+  return {
+    ih: f[`weight_ih_${suffix}`]!,
+    hh: f[`weight_hh_${suffix}`]!,
+    bih: f[`bias_ih_${suffix}`] ?? null,
+    bhh: f[`bias_hh_${suffix}`] ?? null,
+    hr: f[`weight_hr_${suffix}`] ?? null,
+  };
+};
+
 abstract class Recurrent extends Module {
   readonly inputSize: number;
   readonly hiddenSize: number;
@@ -120,7 +133,7 @@ abstract class Recurrent extends Module {
     const factory = { device: o.device ?? null, dtype: o.dtype ?? null };
     const fields = this as unknown as Record<string, Parameter>;
     for (let l = 0; l < this.numLayers; l++) {
-      for (const suffix of this.#suffixes(l)) {
+      for (const suffix of suffixesOf(this, l)) {
         fields[`weight_ih_${suffix}`] = parameter([gates * h, l === 0 ? this.inputSize : outSize * (this.bidirectional ? 2 : 1)], factory);
         fields[`weight_hh_${suffix}`] = parameter([gates * h, outSize], factory);
         if (this.bias) {
@@ -132,19 +145,6 @@ abstract class Recurrent extends Module {
     }
     const bound = h > 0 ? 1 / Math.sqrt(h) : 0;
     for (const p of this.parameters()) uniform_(p, -bound, bound);
-  }
-  #suffixes(layer: number): string[] {
-    return this.bidirectional ? [`l${layer}`, `l${layer}_reverse`] : [`l${layer}`];
-  }
-  #weights(suffix: string): Weights {
-    const f = this as unknown as Record<string, Tensor | undefined>;
-    return {
-      ih: f[`weight_ih_${suffix}`]!,
-      hh: f[`weight_hh_${suffix}`]!,
-      bih: f[`bias_ih_${suffix}`] ?? null,
-      bhh: f[`bias_hh_${suffix}`] ?? null,
-      hr: f[`weight_hr_${suffix}`] ?? null,
-    };
   }
 
   // x [T, N, I]; states [layers · directions, N, H] each. Returns the outputs and the last states.
@@ -181,8 +181,8 @@ abstract class Recurrent extends Module {
     });
     const last: Tensor[][] = start.map(() => []);
     for (let l = 0; l < this.numLayers; l++) {
-      const outs = this.#suffixes(l).map((suffix, d) => {
-        const w = this.#weights(suffix);
+      const outs = suffixesOf(this, l).map((suffix, d) => {
+        const w = weightsOf(this, suffix);
         const from = start.map((s) => s.select(0, l * directions + d));
         if (this.mode === "LSTM" && isWhole([x, ...from, w.ih, w.hh, w.bih, w.bhh], w.hr)) {
           const [ys, c] = lstmLayer(x, from[0]!, from[1]!, w, d === 1);

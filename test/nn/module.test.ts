@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as torch from "../../src/index.ts";
 
-const { nn, optim } = torch;
+import { nn, optim, type Tensor } from "../../src/index.ts";
+
 class Net extends nn.Module {
   readonly body: InstanceType<typeof nn.Sequential>;
   readonly norm: InstanceType<typeof nn.BatchNorm1d>;
@@ -114,4 +115,27 @@ test("options that nobody knows are named, those of PyTorch accepted", () => {
   p.mul(2).backward({ gradient: torch.tensor([3.5, 4]) });
   assert.deepEqual(p.grad!.toArraySync(), [7, 8]);
   assert.equal(torch.nn.utils.clipGradNorm_([p], 1, Number.POSITIVE_INFINITY).itemSync(), 8);
+});
+
+test("copies of containers and recurrent layers compute and grow like the originals", () => {
+  const nets = [
+    new nn.Sequential(new nn.Linear(3, 4), new nn.Tanh()),
+    new nn.LSTM(3, 4, { numLayers: 2, bidirectional: true }),
+    new nn.GRU(3, 4),
+    new nn.MultiheadAttention(4, 2),
+  ] as nn.Module[];
+  for (const net of nets) {
+    const copy = nn.cloneModule(net);
+    const x = torch.randn(5, 2, net instanceof nn.MultiheadAttention ? 4 : 3);
+    const run = (m: nn.Module): Tensor[] => {
+      const out = (m as unknown as { forward(...x: Tensor[]): unknown }).forward(...(m instanceof nn.MultiheadAttention ? [x, x, x] : [x]));
+      return (Array.isArray(out) ? out.flat() : [out]).filter((t): t is Tensor => torch.isTensor(t));
+    };
+    const [a, b] = [run(net), run(copy)];
+    assert.ok(a.length > 0);
+    a.forEach((t, i) => assert.ok(torch.equal(t, b[i]!), net.constructor.name));
+  }
+  const list = nn.cloneModule(new nn.ModuleList([new nn.Linear(1, 1)])).append(new nn.Linear(1, 2));
+  assert.equal(list.length, 2);
+  assert.equal((list.at(-1) as nn.Linear).outFeatures, 2);
 });

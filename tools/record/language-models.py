@@ -9,7 +9,7 @@ import sys
 
 import torch
 import transformers as t
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 OUT = os.path.join(os.path.dirname(__file__), "..", "..", "test", "models", "recorded")
 VOCAB = 64
@@ -101,8 +101,71 @@ def causal(name, config):
     save_file({k: v.detach().contiguous() for k, v in out.items()}, os.path.join(folder, "expected.safetensors"))
 
 
+def meta():
+    """The tiny LLaMA as Meta publishes: two files, each with half of every matrix, rows of queries and keys interleaved."""
+    source = os.path.join(OUT, "llama-linear")
+    state = load_file(os.path.join(source, "model.safetensors"))
+    config = json.load(open(os.path.join(source, "config.json")))
+    heads, width = config["num_attention_heads"], config["hidden_size"]
+
+    def interleaved(w):  # the inverse of `permute` in transformers' convert_llama_weights_to_hf.py
+        return w.view(heads, 2, w.shape[0] // heads // 2, w.shape[1]).transpose(1, 2).reshape(w.shape)
+
+    names = {
+        "self_attn.q_proj": ("attention.wq", 0),
+        "self_attn.k_proj": ("attention.wk", 0),
+        "self_attn.v_proj": ("attention.wv", 0),
+        "self_attn.o_proj": ("attention.wo", 1),
+        "mlp.gate_proj": ("feed_forward.w1", 0),
+        "mlp.down_proj": ("feed_forward.w2", 1),
+        "mlp.up_proj": ("feed_forward.w3", 0),
+        "input_layernorm": ("attention_norm", None),
+        "post_attention_layernorm": ("ffn_norm", None),
+    }
+    folder = os.path.join(OUT, "..", "meta")
+    os.makedirs(folder, exist_ok=True)
+    shards = [{}, {}]
+
+    def put(name, w, dim):
+        for shard, part in zip(shards, [w, w] if dim is None else w.chunk(2, dim)):
+            shard[name] = part.clone().to(torch.bfloat16)
+
+    put("tok_embeddings.weight", state["model.embed_tokens.weight"], 1)
+    put("output.weight", state["model.embed_tokens.weight"], 0)
+    put("norm.weight", state["model.norm.weight"], None)
+    for i in range(config["num_hidden_layers"]):
+        for theirs, (ours, dim) in names.items():
+            w = state[f"model.layers.{i}.{theirs}.weight"]
+            put(f"layers.{i}.{ours}.weight", interleaved(w) if "wq" in ours or "wk" in ours else w, dim)
+    for i, shard in enumerate(shards):
+        torch.save(shard, os.path.join(folder, f"consolidated.{i:02}.pth"))
+    params = dict(dim=width, n_layers=2, n_heads=heads, vocab_size=-1, multiple_of=4, norm_eps=config["rms_norm_eps"])
+    json.dump(params, open(os.path.join(folder, "params.json"), "w"))
+    # The same without biases, which Meta's layout has not, in bfloat16 as it is published.
+    plain = t.LlamaConfig(**{**small, "num_key_value_heads": 4}, tie_word_embeddings=True)
+    model = t.AutoModelForCausalLM.from_config(plain, attn_implementation="eager").eval()
+    model.load_state_dict({k: v.to(torch.bfloat16).float() for k, v in state.items() if not k.endswith("bias")}, strict=False)
+    ids = torch.arange(3, 15).unsqueeze(0)
+    save_file({"ids": ids, "logits": model(ids).logits.detach()}, os.path.join(folder, "expected.safetensors"))
+
+
+def nanogpt():
+    """The tiny GPT-2 as nanoGPT's training script saves it: matrices [out, in], the names of torch.compile."""
+    state = load_file(os.path.join(OUT, "gpt2", "model.safetensors"))
+    config = json.load(open(os.path.join(OUT, "gpt2", "config.json")))
+    linear = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
+    model = {f"_orig_mod.{k}": v.t().contiguous() if k.endswith(linear) else v for k, v in state.items()}
+    model["_orig_mod.lm_head.weight"] = state["transformer.wte.weight"]
+    args = dict(n_layer=2, n_head=4, n_embd=16, block_size=config["n_positions"], bias=True, vocab_size=VOCAB, dropout=0.0)
+    torch.save({"model": model, "model_args": args, "iter_num": 7}, os.path.join(OUT, "..", "nanogpt.pt"))
+
+
 wanted = sys.argv[1:]
 for name, config in CAUSAL.items():
     if not wanted or name in wanted:
         causal(name, config())
         print(name)
+if not wanted or "meta" in wanted:
+    meta()
+if not wanted or "nanogpt" in wanted:
+    nanogpt()

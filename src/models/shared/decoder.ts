@@ -159,10 +159,6 @@ class Attention extends Module {
   declare q_norm?: RMSNorm;
   declare k_norm?: RMSNorm;
 
-  #project(x: Tensor, heads: number, groups: number, dim: number): [q: Tensor, k: Tensor, v: Tensor] {
-    if (this.qkv_proj) return this.qkv_proj.forward(x).split([heads * dim, groups * dim, groups * dim], -1) as [Tensor, Tensor, Tensor];
-    return [this.q_proj.forward(x), this.k_proj.forward(x), this.v_proj.forward(x)];
-  }
   forward(x: Tensor, angles: Angles, sight: Sight, cache: Keys | null): Tensor {
     const [B, T] = x.shape as [number, number];
     const { heads, groups, dim } = headsOf(this.config);
@@ -170,7 +166,9 @@ class Attention extends Module {
       const h = t.reshape([B, T, n, dim]);
       return (norm ? norm.forward(h) : h).transpose(1, 2); // [B, n, T, D]
     };
-    const [q, k, v] = this.#project(x, heads, groups, dim); // [B, T, n D] each
+    const [q, k, v] = this.qkv_proj
+      ? (this.qkv_proj.forward(x).split([heads * dim, groups * dim, groups * dim], -1) as [Tensor, Tensor, Tensor])
+      : [this.q_proj.forward(x), this.k_proj.forward(x), this.v_proj.forward(x)]; // [B, T, n D] each
     const turnedQ = rotate(split(q, heads, this.q_norm), angles); // [B, H, T, D]
     const turnedK = rotate(split(k, groups, this.k_norm), angles); // [B, G, T, D]
     const { scale = dim ** -0.5, attentionCap: softcap = null, window } = this.style;
@@ -245,7 +243,8 @@ export class DecoderModel<C extends DecoderConfig = DecoderConfig> extends PreTr
   embed_tokens: Embedding;
   layers: ModuleList<DecoderLayer>;
   norm: RMSNorm;
-  readonly #ropes: ReadonlyMap<string, Rope>;
+  /** @internal */
+  readonly ropes: ReadonlyMap<string, Rope>;
   constructor(config: C, style: DecoderStyle) {
     super(config);
     this.style = style;
@@ -253,7 +252,7 @@ export class DecoderModel<C extends DecoderConfig = DecoderConfig> extends PreTr
     this.embed_tokens = new Embedding(config.vocabSize, config.hiddenSize);
     this.layers = new ModuleList(Array.from({ length: config.numHiddenLayers }, (_, i) => new DecoderLayer(config, style, i)));
     this.norm = new RMSNorm(config.hiddenSize, config.rmsNormEps, style.normOffset);
-    this.#ropes = new Map(
+    this.ropes = new Map(
       Object.entries(style.ropes).map(([name, p]) => [
         name,
         new Rope({ headDim: dim, maxPositionEmbeddings: config.maxPositionEmbeddings }, p),
@@ -266,12 +265,12 @@ export class DecoderModel<C extends DecoderConfig = DecoderConfig> extends PreTr
   }
   forward(inputIds: Tensor, options?: CausalOptions): BaseOutput {
     const { cache = null, attentionMask = null, outputHiddenStates } = checkInputs(`${this.constructor.name}.forward`, inputIds, options);
-    if (cache && this.#outgrows(cache, inputIds.shape[1]!)) return this.#again(inputIds, cache, options ?? {});
+    if (cache && outgrows(this.ropes.values(), cache, inputIds.shape[1]!)) return again(this, inputIds, cache, options ?? {});
     const embedded = this.embed_tokens.forward(inputIds); // [B, T, C]
     let x = this.style.embeddingScale === undefined ? embedded : embedded.mul(this.style.embeddingScale);
     const sight = new Sight(inputIds, cache, attentionMask);
     const at = positionsOf(inputIds, cache, attentionMask);
-    const angles = new Map([...this.#ropes].map(([name, rope]) => [name, rope.angles(at, x.dtype, x.device)]));
+    const angles = new Map([...this.ropes].map(([name, rope]) => [name, rope.angles(at, x.dtype, x.device)]));
     const states: Tensor[] = [];
     let i = 0;
     for (const layer of this.layers) {
@@ -282,35 +281,29 @@ export class DecoderModel<C extends DecoderConfig = DecoderConfig> extends PreTr
     cache?.advance(inputIds);
     return { lastHiddenState: last, hiddenStates: outputHiddenStates ? [...states, last] : null };
   }
-  // Some rotary tables are others for longer texts (`dynamic`, `longrope`): keys in the cache are then those of a shorter text.
-  #outgrows(cache: Keys, count: number): boolean {
-    const lengths = cache.lengths ?? [cache.length];
-    const changes = (from: number, to: number): boolean => [...this.#ropes.values()].some((r) => r.changes(from, to));
-    // Rows of different lengths share one table: all must agree on it.
-    return lengths.some((n) => n > 0 && changes(n, n + count)) || lengths.some((n) => changes(n + count, lengths[0]! + count));
+}
+
+// Some rotary tables are others for longer texts (`dynamic`, `longrope`): keys in the cache are then those of a shorter text.
+function outgrows(ropes: Iterable<Rope>, cache: Keys, count: number): boolean {
+  const lengths = cache.lengths ?? [cache.length];
+  const changes = (from: number, to: number): boolean => [...ropes].some((r) => r.changes(from, to));
+  // Rows of different lengths share one table: all must agree on it.
+  return lengths.some((n) => n > 0 && changes(n, n + count)) || lengths.some((n) => changes(n + count, lengths[0]! + count));
+}
+// The whole text once more, or each row by itself.
+function again(model: DecoderModel, inputIds: Tensor, cache: Keys, options: CausalOptions): BaseOutput {
+  if (cache.rows) {
+    const parts = cache.rows.map((row, i) => model.forward(inputIds.narrow(0, i, 1), { ...options, cache: row }));
+    const joined = (of: (p: BaseOutput) => Tensor): Tensor => cat(parts.map(of), 0);
+    return {
+      lastHiddenState: joined((p) => p.lastHiddenState),
+      hiddenStates: parts[0]!.hiddenStates?.map((_, l) => joined((p) => p.hiddenStates![l]!)) ?? null,
+    };
   }
-  #again(inputIds: Tensor, cache: Keys, options: CausalOptions): BaseOutput {
-    if (cache.rows) {
-      const parts = cache.rows.map((row, i) => this.forward(inputIds.narrow(0, i, 1), { ...options, cache: row }));
-      return {
-        lastHiddenState: cat(
-          parts.map((p) => p.lastHiddenState),
-          0,
-        ),
-        hiddenStates:
-          parts[0]!.hiddenStates?.map((_, l) =>
-            cat(
-              parts.map((p) => p.hiddenStates![l]!),
-              0,
-            ),
-          ) ?? null,
-      };
-    }
-    const count = inputIds.shape[1]!;
-    const whole = this.forward(cache.restart(inputIds), options);
-    const newest = (x: Tensor): Tensor => x.narrow(1, x.shape[1]! - count, count);
-    return { lastHiddenState: newest(whole.lastHiddenState), hiddenStates: whole.hiddenStates?.map(newest) ?? null };
-  }
+  const count = inputIds.shape[1]!;
+  const whole = model.forward(cache.restart(inputIds), options);
+  const newest = (x: Tensor): Tensor => x.narrow(1, x.shape[1]! - count, count);
+  return { lastHiddenState: newest(whole.lastHiddenState), hiddenStates: whole.hiddenStates?.map(newest) ?? null };
 }
 
 /** A decoder with its head: logits of the next token. */

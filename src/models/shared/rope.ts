@@ -26,6 +26,8 @@ export interface RopeParameters {
   readonly truncate?: boolean;
   readonly short_factor?: readonly number[];
   readonly long_factor?: readonly number[];
+  /** One for each pair, as GGUF files have them. */
+  readonly factors?: readonly number[];
 }
 /** What `Rope` needs to know of a model. */
 export interface RopeSizes {
@@ -98,6 +100,8 @@ const RULES: Readonly<Record<string, Rule>> = {
     });
     return { inverse, scaling };
   },
+  // What llama3 comes to, worked out by whoever wrote the file.
+  factors: (p, base, dim) => ({ inverse: pairs(dim, base).map((f, i) => f32(f / (p.factors?.[i] ?? 1))), scaling: 1 }),
   // Ding et al. 2024: a factor of its own for each pair, one set for short and one for long texts.
   longrope: (p, base, dim, sizes, length) => {
     const old = p.original_max_position_embeddings ?? sizes.maxPositionEmbeddings;
@@ -113,7 +117,6 @@ const RULES: Readonly<Record<string, Rule>> = {
     return { inverse: Array.from({ length: dim / 2 }, (_, i) => f32(1 / f32((factors[i] as number) * base ** ((2 * i) / dim)))), scaling };
   },
 };
-RULES satisfies Record<string, Rule>;
 
 /** Are the frequencies other ones for longer texts? */
 const growing = (kind: string): boolean => kind === "dynamic" || kind === "longrope";

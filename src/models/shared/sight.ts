@@ -2,7 +2,7 @@
 import { ShapeError, showShape } from "../../core/errors.ts";
 import { noGrad } from "../../core/mode.ts";
 import type { Tensor } from "../../core/tensor.ts";
-import { ones, tensor, zeros } from "../../ops/create.ts";
+import { arange, ones, tensor, zeros } from "../../ops/create.ts";
 import { scaledDotProductAttention } from "../../ops/attention.ts";
 import { dropout } from "../../ops/sparse.ts";
 import type { Keys } from "./cache.ts";
@@ -109,3 +109,7 @@ export function positionsOf(inputIds: Tensor, cache: Keys | null, padding: Tenso
   const at = noGrad(() => padding.ne(0).cumsum(1).sub(1).clamp(0).narrow(1, from, count));
   return { at, last: from + count - 1 };
 }
+
+/** Positions as numbers for a table of embeddings: int64 [B or 1, T]. */
+export const tokenPositions = (p: Positions, device: string): Tensor =>
+  "at" in p ? p.at : arange(p.from, p.from + p.count, { device }).unsqueeze(0);

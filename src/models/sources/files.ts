@@ -1,6 +1,6 @@
 // Where a model's files are read from: a folder, a single file, and whatever else gives files by name.
-import { ArgumentError, FormatError } from "../core/errors.ts";
-import type { SourceLike } from "../io/source.ts";
+import { ArgumentError, FormatError } from "../../core/errors.ts";
+import type { SourceLike } from "../../io/source.ts";
 
 /** The files of a model by name. */
 export interface ModelFiles {

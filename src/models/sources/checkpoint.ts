@@ -1,0 +1,77 @@
+// A model's configuration and weights in Hugging Face's names, wherever they come from.
+import { ArgumentError, FormatError } from "../../core/errors.ts";
+import type { SourceLike } from "../../io/source.ts";
+import { openSource } from "../../io/source.ts";
+import type { StoredTensor } from "../../io/stored.ts";
+import { openWeights, type Weights } from "../weights.ts";
+import { folderFiles, type ModelFiles, readJson } from "./files.ts";
+import { ggufCheckpoint } from "./gguf.ts";
+import { metaCheckpoint } from "./meta.ts";
+import { minGptCheckpoint } from "./mingpt.ts";
+
+/** What a model is built from. */
+export interface Checkpoint {
+  /** For messages. */
+  readonly name: string;
+  /** As `config.json` has it. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** The tensors by their names in Hugging Face's files, not read yet. @throws ArgumentError, FormatError when there are none, or damaged ones */
+  tensors(): Promise<ReadonlyMap<string, StoredTensor>>;
+  close(): Promise<void>;
+}
+
+/** The files of a path that may be a folder. */
+async function isFolder(path: string): Promise<boolean | null> {
+  const fs = await import("node:fs");
+  return fs.existsSync(path) ? fs.statSync(path).isDirectory() : null;
+}
+
+/**
+ * Opens a checkpoint: a folder in Hugging Face's layout or Meta's, a GGUF file, a `.pt` of nanoGPT or minGPT, or files given by name.
+ * @throws ArgumentError when there is no such thing, FormatError when it is damaged
+ */
+export async function openCheckpoint(source: string | ModelFiles, config: Readonly<Record<string, unknown>> = {}): Promise<Checkpoint> {
+  if (typeof source !== "string") return fromFiles(source, config);
+  if (/^https?:\/\//.test(source)) return fromFile(source, config);
+  const folder = await isFolder(source);
+  if (folder === null)
+    throw new ArgumentError({
+      op: "fromPretrained",
+      message: `${JSON.stringify(source)} is no folder and no file`,
+      hint: "Check the path",
+    });
+  return folder ? fromFiles(folderFiles(source), config) : fromFile(source, config);
+}
+
+async function fromFiles(files: ModelFiles, given: Readonly<Record<string, unknown>>): Promise<Checkpoint> {
+  if (!(await files.has("config.json")) && (await files.has("params.json"))) return metaCheckpoint(files, given);
+  const config = { ...(await readJson(files, "config.json")), ...given };
+  let weights: Weights | null = null;
+  return {
+    name: files.name,
+    config,
+    tensors: async () => (weights = await openWeights(files)).tensors,
+    close: async () => weights?.close(),
+  };
+}
+
+const GGUF = 0x46554747;
+async function fromFile(source: SourceLike, given: Readonly<Record<string, unknown>>): Promise<Checkpoint> {
+  const opened = await openSource(source);
+  const head = opened.size >= 4 ? (await opened.read(0, 4)).slice() : new Uint8Array(4);
+  await opened.close();
+  if (new DataView(head.buffer).getUint32(0, true) === GGUF) return ggufCheckpoint(source, given);
+  return minGptCheckpoint(source, given);
+}
+
+/** The value of a field that must be a number. @throws FormatError */
+export function numberOf(fields: Readonly<Record<string, unknown>>, key: string, where: string): number {
+  const v = fields[key];
+  if (typeof v === "number" && Number.isFinite(v)) return v;
+  throw new FormatError({
+    op: "fromPretrained",
+    message: `${where}: ${key} is ${v === undefined ? "missing" : JSON.stringify(v)}, expected a number`,
+    hint: "The file is damaged, or of another architecture",
+    data: { field: key },
+  });
+}
