@@ -15,7 +15,8 @@ const MAY = {
   optim: ["core", "kernel", "ops"],
   data: ["core", "ops"],
   io: ["core", "kernel", "ops", "nn"],
-  models: ["core", "ops", "nn", "io"],
+  hub: ["core", "io"],
+  models: ["core", "ops", "nn", "io", "hub"],
   testing: ["core", "ops", "autograd"],
   // The command line is a user of the library: it may import the front door too.
   cli: ["core", "io", ""],

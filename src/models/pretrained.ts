@@ -10,12 +10,20 @@ import { save } from "../io/save.ts";
 import type { StoredTensor } from "../io/stored.ts";
 import { Module, type StateDict } from "../nn/module.ts";
 import { type CommonConfig, configJson, type ConfigReader } from "./config.ts";
+import type { HubOptions } from "../hub/index.ts";
 import { openCheckpoint } from "./sources/checkpoint.ts";
 import type { ModelFiles } from "./sources/files.ts";
 import { loadWeights, materialise, type WeightsReport } from "./weights.ts";
 
-/** Options of `fromPretrained`. */
-export interface FromPretrainedOptions {
+/** How far loading is: what is being done to which file, in bytes. */
+export interface Progress {
+  readonly stage: "download" | "load";
+  readonly file: string;
+  readonly done: number;
+  readonly total: number;
+}
+/** Options of `fromPretrained`; those of `hubFiles` are for models of the hub. */
+export interface FromPretrainedOptions extends Omit<HubOptions, "onProgress"> {
   /** Of the parameters; `auto` (default): as stored. */
   readonly dtype?: DType | "auto";
   /** Where they go (default: the default device). */
@@ -24,12 +32,17 @@ export interface FromPretrainedOptions {
   readonly config?: Readonly<Record<string, unknown>>;
   /** Make parameters that the files lack (a new classifier's, say) instead of refusing? Default false. */
   readonly initializeMissing?: boolean;
-  /** Bytes read so far and in all. */
-  readonly onProgress?: (done: number, total: number) => void;
+  /** Told now and then how far loading is. */
+  readonly onProgress?: (progress: Progress) => void;
   /** Cancels loading. */
   readonly signal?: AbortSignal;
 }
 const OPTIONS = [
+  "revision?: text",
+  "token?: text",
+  "endpoint?: text",
+  "cacheDir?: text",
+  "offline?: flag",
   "dtype?: text",
   "device?: text",
   "config?: object",
@@ -107,7 +120,7 @@ export abstract class PreTrainedModel<C extends CommonConfig = CommonConfig> ext
 
   /**
    * Loads a model: from a folder in Hugging Face's layout (`config.json` and `model.safetensors` or `pytorch_model.bin`, single or sharded) or in Meta's
-   * (`params.json`, `consolidated.00.pth`), or from a GGUF file.
+   * (`params.json`, `consolidated.00.pth`), from a GGUF file, or from the hub (`organisation/name`).
    * @throws ArgumentError when files are missing, FormatError when they are damaged or of another architecture, ShapeError and FirebrandError that list
    * every tensor that does not fit
    */
@@ -155,11 +168,7 @@ export const loadPretrained: <M extends PreTrainedModel>(
   pick: (config: Readonly<Record<string, unknown>>, name: string) => ModelClass<M>,
   source: string | ModelFiles,
   options?: FromPretrainedOptions,
-) => Promise<M> = /*@__PURE__*/ located(
-  "fromPretrained",
-  "source, { dtype, device, config, initializeMissing, onProgress, signal }",
-  load,
-) as never;
+) => Promise<M> = /*@__PURE__*/ located("fromPretrained", "source, options", load) as never;
 
 async function load<M extends PreTrainedModel>(
   pick: (config: Readonly<Record<string, unknown>>, name: string) => ModelClass<M>,
@@ -174,7 +183,7 @@ async function load<M extends PreTrainedModel>(
       message: `dtype is ${given(dtype)}`,
       hint: 'Give "auto" or a dtype such as "float32"',
     });
-  const checkpoint = await openCheckpoint(source, o.config);
+  const checkpoint = await openCheckpoint(source, o.config, hubOptions(o));
   try {
     const { config: json, name } = checkpoint;
     const type = pick(json, name);
@@ -189,6 +198,20 @@ async function load<M extends PreTrainedModel>(
     await checkpoint.close();
   }
 }
+
+/** The part of the options that is the hub's. */
+export const hubOptions = ({ revision, token, endpoint, cacheDir, offline, signal, onProgress }: FromPretrainedOptions): HubOptions =>
+  Object.fromEntries(
+    Object.entries({
+      revision,
+      token,
+      endpoint,
+      cacheDir,
+      offline,
+      signal,
+      onProgress: onProgress && ((file: string, done: number, total: number) => onProgress({ stage: "download", file, done, total })),
+    }).filter(([, v]) => v !== undefined),
+  ) as HubOptions;
 
 /** The dtype that a configuration names, if it does. */
 export function declared(json: Readonly<Record<string, unknown>>): DType | "auto" {
@@ -230,7 +253,7 @@ export async function build<M extends PreTrainedModel>(
     optional: (k) => tied.has(k) || o.initializeMissing === true,
     ignored: (k) => type.ignoredKeys?.test(k) === true,
     name: o.name,
-    ...(o.onProgress && { onProgress: o.onProgress }),
+    ...(o.onProgress && { onProgress: (done: number, total: number) => o.onProgress!({ stage: "load", file: o.name, done, total }) }),
     ...(o.signal && { signal: o.signal }),
   });
   const made = materialise(model, o.dtype === "auto" ? "float32" : o.dtype, o.device);

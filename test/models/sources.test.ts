@@ -150,7 +150,10 @@ test("pytorch_model.bin in shards, with and without the base model's prefix", as
 test("dtypes, a module's copy, and progress", async () => {
   const at = join(recordedFolder(), "llama");
   const seen: number[] = [];
-  const model = await AutoModelForCausalLM.fromPretrained(at, { dtype: "bfloat16", onProgress: (done, total) => seen.push(done / total) });
+  const model = await AutoModelForCausalLM.fromPretrained(at, {
+    dtype: "bfloat16",
+    onProgress: ({ done, total }) => seen.push(done / total),
+  });
   assert.equal(seen.at(-1), 1);
   const ids = torch.tensor([[1, 2, 3]]);
   assert.equal(model.forward(ids).logits.dtype, "bfloat16");
@@ -161,7 +164,7 @@ test("dtypes, a module's copy, and progress", async () => {
 });
 
 test("what is missing or does not fit is named", async () => {
-  await refused(AutoModelForCausalLM.fromPretrained(join(scratch, "nowhere")), "ArgumentError", /nowhere/);
+  await refused(AutoModelForCausalLM.fromPretrained(`${scratch}/nowhere/`), "ArgumentError", /nowhere/);
   const empty = mkdtempSync(join(scratch, "empty-"));
   await refused(AutoModelForCausalLM.fromPretrained(empty), "ArgumentError", /config\.json/);
   writeFileSync(join(empty, "config.json"), "{");

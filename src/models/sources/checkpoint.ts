@@ -1,24 +1,14 @@
 // A model's configuration and weights in Hugging Face's names, wherever they come from.
-import { ArgumentError, FormatError } from "../../core/errors.ts";
+import { ArgumentError } from "../../core/errors.ts";
 import type { SourceLike } from "../../io/source.ts";
 import { openSource } from "../../io/source.ts";
-import type { StoredTensor } from "../../io/stored.ts";
+import { type HubOptions, hubFiles, isHubId } from "../../hub/index.ts";
 import { openWeights, type Weights } from "../weights.ts";
+import type { Checkpoint } from "./opened.ts";
 import { folderFiles, type ModelFiles, readJson } from "./files.ts";
 import { ggufCheckpoint } from "./gguf.ts";
 import { metaCheckpoint } from "./meta.ts";
 import { minGptCheckpoint } from "./mingpt.ts";
-
-/** What a model is built from. */
-export interface Checkpoint {
-  /** For messages. */
-  readonly name: string;
-  /** As `config.json` has it. */
-  readonly config: Readonly<Record<string, unknown>>;
-  /** The tensors by their names in Hugging Face's files, not read yet. @throws ArgumentError, FormatError when there are none, or damaged ones */
-  tensors(): Promise<ReadonlyMap<string, StoredTensor>>;
-  close(): Promise<void>;
-}
 
 /** The files of a path that may be a folder. */
 async function isFolder(path: string): Promise<boolean | null> {
@@ -27,13 +17,18 @@ async function isFolder(path: string): Promise<boolean | null> {
 }
 
 /**
- * Opens a checkpoint: a folder in Hugging Face's layout or Meta's, a GGUF file, a `.pt` of nanoGPT or minGPT, or files given by name.
+ * Opens a checkpoint: a folder in Hugging Face's layout or Meta's, a GGUF file, a `.pt` of nanoGPT or minGPT, a model of the hub, or files given by name.
  * @throws ArgumentError when there is no such thing, FormatError when it is damaged
  */
-export async function openCheckpoint(source: string | ModelFiles, config: Readonly<Record<string, unknown>> = {}): Promise<Checkpoint> {
+export async function openCheckpoint(
+  source: string | ModelFiles,
+  config: Readonly<Record<string, unknown>> = {},
+  hub: HubOptions = {},
+): Promise<Checkpoint> {
   if (typeof source !== "string") return fromFiles(source, config);
   if (/^https?:\/\//.test(source)) return fromFile(source, config);
   const folder = await isFolder(source);
+  if (folder === null && isHubId(source)) return fromFiles(hubFiles(source, hub), config);
   if (folder === null)
     throw new ArgumentError({
       op: "fromPretrained",
@@ -62,16 +57,4 @@ async function fromFile(source: SourceLike, given: Readonly<Record<string, unkno
   await opened.close();
   if (new DataView(head.buffer).getUint32(0, true) === GGUF) return ggufCheckpoint(source, given);
   return minGptCheckpoint(source, given);
-}
-
-/** The value of a field that must be a number. @throws FormatError */
-export function numberOf(fields: Readonly<Record<string, unknown>>, key: string, where: string): number {
-  const v = fields[key];
-  if (typeof v === "number" && Number.isFinite(v)) return v;
-  throw new FormatError({
-    op: "fromPretrained",
-    message: `${where}: ${key} is ${v === undefined ? "missing" : JSON.stringify(v)}, expected a number`,
-    hint: "The file is damaged, or of another architecture",
-    data: { field: key },
-  });
 }

@@ -6,8 +6,8 @@ import { open } from "../../io/load.ts";
 import type { SourceLike } from "../../io/source.ts";
 import type { StoredTensor } from "../../io/stored.ts";
 import { Derived } from "../weights.ts";
-import type { Checkpoint } from "./checkpoint.ts";
-import { numberOf } from "./checkpoint.ts";
+import type { Checkpoint } from "./opened.ts";
+import { numberOf } from "./opened.ts";
 
 type Names = Readonly<Record<string, string>>;
 const LLAMA: Names = {

@@ -5,7 +5,7 @@ import { open, type TensorFile } from "../../io/load.ts";
 import type { StoredTensor } from "../../io/stored.ts";
 import { cat } from "../../ops/join.ts";
 import { Derived } from "../weights.ts";
-import { type Checkpoint, numberOf } from "./checkpoint.ts";
+import { type Checkpoint, numberOf } from "./opened.ts";
 import { type ModelFiles, readJson } from "./files.ts";
 
 // Name there, name at Hugging Face, the dimension that is cut (null: each file has it whole).

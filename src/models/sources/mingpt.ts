@@ -3,7 +3,7 @@ import { FormatError } from "../../core/errors.ts";
 import { open } from "../../io/load.ts";
 import type { SourceLike } from "../../io/source.ts";
 import { isStored, type StoredTensor } from "../../io/stored.ts";
-import type { Checkpoint } from "./checkpoint.ts";
+import type { Checkpoint } from "./opened.ts";
 
 const plain = (x: unknown): [string, unknown][] =>
   x instanceof Map ? [...(x as Map<string, unknown>)] : typeof x === "object" && x !== null && !isStored(x) ? Object.entries(x) : [];
