@@ -18,6 +18,7 @@ export interface HubOptions {
   readonly offline?: boolean;
   /** Called while files come, with bytes of the file. */
   readonly onProgress?: (file: string, done: number, total: number) => void;
+  /** Cancels downloads; what has come is kept. */
   readonly signal?: AbortSignal;
 }
 const OPTIONS = [
@@ -50,7 +51,7 @@ interface Listing {
   readonly commit: string;
   readonly files: ReadonlyMap<string, Listed>;
 }
-/** `org/name`, or `name` for the oldest models. */
+/** Could it be a model of the hub: `organisation/name`, or `name` for the oldest? @example isHubId("gpt2") // => true */
 export const isHubId = (text: string): boolean =>
   /^[\w-][\w.-]{0,95}(\/[\w-][\w.-]{0,95})?$/.test(text) && !text.includes("..") && !text.includes("--");
 
@@ -58,6 +59,7 @@ export const isHubId = (text: string): boolean =>
  * The files of a model on the hub. What is in the cache is used, what is not is downloaded: continued where an earlier download stopped, and checked
  * against the hub's checksum. When the hub cannot be reached, the last known state of the revision is used.
  * @throws ArgumentError for an id that is none
+ * @example hubFiles("openai-community/gpt2", { revision: "main" }).name // => "openai-community/gpt2"
  */
 export const hubFiles: (repo: string, options?: HubOptions) => HubFiles = /*@__PURE__*/ located(
   "hubFiles",

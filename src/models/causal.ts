@@ -59,7 +59,15 @@ export interface CacheShape {
   readonly headDim: number;
 }
 
-/** A language model that predicts the next token. */
+/**
+ * A language model that predicts the next token: what LLaMA, GPT-2 and their kin have in common.
+ * @example
+ * const model = new GPT2LMHeadModel({ vocabSize: 10, nPositions: 8, nEmbd: 4, nLayer: 1, nHead: 2 }).eval();
+ * const cache = model.newCache({ batch: 1, length: 8 });
+ * model.forward(tensor([[1, 2, 3]]), { cache });
+ * model.forward(tensor([[4]]), { cache }).logits.shape // => [1, 1, 10]
+ * cache.length // => 4
+ */
 export abstract class CausalModel<
   C extends CommonConfig & { readonly vocabSize: number } = CommonConfig & { readonly vocabSize: number },
 > extends PreTrainedModel<C> {
@@ -95,7 +103,11 @@ export abstract class CausalModel<
   }
 }
 
-/** Mean cross-entropy of logits [B, T, V] at each position against the label [B, T] at the next; -100 is left out. @throws ShapeError */
+/**
+ * Mean cross-entropy of logits [B, T, V] at each position against the label [B, T] at the next; -100 is left out.
+ * @throws ShapeError
+ * @example nextTokenLoss(zeros(1, 3, 2), tensor([[0, 1, 0]])) // => 0.6931
+ */
 export function nextTokenLoss(logits: Tensor, labels: Tensor): Tensor {
   const [b, t, v] = logits.shape as [number, number, number];
   if (labels.ndim !== 2 || labels.shape[0] !== b || labels.shape[1] !== t)

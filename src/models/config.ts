@@ -28,6 +28,7 @@ export const word = <T extends string>(fallback: T, ...words: readonly T[]): Fie
 });
 /** A token, several, or none. */
 export type Token = number | readonly number[] | null;
+/** A field for one. */
 export const token: (fallback: Token) => Field<Token> = /*@__PURE__*/ field("a token's number, or an array of them", (x) =>
   [x].flat().every((n) => Number.isSafeInteger(n)),
 );

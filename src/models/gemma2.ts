@@ -54,7 +54,13 @@ const style = (c: Gemma2Config): DecoderStyle => ({
   ropes: { default: ropeParameters(c) },
 });
 
-/** Gemma 2 without a head: tokens [B, T] → hidden states [B, T, hiddenSize]. */
+/**
+ * Gemma 2 without a head: tokens [B, T] → hidden states [B, T, hiddenSize].
+ * @throws ArgumentError for fields that a configuration has not, ValueError for sizes that do not fit
+ * @example
+ * const sizes = { vocabSize: 10, hiddenSize: 8, intermediateSize: 16, numHiddenLayers: 1, numAttentionHeads: 2, numKeyValueHeads: 1, headDim: 4 };
+ * new Gemma2Model(sizes).forward(tensor([[1, 2, 3]])).lastHiddenState.shape // => [1, 3, 8]
+ */
 export class Gemma2Model extends DecoderModel<Gemma2Config> {
   static override readonly configOf: ConfigReader<CommonConfig> = gemma2Config;
   /** @throws ArgumentError for fields that a configuration has not, ValueError for sizes that do not fit */

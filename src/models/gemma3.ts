@@ -73,7 +73,13 @@ function style(c: Gemma3TextConfig): DecoderStyle {
   };
 }
 
-/** Gemma 3 without a head: tokens [B, T] → hidden states [B, T, hiddenSize]. */
+/**
+ * Gemma 3 without a head: tokens [B, T] → hidden states [B, T, hiddenSize].
+ * @throws ArgumentError for fields that a configuration has not, ValueError for sizes that do not fit
+ * @example
+ * const sizes = { vocabSize: 10, hiddenSize: 8, intermediateSize: 16, numHiddenLayers: 1, numAttentionHeads: 2, numKeyValueHeads: 1, headDim: 4 };
+ * new Gemma3TextModel(sizes).forward(tensor([[1, 2, 3]])).lastHiddenState.shape // => [1, 3, 8]
+ */
 export class Gemma3TextModel extends DecoderModel<Gemma3TextConfig> {
   static override readonly configOf: ConfigReader<CommonConfig> = gemma3TextConfig;
   /** @throws ArgumentError for fields that a configuration has not, ValueError for sizes that do not fit */

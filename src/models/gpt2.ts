@@ -151,7 +151,13 @@ function adapt(tensors: ReadonlyMap<string, StoredTensor>, config: CommonConfig)
 // The causal mask that old files hold.
 const ignoredKeys = /(^|\.)attn\.(bias|masked_bias)$/;
 
-/** GPT-2 without a head: tokens → hidden states. */
+/**
+ * GPT-2 without a head: tokens [B, T] → hidden states [B, T, nEmbd].
+ * @throws ArgumentError for fields that a configuration has not, or of another kind
+ * @example
+ * const model = new GPT2Model({ vocabSize: 10, nPositions: 8, nEmbd: 4, nLayer: 1, nHead: 2 });
+ * model.forward(tensor([[1, 2, 3]])).lastHiddenState.shape // => [1, 3, 4]
+ */
 export class GPT2Model extends PreTrainedModel<GPT2Config> {
   static override readonly configOf: ConfigReader<CommonConfig> = gpt2Config;
   static override readonly baseModelPrefix = "transformer";

@@ -23,7 +23,13 @@ const style = (c: LlamaConfig): DecoderStyle => ({
   ropes: { default: ropeParameters(c) },
 });
 
-/** LLaMA without a head: tokens [B, T] → hidden states [B, T, hiddenSize]. */
+/**
+ * LLaMA without a head: tokens [B, T] → hidden states [B, T, hiddenSize].
+ * @throws ArgumentError for fields that a configuration has not, ValueError for sizes that do not fit
+ * @example
+ * const sizes = { vocabSize: 10, hiddenSize: 8, intermediateSize: 16, numHiddenLayers: 1, numAttentionHeads: 2 };
+ * new LlamaModel(sizes).forward(tensor([[1, 2, 3]])).lastHiddenState.shape // => [1, 3, 8]
+ */
 export class LlamaModel extends DecoderModel<LlamaConfig> {
   static override readonly configOf: ConfigReader<CommonConfig> = llamaConfig;
   /** @throws ArgumentError for fields that a configuration has not, ValueError for sizes that do not fit */

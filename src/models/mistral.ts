@@ -18,7 +18,13 @@ export const mistralConfig: ConfigReader<MistralConfig> = /*@__PURE__*/ defineCo
 });
 const style = (c: MistralConfig): DecoderStyle => ({ window: () => c.slidingWindow, ropes: { default: ropeParameters(c) } });
 
-/** Mistral without a head: tokens [B, T] → hidden states [B, T, hiddenSize]. */
+/**
+ * Mistral without a head: tokens [B, T] → hidden states [B, T, hiddenSize].
+ * @throws ArgumentError for fields that a configuration has not, ValueError for sizes that do not fit
+ * @example
+ * const sizes = { vocabSize: 10, hiddenSize: 8, intermediateSize: 16, numHiddenLayers: 1, numAttentionHeads: 2, numKeyValueHeads: 1 };
+ * new MistralModel(sizes).forward(tensor([[1, 2, 3]])).lastHiddenState.shape // => [1, 3, 8]
+ */
 export class MistralModel extends DecoderModel<MistralConfig> {
   static override readonly configOf: ConfigReader<CommonConfig> = mistralConfig;
   /** @throws ArgumentError for fields that a configuration has not, ValueError for sizes that do not fit */

@@ -33,7 +33,13 @@ function rope(c: Phi3Config): RopeParameters {
 }
 const style = (c: Phi3Config): DecoderStyle => ({ fused: true, window: () => c.slidingWindow, ropes: { default: rope(c) } });
 
-/** Phi-3 without a head: tokens [B, T] → hidden states [B, T, hiddenSize]. */
+/**
+ * Phi-3 without a head: tokens [B, T] → hidden states [B, T, hiddenSize].
+ * @throws ArgumentError for fields that a configuration has not, ValueError for sizes that do not fit
+ * @example
+ * const sizes = { vocabSize: 10, hiddenSize: 8, intermediateSize: 16, numHiddenLayers: 1, numAttentionHeads: 2 };
+ * new Phi3Model(sizes).forward(tensor([[1, 2, 3]])).lastHiddenState.shape // => [1, 3, 8]
+ */
 export class Phi3Model extends DecoderModel<Phi3Config> {
   static override readonly configOf: ConfigReader<CommonConfig> = phi3Config;
   /** @throws ArgumentError for fields that a configuration has not, ValueError for sizes that do not fit */

@@ -62,7 +62,10 @@ export interface ModelClass<M extends PreTrainedModel = PreTrainedModel> {
   adapt(tensors: ReadonlyMap<string, StoredTensor>, config: CommonConfig): ReadonlyMap<string, StoredTensor>;
 }
 
-/** A model as files know it. */
+/**
+ * A model as files know it: `fromPretrained`, `savePretrained`, a configuration.
+ * @example new GPT2Model({ vocabSize: 10, nPositions: 8, nEmbd: 4, nLayer: 1, nHead: 2 }).numParameters() // => 324
+ */
 export abstract class PreTrainedModel<C extends CommonConfig = CommonConfig> extends Module {
   /** Reads configurations of this architecture. */
   declare static readonly configOf: ConfigReader<CommonConfig>;

@@ -37,7 +37,13 @@ export const qwen2Config: ConfigReader<Qwen2Config> = /*@__PURE__*/ defineConfig
 });
 const style = (c: Qwen2Config): DecoderStyle => ({ qkvBias: true, window: qwenWindow(c), ropes: { default: ropeParameters(c) } });
 
-/** Qwen 2 without a head: tokens [B, T] → hidden states [B, T, hiddenSize]. */
+/**
+ * Qwen 2 without a head: tokens [B, T] → hidden states [B, T, hiddenSize].
+ * @throws ArgumentError for fields that a configuration has not, ValueError for sizes that do not fit
+ * @example
+ * const sizes = { vocabSize: 10, hiddenSize: 8, intermediateSize: 16, numHiddenLayers: 1, numAttentionHeads: 2, numKeyValueHeads: 1 };
+ * new Qwen2Model(sizes).forward(tensor([[1, 2, 3]])).lastHiddenState.shape // => [1, 3, 8]
+ */
 export class Qwen2Model extends DecoderModel<Qwen2Config> {
   static override readonly configOf: ConfigReader<CommonConfig> = qwen2Config;
   /** @throws ArgumentError for fields that a configuration has not, ValueError for sizes that do not fit */

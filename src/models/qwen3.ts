@@ -31,7 +31,13 @@ const style = (c: Qwen3Config): DecoderStyle => ({
   ropes: { default: ropeParameters(c) },
 });
 
-/** Qwen 3 without a head: tokens [B, T] → hidden states [B, T, hiddenSize]. */
+/**
+ * Qwen 3 without a head: tokens [B, T] → hidden states [B, T, hiddenSize].
+ * @throws ArgumentError for fields that a configuration has not, ValueError for sizes that do not fit
+ * @example
+ * const sizes = { vocabSize: 10, hiddenSize: 8, intermediateSize: 16, numHiddenLayers: 1, numAttentionHeads: 2, numKeyValueHeads: 1, headDim: 4 };
+ * new Qwen3Model(sizes).forward(tensor([[1, 2, 3]])).lastHiddenState.shape // => [1, 3, 8]
+ */
 export class Qwen3Model extends DecoderModel<Qwen3Config> {
   static override readonly configOf: ConfigReader<CommonConfig> = qwen3Config;
   /** @throws ArgumentError for fields that a configuration has not, ValueError for sizes that do not fit */

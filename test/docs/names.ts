@@ -6,6 +6,8 @@ import * as torch from "../../src/index.ts";
 import * as io from "../../src/io/index.ts";
 import * as kernel from "../../src/kernel/fused.ts";
 import * as functional from "../../src/nn/functional.ts";
+import * as hub from "../../src/hub/index.ts";
+import * as models from "../../src/models/index.ts";
 import * as init from "../../src/nn/init.ts";
 import * as nn from "../../src/nn/index.ts";
 import * as optim from "../../src/optim/index.ts";
@@ -20,6 +22,8 @@ export const names: Readonly<Record<string, unknown>> = {
   ...optim,
   ...data,
   ...io,
+  ...hub,
+  ...models,
   ...testing,
   ...autograd,
   ...mode,

@@ -38,6 +38,7 @@ export interface CacheSizes {
 /**
  * A cache of fixed size: [B, heads, length, D] keys and values a layer, allocated at once. Gradients do not pass it.
  * @throws ValueError for sizes that are no integers >= 1
+ * @example new KeyValueCache({ layers: 1, batch: 1, heads: 2, headDim: 4, length: 8, dtype: "float32", device: "cpu" }).nbytes // => 512
  */
 export class KeyValueCache implements Keys {
   readonly #layers: readonly (readonly [k: Tensor, v: Tensor])[];
@@ -146,6 +147,15 @@ export class KeyValueCache implements Keys {
 /**
  * Several caches of one row each, of different lengths, as one batch: what a server that serves many conversations decodes with.
  * Products run over all rows together, attention over each alone. One position a forward pass.
+ * @example
+ * const model = new GPT2LMHeadModel({ vocabSize: 10, nPositions: 8, nEmbd: 4, nLayer: 1, nHead: 2 }).eval();
+ * const rows = [tensor([[1, 2, 3]]), tensor([[4]])].map((ids) => {
+ *   const cache = model.newCache({ batch: 1, length: 8 });
+ *   model.forward(ids, { cache });
+ *   return cache;
+ * });
+ * model.forward(tensor([[5], [6]]), { cache: new CacheBatch(rows) }).logits.shape // => [2, 1, 10]
+ * rows.map((r) => r.length) // => [4, 2]
  */
 export class CacheBatch implements Keys {
   readonly rows: readonly KeyValueCache[];

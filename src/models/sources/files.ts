@@ -17,7 +17,7 @@ export interface ModelFiles {
 const missing = (name: string, file: string, cause?: unknown): ArgumentError =>
   new ArgumentError({ op: "fromPretrained", message: `${name} has no ${file}`, hint: "Check the path", data: { file }, cause });
 
-/** The files of a folder. */
+/** The files of a folder. @example await folderFiles("no/such/folder").has("config.json") // => false */
 export function folderFiles(folder: string): ModelFiles {
   const at = async (file: string): Promise<string> => (await import("node:path")).join(folder, file);
   const has = async (file: string): Promise<boolean> => (await import("node:fs")).existsSync(await at(file));
