@@ -11,7 +11,7 @@ constexpr int MaxIndices = 16;
 struct Index {
   const char* p;
   int dtype;
-  i64 size, stride;
+  i64 size, stride, lowest;  // indices from lowest on, which is -size or 0
   i64 strides[MaxDims];
   i64 at(i64 o) const { return dtype == I64 ? ((const i64*)p)[o] : ((const int32_t*)p)[o]; }
 };
@@ -33,14 +33,15 @@ void readJob(Args& a, Job& j) {
     Index& x = j.idx[k];
     x.p = a.p<char>();
     x.dtype = (int)a.i();
-    x.size = a.i();
+    const i64 size = a.i();
+    x.size = size < 0 ? -size : size, x.lowest = size < 0 ? 0 : -size;
     x.stride = a.i();
     for (int d = 0; d < j.s.nd; d++) x.strides[d] = a.i();
     if (j.s.nd && x.strides[j.s.nd - 1] != 0) j.rows = false;
   }
 }
 
-bool inside(const Index& x, i64 v) { return v >= -x.size && v < x.size; }
+bool inside(const Index& x, i64 v) { return v >= x.lowest && v < x.size; }
 
 // Every index is looked at before anything is written that must survive; where nothing must, this tells afterwards what was
 // wrong. On failure: ring [which, value, size].
@@ -71,7 +72,7 @@ int check(const Job& j, double* ring) {
     for (i64 i = 0; i < s.numel; i++) {
       i64 v = x.at(at);
       if (!inside(x, v)) {
-        ring[0] = k, ring[1] = (double)v, ring[2] = (double)x.size;
+        ring[0] = k, ring[1] = (double)v, ring[2] = (double)x.size, ring[3] = (double)x.lowest;
         return IndexOutOfRange;
       }
       for (int d = s.nd - 1; d >= 0; d--) {
@@ -118,27 +119,26 @@ template <class F> void eachLine(const Job& j, F f) {
 template <class F> inline bool eachIndex(const Job& j, const i64* io, i64 n, F f) {
   int last = j.s.nd - 1;
   bool good = true;
-  auto place = [&](i64 v, i64 size) {
-    v = v < 0 ? v + size : v;
-    bool in = (uint64_t)v < (uint64_t)size;
+  auto place = [&](i64 v, i64 lowest, i64 size) {
+    bool in = v >= lowest && v < size;
     good &= in;
-    return in ? v : 0;
+    return !in ? 0 : v < 0 ? v + size : v;
   };
   if (j.count == 1 && j.idx[0].dtype == I64) {
     const Index& x = j.idx[0];
     const i64* p = (const i64*)x.p + io[0];
-    const i64 step = x.strides[last], size = x.size, stride = x.stride;
+    const i64 step = x.strides[last], lowest = x.lowest, size = x.size, stride = x.stride;
     if (step == 1)
-      for (i64 i = 0; i < n; i++) f(i, place(p[i], size) * stride);
+      for (i64 i = 0; i < n; i++) f(i, place(p[i], lowest, size) * stride);
     else
-      for (i64 i = 0; i < n; i++) f(i, place(p[i * step], size) * stride);
+      for (i64 i = 0; i < n; i++) f(i, place(p[i * step], lowest, size) * stride);
     return good;
   }
   for (i64 i = 0; i < n; i++) {
     i64 shift = 0;
     for (int q = 0; q < j.count; q++) {
       const Index& x = j.idx[q];
-      shift += place(x.at(io[q] + i * x.strides[last]), x.size) * x.stride;
+      shift += place(x.at(io[q] + i * x.strides[last]), x.lowest, x.size) * x.stride;
     }
     f(i, shift);
   }

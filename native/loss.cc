@@ -66,7 +66,7 @@ template <class T> void backward(const Job& j, const T* g, i64 gs, const T* x, c
 }
 
 int outOfRange(double* ring, i64 target, i64 classes) {
-  ring[1] = (double)target, ring[2] = (double)classes;
+  ring[1] = (double)target, ring[2] = (double)classes, ring[3] = 0;
   return IndexOutOfRange;
 }
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "pool.h"
+#include "power.h"
 #include "special.h"
 
 namespace fb {
@@ -106,7 +107,10 @@ template <class T> int runFloat(const Instr& q, T* d, const T* a, const T* b, co
     case Sub: map2(d, a, b, n, [](T x, T y) { return x - y; }); break;
     case Mul: map2(d, a, b, n, [](T x, T y) { return x * y; }); break;
     case Div: map2(d, a, b, n, [](T x, T y) { return x / y; }); break;
-    case Pow: map2(d, a, b, n, [](T x, T y) { return (T)std::pow(x, y); }); break;
+    case Pow:
+      if constexpr (f32) powers(d, a, b, n);
+      else map2(d, a, b, n, [](T x, T y) { return std::pow(x, y); });
+      break;
     case Maximum: map2(d, a, b, n, [](T x, T y) { return x != x ? x : y != y ? y : x > y ? x : y; }); break;
     case Minimum: map2(d, a, b, n, [](T x, T y) { return x != x ? x : y != y ? y : x < y ? x : y; }); break;
     case Fmod: map2(d, a, b, n, [](T x, T y) { return std::fmod(x, y); }); break;

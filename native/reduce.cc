@@ -1,7 +1,8 @@
 // Reductions: out[k] = post(fold over r of pre(ins[k, r])). Two orders of iteration:
 // inner — rows of r are folded one after another (r varies fastest in memory);
 // outer — a block of k is folded row by row (k varies fastest in memory).
-// Float sums: up to 1024 (inner) or 64 (outer) terms are added in lanes, then carried into doubles.
+// Float sums and products: up to 1024 (inner) or 64 (outer) terms meet in lanes, then are carried into doubles. An operand that needs no
+// formula is read where it lies.
 #include <atomic>
 #include <cstdlib>
 
@@ -49,15 +50,19 @@ inline double sumFloats(const float* p, i64 n) {
   return t;
 }
 inline float maxFloats(const float* p, i64 n, float sign) {
-  VF m = splat(-INFINITY);
+  VF m[4];
   VI nan{};
+  for (VF& x : m) x = splat(-INFINITY);
   i64 i = 0;
-  for (; i + W <= n; i += W) {
-    VF x = loadu(p + i) * sign;
+  auto take = [&](VF x, VF& best) {
+    x *= sign;
     nan |= x != x;
-    m = vmax(x, m);
-  }
-  float t = hmax(m);
+    best = vmax(x, best);
+  };
+  for (; i + 4 * W <= n; i += 4 * W)
+    for (int k = 0; k < 4; k++) take(loadu(p + i + k * W), m[k]);
+  for (; i + W <= n; i += W) take(loadu(p + i), m[0]);
+  float t = hmax(vmax(vmax(m[0], m[1]), vmax(m[2], m[3])));
   bool bad = false;
   for (int k = 0; k < W; k++) bad |= nan[k] != 0;
   for (; i < n; i++) {
@@ -67,11 +72,24 @@ inline float maxFloats(const float* p, i64 n, float sign) {
   }
   return bad ? NAN : t * sign;
 }
+// At most 1024 / (4 W) factors meet in a lane before they go on as doubles.
+inline double multiplyFloats(const float* p, i64 n) {
+  VF m[4];
+  for (VF& x : m) x = splat(1);
+  i64 i = 0;
+  for (; i + 4 * W <= n; i += 4 * W)
+    for (int k = 0; k < 4; k++) m[k] *= loadu(p + i + k * W);
+  double t = 1;
+  for (int k = 0; k < W; k++) t *= ((double)m[0][k] * m[1][k]) * ((double)m[2][k] * m[3][k]);
+  for (; i < n; i++) t *= p[i];
+  return t;
+}
 
 template <class T, class A> inline A fold(int op, A acc, const T* p, i64 n) {
   if constexpr (sizeof(T) == 4) {
     if (op == Sum) return acc + sumFloats(p, n);
     if (op == Max || op == Min) return join<A>(op, acc, maxFloats(p, n, op == Max ? 1.f : -1.f));
+    if (op == Prod) return acc * multiplyFloats(p, n);
   }
   if (op == Sum) {
     A s(0);
@@ -101,6 +119,7 @@ struct Job {
   double params[64];
   Shape s;       // k dimensions, then r dimensions (inner) or the other way round (outer)
   Shape k;       // the k dimensions alone
+  Shape r;       // the r dimensions alone
   Operand out;   // over k
   Operand ins[24];
   i64 K, R;
@@ -133,6 +152,55 @@ template <class T> inline const T* values(const Job& j, Frame<T>& f, T** own, i6
   }
   if (int st = execute(p, f.r, n)) j.status = st;
   return f.r[p.out[0]];
+}
+
+// Is the reduced value an operand as it lies, with neighbours in its last dimension? Then nothing is copied.
+template <class T> bool plain(const Job& j) {
+  const Program& p = *j.pre;
+  const Operand& x = j.ins[0];
+  return p.inputs == 1 && p.count == 0 && p.out[0] == 0 && x.dtype == laneDType<T>() && (j.s.nd == 0 || x.strides[j.s.nd - 1] == 1);
+}
+
+template <class T, class A> void innerPlain(const Job& j, i64 k0, i64 k1, i64 r0, i64 r1, A* acc) {
+  const Operand& x = j.ins[0];
+  for (i64 k = k0; k < k1; k++) {
+    A a = identity<A>(j.op);
+    auto run = [&](i64, i64 at, i64 n) {
+      for (i64 i = 0; i < n; i += Block) a = fold<T, A>(j.op, a, (const T*)x.p + at + i, n - i < Block ? n - i : Block);
+    };
+    if (x.dense) run(0, k * j.R + r0, r1 - r0);
+    else forRuns(j.s, x, k * j.R + r0, r1 - r0, run);
+    acc[k - k0] = a;
+  }
+}
+// Runs of k, each added up over rows that lie anywhere.
+template <class T, class A> void outerPlain(const Job& j, i64 k0, i64 k1, i64 r0, i64 r1, A* acc) {
+  Operand rows = j.ins[0], across = j.ins[0];  // r comes first in j.s
+  for (int d = 0; d < j.k.nd; d++) across.strides[d] = j.ins[0].strides[j.r.nd + d];
+  T part[Block];
+  i64 at[64];
+  for (i64 i = 0; i < k1 - k0; i++) acc[i] = identity<A>(j.op);
+  for (i64 r = r0; r < r1; r += 64) {
+    const int count = r1 - r < 64 ? (int)(r1 - r) : 64;
+    forRuns(j.r, rows, r, count, [&](i64 pos, i64 from, i64 n) {
+      for (i64 i = 0; i < n; i++) at[pos + i] = from + i * rows.strides[j.r.nd - 1];
+    });
+    forRuns(j.k, across, k0, k1 - k0, [&](i64 pos, i64 from, i64 length) {
+      for (i64 i0 = 0; i0 < length; i0 += Block) {
+        const i64 n = length - i0 < Block ? length - i0 : Block;
+        const T* p = (const T*)across.p + from + i0;
+        A* to = acc + pos + i0;
+        if (j.op == Sum) {
+          for (i64 i = 0; i < n; i++) part[i] = p[at[0] + i];
+          for (int x = 1; x < count; x++)
+            for (i64 i = 0; i < n; i++) part[i] += p[at[x] + i];
+          for (i64 i = 0; i < n; i++) to[i] += (A)part[i];
+        } else
+          for (int x = 0; x < count; x++)
+            for (i64 i = 0; i < n; i++) to[i] = join<A>(j.op, to[i], (A)p[at[x] + i]);
+      }
+    });
+  }
 }
 
 template <class T, class A> void inner(const Job& j, i64 k0, i64 k1, i64 r0, i64 r1, A* acc) {
@@ -190,8 +258,11 @@ template <class T> int reduce(const Job& j, bool isOuter) {
   typedef typename Acc<T>::type A;
   i64 total = j.K * j.R;
   int threads = total < 32768 ? 1 : numThreads();
+  const bool asItLies = j.R > 0 && plain<T>(j) && (isOuter || j.R > 64 || !j.ins[0].dense);
   auto part = [&](i64 k0, i64 k1, i64 r0, i64 r1, A* acc) {
-    if (isOuter) outer<T, A>(j, k0, k1, r0, r1, acc);
+    if (asItLies && isOuter) outerPlain<T, A>(j, k0, k1, r0, r1, acc);
+    else if (asItLies) innerPlain<T, A>(j, k0, k1, r0, r1, acc);
+    else if (isOuter) outer<T, A>(j, k0, k1, r0, r1, acc);
     else inner<T, A>(j, k0, k1, r0, r1, acc);
   };
   if (j.R == 0) {
@@ -241,7 +312,8 @@ int run(double* ring) {
   int params = (int)a.i();
   for (int i = 0; i < params; i++) j.params[i] = a.d();
   j.k = readShape(a);
-  Shape r = readShape(a);
+  j.r = readShape(a);
+  const Shape& r = j.r;
   j.K = j.k.numel, j.R = r.numel;
   j.s.nd = j.k.nd + r.nd;
   j.s.numel = j.K * j.R;
@@ -258,155 +330,6 @@ int run(double* ring) {
   }
 }
 Register r1(OpReduce, run);
-
-// ---- lines along one dimension: argReduce, scan. The shape holds the other dimensions; n and strides describe the line.
-
-// args: max?, n, shape of lines, x (operand over lines), x stride, values (operand), indices (operand)
-template <class T> void argLine(const Operand& x, i64 at, i64 stride, i64 n, bool wantMax, T* best, i64* where) {
-  T buffer[Block];
-  T b = T(0);
-  i64 w = 0;
-  for (i64 i = 0; i < n; i += Block) {
-    i64 m = n - i < Block ? n - i : Block;
-    loadRun(buffer, x.p, x.dtype, at + i * stride, stride, m);
-    for (i64 k = 0; k < m; k++) {
-      T v = buffer[k];
-      bool better = (i + k == 0) || (b == b && (v != v || (wantMax ? v > b : v < b)));
-      if (better) b = v, w = i + k;
-    }
-  }
-  *best = b;
-  *where = w;
-}
-template <class T> void argReduce(bool wantMax, i64 n, const Shape& s, const Operand& x, i64 stride, const Operand& values, const Operand& indices) {
-  parallelFor(s.numel, (32768 + n - 1) / (n ? n : 1), [&](i64 b, i64 e) {
-    for (i64 k = b; k < e; k++) {
-      i64 at = 0, vo = 0, io = 0, rest = k;
-      for (int d = s.nd - 1; d >= 0; d--) {
-        i64 i = rest % s.n[d];
-        rest /= s.n[d];
-        at += i * x.strides[d], vo += i * values.strides[d], io += i * indices.strides[d];
-      }
-      T best;
-      i64 where;
-      argLine<T>(x, at, stride, n, wantMax, &best, &where);
-      storeRun(&best, values.p, values.dtype, vo, 1, 1);
-      ((i64*)indices.p)[io] = where;
-    }
-  });
-}
-int arg(double* ring) {
-  Args a(ring);
-  bool wantMax = a.i() != 0;
-  i64 n = a.i();
-  Shape s = readShape(a);
-  Operand x = readOperand(a, s);
-  i64 stride = a.i();
-  Operand v = readOperand(a, s), i = readOperand(a, s);
-  if (x.dtype <= I64) argReduce<i64>(wantMax, n, s, x, stride, v, i);
-  else if (x.dtype == F64) argReduce<double>(wantMax, n, s, x, stride, v, i);
-  else argReduce<float>(wantMax, n, s, x, stride, v, i);
-  return OK;
-}
-Register r2(OpArgReduce, arg);
-
-enum ScanOp { ScanSum, ScanProd, ScanMax, ScanMin, ScanLogAddExp };
-template <class A> inline A scanJoin(int op, A x, A y) {
-  if constexpr (std::numeric_limits<A>::is_specialized) {
-    if (op == ScanLogAddExp) {
-      double m = (double)x > (double)y ? (double)x : (double)y;
-      if (std::isinf(m) && x == y) return x;
-      return x != x ? x : y != y ? y : (A)(m + std::log1p(std::exp(-std::fabs((double)x - (double)y))));
-    }
-  }
-  return op == ScanSum ? x + y : x * y;
-}
-// Running sums of L neighbouring lines, since one sum waits for itself. Lines are xl and yl apart.
-template <class T, int L> void sumLines(i64 n, const T* p, i64 xs, i64 xl, T* q, i64 ys, i64 yl) {
-  double acc[L] = {};
-  for (i64 i = 0; i < n; i++, p += xs, q += ys)
-    for (int l = 0; l < L; l++) q[l * yl] = (T)(acc[l] += p[l * xl]);
-}
-template <class T> bool scanTogether(i64 n, const Shape& s, const Operand& x, i64 xs, const Operand& y, i64 ys) {
-  if (s.nd == 0 || x.dtype != laneDType<T>() || y.dtype != laneDType<T>()) return false;
-  const int last = s.nd - 1;
-  // Lines that are long in memory are taken four at a time: more would fall into the same places of the cache.
-  const i64 across = s.n[last], xl = x.strides[last], yl = y.strides[last], L = xl == 1 && yl == 1 ? 16 : 4, groups = (across + L - 1) / L;
-  parallelFor(s.numel / across * groups, 16384 / (n * L + 1) + 1, [&](i64 b, i64 e) {
-    for (i64 k = b; k < e; k++) {
-      i64 first = k % groups * L, rest = k / groups, xo = first * xl, yo = first * yl;
-      for (int d = last - 1; d >= 0; d--) {
-        i64 i = rest % s.n[d];
-        rest /= s.n[d];
-        xo += i * x.strides[d], yo += i * y.strides[d];
-      }
-      const T* p = (const T*)x.p + xo;
-      T* q = (T*)y.p + yo;
-      if (across - first < L)
-        for (i64 l = 0; l < across - first; l++) sumLines<T, 1>(n, p + l * xl, xs, 1, q + l * yl, ys, 1);
-      else if (L == 16) sumLines<T, 16>(n, p, xs, 1, q, ys, 1);
-      else sumLines<T, 4>(n, p, xs, xl, q, ys, yl);
-    }
-  });
-  return true;
-}
-template <class T, class A> void scan(int op, i64 n, const Shape& s, const Operand& x, i64 xs, const Operand& y, i64 ys, const Operand* index, i64 is) {
-  parallelFor(s.numel, (16384 + n - 1) / (n + 1), [&](i64 b, i64 e) {
-    T buffer[Block];
-    for (i64 k = b; k < e; k++) {
-      i64 xo = 0, yo = 0, io = 0, rest = k;
-      for (int d = s.nd - 1; d >= 0; d--) {
-        i64 i = rest % s.n[d];
-        rest /= s.n[d];
-        xo += i * x.strides[d], yo += i * y.strides[d];
-        if (index) io += i * index->strides[d];
-      }
-      A acc(0);
-      i64 where = 0;
-      for (i64 i = 0; i < n; i += Block) {
-        i64 m = n - i < Block ? n - i : Block;
-        loadRun(buffer, x.p, x.dtype, xo + i * xs, xs, m);
-        for (i64 q = 0; q < m; q++) {
-          A v = (A)buffer[q];
-          if constexpr (std::numeric_limits<T>::is_specialized) {
-            if (op == ScanMax || op == ScanMin) {
-              if (i + q == 0 || (v != v) || (acc == acc && (op == ScanMax ? v >= acc : v <= acc))) acc = v, where = i + q;
-              if (index) ((i64*)index->p)[io + (i + q) * is] = where;
-              buffer[q] = (T)acc;
-              continue;
-            }
-          }
-          acc = i + q == 0 ? v : scanJoin<A>(op, acc, v);
-          buffer[q] = (T)acc;
-        }
-        storeRun(buffer, y.p, y.dtype, yo + i * ys, ys, m);
-      }
-    }
-  });
-}
-// args: op, n, shape of lines, x, x stride, y, y stride, has index?, index, index stride
-int scanRun(double* ring) {
-  Args a(ring);
-  int op = (int)a.i();
-  i64 n = a.i();
-  Shape s = readShape(a);
-  Operand x = readOperand(a, s);
-  i64 xs = a.i();
-  Operand y = readOperand(a, s);
-  i64 ys = a.i();
-  Operand index{};
-  i64 is = 0;
-  bool has = a.i() != 0;
-  if (has) index = readOperand(a, s), is = a.i();
-  Operand* ip = has ? &index : nullptr;
-  if (op == ScanSum && s.numel > 0 && (scanTogether<float>(n, s, x, xs, y, ys) || scanTogether<double>(n, s, x, xs, y, ys))) return OK;
-  if (y.dtype >= C64) scan<std::complex<double>, std::complex<double>>(op, n, s, x, xs, y, ys, ip, is);
-  else if (y.dtype <= I64) scan<i64, i64>(op, n, s, x, xs, y, ys, ip, is);
-  else if (y.dtype == F64) scan<double, double>(op, n, s, x, xs, y, ys, ip, is);
-  else scan<float, double>(op, n, s, x, xs, y, ys, ip, is);
-  return OK;
-}
-Register r3(OpScan, scanRun);
 
 }  // namespace
 }  // namespace fb

@@ -34,6 +34,14 @@ template <class V> inline V madd(V a, V b, V c) {
 #endif
   return c + a * b;
 }
+// Is a lane of the mask set?
+inline bool any(VI mask) {
+  typedef i64 Longs __attribute__((vector_size(FB_VEC_BYTES)));
+  Longs m = (Longs)mask;
+  i64 bits = 0;
+  for (int k = 0; k < W / 2; k++) bits |= m[k];
+  return bits != 0;
+}
 inline VI roundToInt(VF x) { return __builtin_convertvector(x + copysign(splat(0.5f), x), VI); }
 
 inline float hsum(VF v) {

@@ -59,6 +59,8 @@ export interface ScanSpec {
   readonly kind: "scan";
   readonly op: "sum" | "prod" | "max" | "min" | "logaddexp";
   readonly dim: number;
+  /** From the end to the beginning? For sums and products. */
+  readonly reverse?: boolean;
 }
 
 /**
@@ -74,7 +76,8 @@ export interface MatmulSpec {
 /**
  * ins = [src, idx_0, …, idx_{K-1}], all of the shape of `out` (strides 0 where they do not vary);
  * params = [size_0, stride_0, …]. `out[i] = src.storage[src(i) + Σ_k wrap(idx_k[i], size_k) · stride_k]`,
- * where wrap adds `size` to negative indices. An index outside [-size, size) throws IndexError and writes nothing.
+ * where wrap adds `size` to negative indices. An index outside [-size, size) throws IndexError and writes nothing. Of a size that
+ * is given as -size, no index may be negative.
  * Covers gather, indexSelect, embedding and advanced indexing. Indices are int64 or int32.
  */
 export interface GatherSpec {

@@ -36,8 +36,16 @@ function scores(q: Tensor, k: Tensor, mask: Tensor | undefined, causal: Causal, 
   if (mask) s = mask.dtype === "bool" ? s.maskedFill(mask.logicalNot(), Number.NEGATIVE_INFINITY) : s.add(mask);
   return s;
 }
+// A query that sees no key weighs all of them 0.
+function weights(scores: Tensor, blind: boolean): Tensor {
+  if (!blind) return softmax(scores, -1);
+  const dead = scores.detach().eq(Number.NEGATIVE_INFINITY).all(-1, { keepdim: true });
+  return softmax(scores.maskedFill(dead, 0), -1).maskedFill(dead, 0);
+}
+const mayBeBlind = (mask: unknown, causal: Causal, q: Tensor, k: Tensor): boolean =>
+  Boolean(mask) || (causal === "lowerRight" && q.shape.at(-2)! > k.shape.at(-2)!);
 function plain(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | undefined, p: number, causal: Causal, scale: number): Tensor {
-  const w = softmax(scores(q, k, mask, causal, scale), -1);
+  const w = weights(scores(q, k, mask, causal, scale), mayBeBlind(mask, causal, q, k));
   return (p > 0 ? dropout(w, p, true) : w).matmul(v);
 }
 
@@ -75,7 +83,7 @@ const flash = /*@__PURE__*/ primitive<(...args: Args) => Tensor, Args>({
       // Where heads share keys, their gradients are summed.
       const own = (x: Tensor, like: Tensor): Tensor =>
         like.shape[1] === heads ? x : x.reshape([x.shape[0]!, like.shape[1]!, -1, x.shape[2]!, x.shape[3]!]).sum(2);
-      const p = softmax(scores(q, keys, mask ?? undefined, causal, scale), -1);
+      const p = weights(scores(q, keys, mask ?? undefined, causal, scale), mayBeBlind(mask, causal, q, keys));
       const gp = g.matmul(values.transpose(-2, -1));
       const gs = p.mul(gp.sub(gp.mul(p).sum(-1, { keepdim: true }))).mul(scale);
       return [gs.matmul(keys), own(gs.transpose(-2, -1).matmul(q), k), own(p.transpose(-2, -1).matmul(g), v)];
@@ -100,7 +108,7 @@ const unitRows = (t: Tensor): Tensor => (t.layout.strides.at(-1) === 1 || t.shap
 export const scaledDotProductAttention: Fn<[query: Tensor, key: Tensor, value: Tensor, options?: AttentionOptions]> =
   /*@__PURE__*/ composite({
     torch: "nn.functional.scaled_dot_product_attention",
-    params: ["query", "key", "value: tensor", "attnMask?", "dropoutP?", "isCausal?", "scale?", "enableGqa?"],
+    params: ["query", "key", "value: tensor", "attnMask?", "dropoutP?", "isCausal?: flag|lowerRight", "scale?", "enableGqa?"],
     forward: (
       query: Tensor,
       key16: Tensor,
@@ -121,8 +129,6 @@ export const scaledDotProductAttention: Fn<[query: Tensor, key: Tensor, value: T
           message: `query ${showShape(q.shape)}, key ${showShape(key.shape)}, value ${showShape(value.shape)}`,
           hint: "[..., T, D], [..., S, D] and [..., S, Dv]",
         });
-      if (typeof isCausal !== "boolean" && isCausal !== "lowerRight")
-        refuse(`isCausal is ${JSON.stringify(isCausal)}`, 'It is true, false or "lowerRight"');
       const causal: Causal = isCausal === "lowerRight" ? "lowerRight" : isCausal ? "upperLeft" : "none";
       if (mask && causal !== "none") refuse("both attnMask and isCausal are given", "Put the causal part into the mask");
       const heads = q.shape.at(-3) ?? 1;

@@ -53,12 +53,6 @@ export const embedding: Fn<
       });
     if (index.dtype !== "int64" && index.dtype !== "int32")
       throw new DTypeError({ op: "embedding", message: `indices are ${index.dtype}`, hint: 'Use .to("int64")' });
-    if (index.device !== "meta" && index.layout.numel > 0 && index.min().itemSync() < 0)
-      throw new IndexError({
-        op: "embedding",
-        message: `index ${index.min().itemSync()} is negative`,
-        hint: `Use 0 to ${weight.shape[0]! - 1}`,
-      });
     if (maxNorm !== undefined)
       noGrad(() => {
         const used = index.reshape([-1]);

@@ -81,7 +81,7 @@ export abstract class Host {
         return new IndexError({
           op,
           message: `index ${r[2]} is out of range for a dimension of size ${r[3]}`,
-          hint: `Use ${-r[3]!} to ${r[3]! - 1}`,
+          hint: `Use ${r[4]} to ${r[3]! - 1}`,
           data: { index: r[2], size: r[3] },
         });
       case 2:

@@ -39,6 +39,7 @@ export function scan(host: Host, spec: ScanSpec, outs: readonly Operand[], x: Op
   host
     .begin()
     .push(SCANS[spec.op])
+    .push(spec.reverse ? 1 : 0)
     .push(x.layout.shape[spec.dim] ?? 1);
   const operand = beside(host, spec.dim, [x, ...outs]);
   operand(0, false, true);

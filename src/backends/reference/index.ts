@@ -50,13 +50,14 @@ function shifts(shape: readonly number[], idx: readonly Operand[], params: reado
   walk(shape, idx, (at) => {
     out.push(
       idx.reduce((sum, _, k) => {
-        const [size, stride] = [params[2 * k]!, params[2 * k + 1]!];
+        const [size, stride] = [Math.abs(params[2 * k]!), params[2 * k + 1]!];
+        const lowest = params[2 * k]! < 0 ? 0 : -size;
         const v = Number(load[k]!.load(at[k]!));
-        if (v < -size || v >= size)
+        if (v < lowest || v >= size)
           throw new IndexError({
             op: "gather",
             message: `index ${v} is out of range for a dimension of size ${size}`,
-            hint: `Use ${-size} to ${size - 1}`,
+            hint: `Use ${lowest} to ${size - 1}`,
           });
         return sum + (v < 0 ? v + size : v) * stride;
       }, 0),

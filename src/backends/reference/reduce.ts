@@ -106,7 +106,9 @@ export function scan(spec: ScanSpec, outs: readonly Operand[], x: Operand): void
   lines(spec.dim, x, outs, ([from, ...to]) => {
     let acc: Value | null = null;
     let where = 0;
-    for (let k = 0; k < x.layout.shape[spec.dim]!; k++) {
+    const n = x.layout.shape[spec.dim]!;
+    for (let i = 0; i < n; i++) {
+      const k = spec.reverse ? n - 1 - i : i;
       const v = toLane(load.load(from! + k * x.layout.strides[spec.dim]!), lane);
       if (spec.op === "max" || spec.op === "min") {
         // Ties move on to the later index.

@@ -51,7 +51,7 @@ function rawSelect(x: Tensor, d: number, index: Tensor): Tensor {
   const shape = x.ndim === 0 ? [] : x.shape.with(d, index.layout.numel);
   const out = allocate(shape, x.dtype, x.storage.device);
   if (out.layout.numel > 0 || (x.layout.numel === 0 && index.layout.numel > 0))
-    launch("indexSelect", GATHER, [out], [over(x, shape, d), along(index, d, shape)], [x.shape[d] ?? 1, x.layout.strides[d] ?? 0]);
+    launch("indexSelect", GATHER, [out], [over(x, shape, d), along(index, d, shape)], [-(x.shape[d] ?? 1), x.layout.strides[d] ?? 0]);
   return out;
 }
 const indexInto = /*@__PURE__*/ primitive<

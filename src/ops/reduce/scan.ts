@@ -15,33 +15,37 @@ const scanArgs = (op: string, x: Tensor, dim: number): number => {
   checkTensor(op, "input", x);
   return normDim(dim, x.ndim, op);
 };
-const rawScan = (op: "sum" | "prod" | "max" | "min" | "logaddexp", x: Tensor, dim: number, dtype: DType, indices: boolean): Tensor[] => {
+const rawScan = (
+  op: "sum" | "prod" | "max" | "min" | "logaddexp",
+  x: Tensor,
+  dim: number,
+  dtype: DType,
+  indices: boolean,
+  reverse = false,
+): Tensor[] => {
   const outs = [allocate(x.shape, dtype, x.storage.device)];
   if (indices) outs.push(x.ndim === 0 ? zeros([], { dtype: "int64", device: x.device }) : allocate(x.shape, "int64", x.storage.device));
   if (x.ndim === 0) launch("scan", { kind: "copy" }, [outs[0]!], [x]);
-  else if (x.layout.numel > 0) launch("scan", { kind: "scan", op, dim }, outs, [x]);
+  else if (x.layout.numel > 0) launch("scan", { kind: "scan", op, dim, reverse }, outs, [x]);
   return outs;
 };
+// Sums from one end or the other: each is the other's gradient.
+type SumArgs = [Tensor, number, DType, boolean];
+const sums: (...args: SumArgs) => Tensor = /*@__PURE__*/ primitive<(...args: SumArgs) => Tensor, SumArgs>({
+  torch: "_cumsum",
+  params: ["input", "dim", "dtype", "reverse"],
+  forward: (ctx: Context<SumArgs>, x, dim, dtype, reverse) => {
+    ctx.state["dtype"] = x.dtype;
+    return rawScan("sum", x.dtype === dtype ? x : to(x, dtype), dim, dtype, false, reverse)[0]!;
+  },
+  backward: (ctx, g) => (g ? to(sums(g, ctx.args[1], g.dtype, !ctx.args[3]), ctx.state["dtype"] as DType) : null),
+});
 /** Sums of the elements so far. @example cumsum(tensor([1, 2, 3]), 0) // => [1, 3, 6] */
-export const cumsum: Op<[dim: number, options?: { dtype?: DType }]> = /*@__PURE__*/ primitive({
+export const cumsum: Op<[dim: number, options?: { dtype?: DType }]> = /*@__PURE__*/ composite({
   torch: "cumsum",
   params: ["input", "dim", "dtype?"],
-  forward: (ctx: Context<never>, x: Tensor, dim: number, dtype?: DType) => {
-    const d = scanArgs("cumsum", x, dim);
-    keep(ctx, x, [d]);
-    const target = dtype ?? (category(x.dtype) < 2 ? "int64" : x.dtype);
-    return rawScan("sum", x.dtype === target ? x : to(x, target), d, target, false)[0]!;
-  },
-  backward: (ctx, g) =>
-    g
-      ? to(
-          g
-            .flip([recall(ctx as never).dims[0]!].filter(() => g.ndim > 0))
-            .cumsum(recall(ctx as never).dims[0]!)
-            .flip([recall(ctx as never).dims[0]!].filter(() => g.ndim > 0)),
-          recall(ctx as never).dtype,
-        )
-      : null,
+  forward: (x: Tensor, dim: number, dtype?: DType) =>
+    sums(x, scanArgs("cumsum", x, dim), dtype ?? (category(x.dtype) < 2 ? "int64" : x.dtype), false),
   samples: (r) => [
     [r.normal(3, 4), 1],
     [r.normal(3, 4), 0],
@@ -65,7 +69,7 @@ export const cumprod: Op<[dim: number, options?: { dtype?: DType }]> = /*@__PURE
     const [x, y] = ctx.savedTensors as [Tensor, Tensor];
     const d = recall(ctx as never).dims[0]!;
     if (x.ndim === 0) return g;
-    const back = (t: Tensor): Tensor => t.flip([d]).cumsum(d).flip([d]);
+    const back = (t: Tensor): Tensor => sums(t, d, t.dtype, true);
     if (!x.eq(0).any().itemSync<boolean>()) return back(g.mul(y.conj())).div(x.conj());
     // With zeros: dy_k/dx_i = Π_{j<=k, j≠i} x_j, row by row.
     const n = x.shape[d]!;

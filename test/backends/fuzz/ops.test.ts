@@ -102,7 +102,7 @@ const OPS: Record<string, (d: Draw) => Call> = {
       what: `${kind} [${[b, groups, hkv, t, s, e, ev]}]`,
       inputs,
       f: ([q, k, v, added], device) => {
-        const attnMask = kind === 4 ? hide(device).ne(0).add(0).mul(-1e4).add(0.5) : (added ?? null);
+        const attnMask = kind === 4 ? hide(device).ne(0).add(0).mul(-8).add(0.5) : (added ?? null);
         return F.scaledDotProductAttention(q!, k!, v!, { isCausal, attnMask, enableGqa: true });
       },
     };
