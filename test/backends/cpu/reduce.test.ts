@@ -67,9 +67,9 @@ suite("reductions on the native CPU", { skip }, () => {
             const want = expected(op, x, dims);
             get(reduce(op, x, dims)).forEach((g, i) => {
               const u = ulps(g, want[i]!);
-              // Sums and products take at most 1024 terms in float32 lanes before they are carried into double.
+              // Sums and products take at most 1024 terms in float32 lanes before they are carried into double; every factor adds its rounding.
               assert.ok(
-                u <= (op === "sum" || op === "prod" ? 16 : 1),
+                u <= (op === "prod" ? 64 : op === "sum" ? 16 : 1),
                 `${op} [${shape}] strides [${s}] over [${dims}] at ${i}: got ${g}, want ${want[i]} (${u} ulps)`,
               );
             });
