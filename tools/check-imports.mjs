@@ -15,6 +15,7 @@ const MAY = {
   optim: ["core", "kernel", "ops"],
   data: ["core", "ops"],
   io: ["core", "kernel", "ops", "nn"],
+  tokenizers: ["core", "ops", "io"],
   testing: ["core", "ops", "autograd"],
   // The command line is a user of the library: it may import the front door too.
   cli: ["core", "io", ""],

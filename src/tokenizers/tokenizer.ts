@@ -1,0 +1,338 @@
+// The tokenizer: a scheme with what is around it, under the names that transformers gives it.
+import { checkOptions, given, need } from "../core/arguments.ts";
+import { ArgumentError, UnsupportedError, ValueError } from "../core/errors.ts";
+import { isTensor, type Tensor } from "../core/tensor.ts";
+import { replaceFile } from "../io/sink.ts";
+import { type AddedToken, AddedTokens, checkAdded } from "./added.ts";
+import {
+  assemble,
+  BATCH_OPTIONS,
+  type BatchEncoding,
+  type BatchOptions,
+  ENCODE_OPTIONS,
+  type EncodeOptions,
+  pad,
+  type Side,
+  type Truncation,
+} from "./batch.ts";
+import { CHAT_OPTIONS, type ChatMessage, type ChatTemplateOptions, chooseTemplate, render } from "./chat.ts";
+import { unfit } from "./files.ts";
+import { type Scheme, wellFormed } from "./scheme.ts";
+import { type DecodeOptions, DecodeStream, unknownId } from "./stream.ts";
+import type { Encoded, Template } from "./template.ts";
+
+/** The roles of special tokens. */
+export type SpecialRole = "bos" | "eos" | "unk" | "sep" | "pad" | "cls" | "mask";
+/** What a tokenizer is made of. */
+export interface TokenizerParts {
+  /** Where it comes from, for messages. */
+  readonly name: string;
+  readonly scheme: Scheme;
+  readonly added: readonly AddedToken[];
+  readonly special: Readonly<Partial<Record<SpecialRole, string | null>>>;
+  /** Special tokens around texts; null: none. */
+  readonly template: Template | null;
+  /** By name; "default" is the usual one. */
+  readonly chatTemplates?: Readonly<Record<string, string>>;
+  readonly modelMaxLength?: number;
+  readonly paddingSide?: Side;
+  readonly truncationSide?: Side;
+  readonly cleanUp?: boolean;
+  /** Is decoded text stripped of white space at its ends? CLIP's is. */
+  readonly trim?: boolean;
+  /** Do models take token types? */
+  readonly types?: boolean;
+  /** What it was read from, for `savePretrained`. */
+  readonly files?: Readonly<Record<string, Uint8Array>>;
+}
+
+/**
+ * Text to ids and back, as `transformers` does it. Made by `AutoTokenizer.fromPretrained`.
+ * @example
+ * const vocab = new TextEncoder().encode("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nun\n##break\n##able\n");
+ * const tokenizer = await AutoTokenizer.fromPretrained(memoryFiles({ "vocab.txt": vocab }));
+ * tokenizer.tokenize("Unbreakable!") // => ["un", "##break", "##able", "[UNK]"]
+ * tokenizer.encode("Unbreakable") // => [2, 5, 6, 7, 3]
+ * tokenizer.decode([2, 5, 6, 7, 3], { skipSpecialTokens: true }) // => "unbreakable"
+ * tokenizer.call(["un", "unable"], { padding: true }).attentionMask // => [[1, 1, 1, 0], [1, 1, 1, 1]]
+ */
+export class Tokenizer {
+  /** Where it comes from. */
+  readonly name: string;
+  /** Most tokens that the model takes; Infinity where nothing says. */
+  readonly modelMaxLength: number;
+  /** Where padding goes unless a call says so. */
+  paddingSide: Side;
+  /** Which side is cut unless a call says so. */
+  truncationSide: Side;
+  /** Chat templates by name. */
+  readonly chatTemplates: Readonly<Record<string, string>>;
+  readonly #parts: TokenizerParts;
+  readonly #added: AddedTokens;
+  readonly #special: Partial<Record<SpecialRole, string | null>>;
+
+  /** @throws FormatError for parts that do not fit each other */
+  constructor(parts: TokenizerParts) {
+    this.name = parts.name;
+    this.modelMaxLength = parts.modelMaxLength ?? Number.POSITIVE_INFINITY;
+    this.paddingSide = parts.paddingSide ?? "right";
+    this.truncationSide = parts.truncationSide ?? "right";
+    this.chatTemplates = parts.chatTemplates ?? {};
+    this.#parts = parts;
+    checkAdded(parts.added, (id) => parts.scheme.token(id), parts.name);
+    this.#added = new AddedTokens(parts.added);
+    for (const [role, token] of Object.entries(parts.special))
+      if (token !== null && token !== undefined && this.#id(token) === undefined)
+        throw unfit(
+          parts.name,
+          `${role}_token is ${JSON.stringify(token)}, which is none of the ${this.vocabSize} tokens`,
+          "The files are of two tokenizers",
+        );
+    this.#special = { ...parts.special };
+  }
+
+  #id(token: string): number | undefined {
+    return this.#added.named(token)?.id ?? this.#parts.scheme.id(token);
+  }
+  #role(role: SpecialRole): string | null {
+    return this.#special[role] ?? null;
+  }
+  #roleId(role: SpecialRole): number | null {
+    const token = this.#role(role);
+    return token === null ? null : (this.#id(token) ?? null);
+  }
+  /** One past the largest id, with added tokens: the rows that a model's embedding needs. */
+  get vocabSize(): number {
+    return Math.max(this.#parts.scheme.size, this.#added.end);
+  }
+  /** The token that begins a sequence; null where there is none. So are the others. */
+  get bosToken(): string | null {
+    return this.#role("bos");
+  }
+  /** Its id. */
+  get bosTokenId(): number | null {
+    return this.#roleId("bos");
+  }
+  /** The token that ends a sequence. */
+  get eosToken(): string | null {
+    return this.#role("eos");
+  }
+  /** Its id. */
+  get eosTokenId(): number | null {
+    return this.#roleId("eos");
+  }
+  /** The token for what the vocabulary cannot say. */
+  get unkToken(): string | null {
+    return this.#role("unk");
+  }
+  /** Its id. */
+  get unkTokenId(): number | null {
+    return this.#roleId("unk");
+  }
+  /** The token between two texts. */
+  get sepToken(): string | null {
+    return this.#role("sep");
+  }
+  /** Its id. */
+  get sepTokenId(): number | null {
+    return this.#roleId("sep");
+  }
+  /** The token that fills a batch up. Set it where a model has none. */
+  get padToken(): string | null {
+    return this.#role("pad");
+  }
+  set padToken(token: string | null) {
+    if (token !== null && (typeof token !== "string" || this.#id(token) === undefined))
+      throw new ArgumentError({
+        op: "padToken",
+        message: `${given(token)} is no token of ${this.name}`,
+        hint: "Take one of its tokens, eosToken for instance",
+      });
+    this.#special.pad = token;
+  }
+  /** Its id. */
+  get padTokenId(): number | null {
+    return this.#roleId("pad");
+  }
+  /** The token whose state stands for the whole text. */
+  get clsToken(): string | null {
+    return this.#role("cls");
+  }
+  /** Its id. */
+  get clsTokenId(): number | null {
+    return this.#roleId("cls");
+  }
+  /** The token that hides a word. */
+  get maskToken(): string | null {
+    return this.#role("mask");
+  }
+  /** Its id. */
+  get maskTokenId(): number | null {
+    return this.#roleId("mask");
+  }
+  /** All special tokens' ids, ascending. */
+  get allSpecialIds(): number[] {
+    const ids = new Set(this.#added.list.filter((t) => t.special).map((t) => t.id));
+    for (const role of Object.keys(this.#special) as SpecialRole[]) {
+      const id = this.#roleId(role);
+      if (id !== null) ids.add(id);
+    }
+    return [...ids].sort((a, b) => a - b);
+  }
+
+  // The ids of a text without special tokens around it.
+  #ids(op: string, text: unknown, splitSpecial: boolean): number[] {
+    if (typeof text !== "string")
+      throw new ArgumentError({ op, message: `the text is ${given(text)}, needed a string`, hint: "Give a string" });
+    const { scheme } = this.#parts;
+    const out: number[] = [];
+    const whole = wellFormed(text);
+    if (scheme.findsAdded) {
+      scheme.encode(whole, out, true);
+      return out;
+    }
+    let first = true;
+    for (const part of this.#added.split(whole, !splitSpecial)) {
+      if (typeof part === "number") out.push(part);
+      else scheme.encode(part, out, first);
+      first = false;
+    }
+    return out;
+  }
+  #assemble(op: string, texts: readonly unknown[], o: EncodeOptions): Encoded {
+    const truncation: Truncation = typeof o.truncation === "string" ? o.truncation : o.truncation ? "longest_first" : "do_not_truncate";
+    return assemble(
+      op,
+      texts.map((t) => this.#ids(op, t, o.splitSpecialTokens ?? false)),
+      (o.addSpecialTokens ?? true) ? this.#parts.template : null,
+      { truncation, maxLength: o.maxLength ?? this.modelMaxLength, side: o.truncationSide ?? this.truncationSide },
+    );
+  }
+
+  /** The ids of a text, or of a pair. @throws ArgumentError for what is no text, ValueError where `maxLength` leaves no room */
+  encode(text: string, options?: EncodeOptions & { readonly textPair?: string }): number[] {
+    const o = checkOptions("encode", ENCODE_OPTIONS, options);
+    return this.#assemble("encode", o.textPair === undefined ? [text] : [text, o.textPair], o).ids;
+  }
+  /** The tokens of a text as the vocabulary writes them, without special ones unless asked for. */
+  tokenize(text: string, options?: EncodeOptions & { readonly textPair?: string }): string[] {
+    return this.convertIdsToTokens(this.encode(text, { addSpecialTokens: false, ...options }));
+  }
+  /**
+   * A batch: what `tokenizer(texts, …)` gives in transformers.
+   * @throws ValueError for texts of several lengths without `padding`, and for padding without a padding token
+   */
+  call(texts: string | readonly string[], options?: BatchOptions): BatchEncoding {
+    const op = "tokenizer.call";
+    const o = checkOptions(op, BATCH_OPTIONS, options);
+    need(op, "texts: text|texts", texts);
+    const firsts = typeof texts === "string" ? [texts] : texts;
+    const seconds = o.textPair === undefined ? null : typeof o.textPair === "string" ? [o.textPair] : o.textPair;
+    if (seconds && seconds.length !== firsts.length)
+      throw new ValueError({
+        op,
+        message: `${firsts.length} texts and ${seconds.length} in textPair`,
+        hint: "Give one second text for each",
+      });
+    const toLength = o.padding === "max_length";
+    const maxLength = o.maxLength ?? this.modelMaxLength;
+    if (toLength && maxLength === Number.POSITIVE_INFINITY)
+      throw new ValueError({ op, message: 'padding is "max_length" and no length is known', hint: "Give { maxLength }" });
+    const rows = firsts.map((t, i) => this.#assemble(op, seconds ? [t, seconds[i]] : [t], o));
+    return pad(op, rows, {
+      to: toLength ? maxLength : o.padding === true || o.padding === "longest" ? "longest" : null,
+      multiple: o.padToMultipleOf ?? 1,
+      side: o.paddingSide ?? this.paddingSide,
+      id: this.padTokenId,
+      types: o.returnTokenTypeIds ?? this.#parts.types ?? false,
+    });
+  }
+
+  /** The text of ids, or of an int64 tensor of one dimension. @throws IndexError for ids that name no token */
+  decode(ids: readonly number[] | Tensor, options?: DecodeOptions): string {
+    const stream = this.decodeStream(options);
+    let text = "";
+    for (const id of listOf("decode", ids)) text += stream.push(id);
+    return text + stream.end();
+  }
+  /** The texts of several rows of ids. */
+  batchDecode(rows: readonly (readonly number[])[] | Tensor, options?: DecodeOptions): string[] {
+    const list = isTensor(rows) ? (rows.toArraySync() as number[][]) : rows;
+    need("batchDecode", "rows: array", list);
+    return list.map((ids) => this.decode(ids, options));
+  }
+  /**
+   * Text from ids that come one by one.
+   * @example
+   * const tokenizer = await AutoTokenizer.fromPretrained(memoryFiles({ "vocab.txt": new TextEncoder().encode("[UNK]\nun\n##able\n") }));
+   * const stream = tokenizer.decodeStream();
+   * [stream.push(1), stream.push(2), stream.push(0), stream.end()] // => ["un", "able", " [UNK]", ""]
+   */
+  decodeStream(options?: DecodeOptions): DecodeStream {
+    const o = checkOptions("decode", ["skipSpecialTokens: flag", "cleanUpTokenizationSpaces: flag"], options);
+    const { scheme, cleanUp, trim } = this.#parts;
+    return new DecodeStream(scheme, this.#added, {
+      skip: o.skipSpecialTokens ?? false,
+      cleanUp: o.cleanUpTokenizationSpaces ?? cleanUp ?? false,
+      trim: trim ?? false,
+    });
+  }
+  /** Tokens as the vocabulary writes them. @throws IndexError for ids that name no token */
+  convertIdsToTokens(ids: readonly number[]): string[] {
+    return listOf("convertIdsToTokens", ids).map((id) => {
+      const token = this.#added.get(id)?.content ?? this.#parts.scheme.token(id);
+      if (token === undefined) throw unknownId("convertIdsToTokens", id, this.vocabSize);
+      return token;
+    });
+  }
+  /** Ids of tokens. @throws ArgumentError for a token that is not in the vocabulary, where there is no unknown one */
+  convertTokensToIds(tokens: readonly string[]): number[] {
+    const op = "convertTokensToIds";
+    need(op, "tokens: texts", tokens);
+    return tokens.map((token) => {
+      const id = this.#id(token) ?? this.unkTokenId;
+      if (id === null)
+        throw new ArgumentError({
+          op,
+          message: `${JSON.stringify(token)} is none of the ${this.vocabSize} tokens`,
+          hint: "Write tokens as tokenize() gives them",
+        });
+      return id;
+    });
+  }
+
+  /** A conversation as text. @throws ArgumentError where there is no template or it refuses */
+  applyChatTemplate(messages: readonly ChatMessage[], options: ChatTemplateOptions & { readonly tokenize: false }): Promise<string>;
+  /** A conversation as ids; special tokens come from the template alone. */
+  applyChatTemplate(messages: readonly ChatMessage[], options?: ChatTemplateOptions): Promise<number[]>;
+  async applyChatTemplate(messages: readonly ChatMessage[], options?: ChatTemplateOptions): Promise<string | number[]> {
+    const op = "applyChatTemplate";
+    const o = checkOptions(op, CHAT_OPTIONS, options);
+    need(op, "messages: objects", messages);
+    if (messages.length === 0) throw new ValueError({ op, message: "no messages", hint: 'Give [{ role: "user", content: "…" }]' });
+    const tokens = Object.fromEntries(Object.entries(this.#special).flatMap(([role, token]) => (token ? [[`${role}_token`, token]] : [])));
+    const text = await render(chooseTemplate(this.chatTemplates, o), messages, o, tokens);
+    return o.tokenize === false ? text : this.encode(text, { addSpecialTokens: false });
+  }
+
+  /** Writes the files that the tokenizer was read from. @throws UnsupportedError for one from a GGUF file, FileError when the file system refuses */
+  async savePretrained(folder: string): Promise<void> {
+    need("savePretrained", "folder: text", folder);
+    const { files } = this.#parts;
+    if (!files)
+      throw new UnsupportedError({
+        op: "savePretrained",
+        message: `${this.name} has no tokenizer files of its own`,
+        hint: "Copy the GGUF file",
+      });
+    const { mkdirSync } = await import("node:fs");
+    const { join } = await import("node:path");
+    mkdirSync(folder, { recursive: true });
+    for (const [file, bytes] of Object.entries(files)) await replaceFile(join(folder, file), (sink) => sink.write(bytes));
+  }
+}
+function listOf(op: string, ids: unknown): readonly number[] {
+  if (isTensor(ids)) return (ids.layout.shape.length === 0 ? [ids.toArraySync()] : ids.toArraySync()) as number[];
+  need(op, "ids: array", ids);
+  return ids as number[];
+}
