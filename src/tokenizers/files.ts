@@ -60,7 +60,7 @@ export function memoryFiles(files: Readonly<Record<string, Uint8Array>>, name = 
 export const unfit = (file: string, message: string, hint = "The file is damaged or of another tokenizer", cause?: unknown): FormatError =>
   new FormatError({ op: "tokenizer", message: `${file}: ${message}`, hint, data: { file }, ...(cause === undefined ? {} : { cause }) });
 
-const text = new TextDecoder("utf-8", { fatal: true });
+const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 /** The bytes as text. @throws FormatError @internal */
 export function readText(bytes: Uint8Array, file: string): string {
   try {

@@ -60,25 +60,20 @@ export class SentencePiece implements Scheme {
 
   #unigram(): (normalized: string, out: number[]) => void {
     const { pieces } = this.#model;
+    const low = pieces.reduce((least, p) => (p.type === PIECE.normal ? Math.min(least, p.score) : least), Infinity);
     const parts: UnigramParts = {
       trie: new ByteTrie(),
-      scores: Float32Array.from(pieces, (p) => p.score),
-      own: Uint8Array.from(pieces, (p) => Number(p.type === PIECE.userDefined)),
+      scores: Float32Array.from(pieces, (p) => (p.type === PIECE.userDefined ? Number.NaN : p.score)),
       unk: this.unk,
+      unkScore: Math.fround(low - 10),
     };
-    let low = Infinity;
-    let high = -Infinity;
     pieces.forEach((p, id) => {
-      if (p.type === PIECE.normal) {
-        low = Math.min(low, p.score);
-        high = Math.max(high, p.score);
-      }
       if (p.type === PIECE.normal || p.type === PIECE.userDefined) parts.trie.add(encoder.encode(p.piece), id);
     });
     return (normalized, out) => {
       const bytes = encoder.encode(normalized);
       let begin = 0;
-      for (const [end, id] of viterbi(bytes, parts, low, high)) {
+      for (const [end, id] of viterbi(bytes, parts)) {
         if (id === this.unk) this.#unknown(bytes.subarray(begin, end), out);
         else out.push(id);
         begin = end;

@@ -30,7 +30,7 @@ export interface SpmModel {
   readonly names: Readonly<Record<"bos" | "eos" | "pad", string>>;
 }
 
-const text = new TextDecoder("utf-8", { fatal: true });
+const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const bits = new DataView(new ArrayBuffer(4));
 
 /** Reads a .model file. @throws FormatError that names file, offset and what was expected; UnsupportedError for models of words or characters */

@@ -32,6 +32,7 @@ export function readTiktoken(bytes: Uint8Array, file: string): Map<string, numbe
   return vocab;
 }
 function decodeBase64(base64: string, file: string, line: number): Uint8Array {
+  if (base64 === "=") return new Uint8Array(0); // Whisper's file has it
   try {
     const binary = atob(base64);
     return Uint8Array.from(binary, (c) => c.charCodeAt(0));

@@ -66,51 +66,54 @@ export class ByteTrie {
 /** What the search needs to know of the pieces. */
 export interface UnigramParts {
   readonly trie: ByteTrie;
-  /** By id, in float32. */
+  /** By id, in float32; NaN for a user's own piece, which always wins: it scores 0.1 for each byte but one. */
   readonly scores: Float32Array;
-  /** By id: 1 where a piece is the user's own, which always wins. */
-  readonly own: Uint8Array;
   readonly unk: number;
+  /** Of a character that no piece has. */
+  readonly unkScore: number;
 }
 
-/** The best cut of UTF-8 text: [end, id] of each piece in turn, from the left. Sums are in float32 from the start of the text, as SentencePiece's are. */
-export function viterbi(text: Uint8Array, p: UnigramParts, low: number, high: number): readonly (readonly [end: number, id: number])[] {
-  const { trie, scores, own, unk } = p;
+/**
+ * The best cut of UTF-8 text: [end, id] of each piece in turn. Sums are SentencePiece's (0.2.3): in float32 from the start of the text,
+ * beginning anew from 0 beyond 100,000, so that ties and near ties fall as they do there.
+ */
+export function viterbi(text: Uint8Array, p: UnigramParts): readonly (readonly [end: number, id: number])[] {
+  const { trie, scores, unk, unkScore } = p;
   const n = text.length;
   const best = new Float32Array(n + 1);
   const from = new Int32Array(n + 1).fill(-1);
   const ids = new Int32Array(n + 1);
-  const unkScore = Math.fround(low - 10);
   const values = trie.values;
+  let frontier = 0;
+  const offer = (begin: number, end: number, id: number, sum: number): void => {
+    if (from[end] !== -1 && sum <= best[end]!) return;
+    best[end] = sum;
+    from[end] = begin;
+    ids[end] = id;
+    if (end > frontier) frontier = end;
+  };
   for (let begin = 0; begin < n; ) {
     const length = Math.min(lengthOf(text[begin]!), n - begin);
     const sofar = best[begin]!;
+    if (sofar < -RESET || sofar > RESET) {
+      for (let i = begin; i <= frontier; i++) if (from[i] !== -1) best[i]! -= sofar;
+      continue;
+    }
     let single = false;
     for (let end = begin, node = 0; end < n; ) {
       node = trie.step(node, text[end++]!);
       if (node === 0) break;
       const id = values[node]!;
       if (id < 0) continue;
-      const sum = (own[id] ? (end - begin) * high - 0.1 : scores[id]!) + sofar;
-      if (from[end] === -1 || sum > best[end]!) {
-        best[end] = sum;
-        from[end] = begin;
-        ids[end] = id;
-      }
+      const score = scores[id]!;
+      offer(begin, end, id, Math.fround((Number.isNaN(score) ? Math.fround(0.1 * (end - begin - 1)) : score) + sofar));
       if (end - begin === length) single = true;
     }
-    if (!single) {
-      const end = begin + length;
-      const sum = Math.fround(unkScore + sofar);
-      if (from[end] === -1 || sum > best[end]!) {
-        best[end] = sum;
-        from[end] = begin;
-        ids[end] = unk;
-      }
-    }
+    if (!single) offer(begin, begin + length, unk, Math.fround(unkScore + sofar));
     begin += length;
   }
   const out: [number, number][] = [];
   for (let end = n; end > 0; end = from[end]!) out.push([end, ids[end]!]);
   return out.reverse();
 }
+const RESET = 100000;

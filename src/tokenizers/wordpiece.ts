@@ -1,6 +1,7 @@
 // WordPiece (Wu et al. 2016, https://arxiv.org/abs/1609.08144) as BERT uses it: words are cut at spaces and punctuation, then into
 // the longest pieces that the vocabulary has, from the left.
 import { readText, unfit } from "./files.ts";
+import { NEWER_MARKS, NEWER_PUNCTUATION } from "./unicode8.ts";
 import { type PieceDecoder, type Scheme, WordCache } from "./scheme.ts";
 
 /** How text is cleaned before it is cut. */
@@ -15,12 +16,13 @@ export interface BertNormalizer {
 /** What uncased BERT does. */
 export const UNCASED: BertNormalizer = { lowercase: true, stripAccents: null, chineseChars: true };
 
-// Control characters but for tab and line ends, U+0000 and U+FFFD are dropped; any white space is a space.
-const DROPPED = /[\0\ufffd]|(?![\t\n\r])\p{C}/gu;
+// Control characters but for tab and line ends, U+0000 and U+FFFD are dropped. 0890, 0891, 08e2 and the rest are newer than the reference's tables.
+const DROPPED = /[\0\ufffd]|(?![\t\n\r\u0890\u0891\u08e2\u{110cd}\u{13430}-\u{1343f}])[\p{Cc}\p{Cf}\p{Co}]/gu;
 const CHINESE =
   /[\u4e00-\u9fff\u3400-\u4dbf\u{20000}-\u{2a6df}\u{2a700}-\u{2b73f}\u{2b740}-\u{2b81f}\u{2b920}-\u{2ceaf}\uf900-\ufaff\u{2f800}-\u{2fa1f}]/gu;
-const ACCENTS = /\p{Mn}/gu;
-const WORD = /[!-/:-@[-`{-~\p{P}]|[^!-/:-@[-`{-~\p{P}\p{White_Space}]+/gu;
+const ACCENTS = new RegExp(`(?![${NEWER_MARKS}])[\\p{Mn}\\u1734\\u{1171e}]`, "gu");
+const PUNCTUATION = `(?![${NEWER_PUNCTUATION}])[!-/:-@[-\`{-~\\p{P}\\u166d\\u{111c9}]`;
+const WORD = new RegExp(`${PUNCTUATION}|(?:(?!${PUNCTUATION})\\P{White_Space})+`, "gu");
 
 /** Text as BERT's vocabulary has it. */
 export function normalizeBert(text: string, o: BertNormalizer): string {
