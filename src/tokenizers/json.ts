@@ -1,9 +1,10 @@
-// tokenizer.json, Hugging Face's own format. What is byte-level BPE or BERT's WordPiece runs on the schemes here, which are faster;
+// tokenizer.json, Hugging Face's own format. What is byte-level BPE, LLaMA's BPE or BERT's WordPiece runs on the schemes here, which are faster;
 // everything else on the @huggingface/tokenizers library. Decoding is always ours, so that it can stream.
 import { UnsupportedError } from "../core/errors.ts";
 import { shown } from "../io/damage.ts";
 import type { AddedToken } from "./added.ts";
 import { ByteBpe } from "./byteBpe.ts";
+import { CharBpe } from "./charBpe.ts";
 import { decoderName, decoderOf, pieceDecoder } from "./decoders.ts";
 import { asConfigured } from "./families.ts";
 import { isRecord, readJson, readVocab, unfit } from "./files.ts";
@@ -30,7 +31,11 @@ export async function fromJson(file: string, settings: Settings): Promise<Tokeni
       throw unfit(file, `added_tokens[${i}] is ${shown(t)}, expected an object with an id`);
     return addedOf(t, id, file, `added_tokens[${i}]`);
   });
-  const scheme = bytesOrNull(json, model, file) ?? wordsOrNull(json, model, file) ?? (await ofLibrary(json, model, settings, added, file));
+  const scheme =
+    bytesOrNull(json, model, file) ??
+    charactersOrNull(json, model, file) ??
+    wordsOrNull(json, model, file) ??
+    (await ofLibrary(json, model, settings, added, file));
   const template = templateOf(json["post_processor"], file);
   return assembleTokenizer(settings, {
     scheme,
@@ -65,23 +70,26 @@ function bytesOrNull(json: Json, model: Json, file: string): Scheme | null {
   const split = splitOrNull(json["pre_tokenizer"]);
   if (!normalize || !split) return null;
   const vocab = readVocab(model["vocab"], file, "model.vocab");
-  const merges = model["merges"];
-  if (!Array.isArray(merges)) throw unfit(file, `model.merges is ${shown(merges)}, expected an array`);
-  const pairs = merges.map((m: unknown, i): [string, string] => {
-    const parts = typeof m === "string" ? [m.slice(0, m.indexOf(" ")), m.slice(m.indexOf(" ") + 1)] : m;
-    if (!Array.isArray(parts) || parts.length !== 2 || !parts.every((p) => typeof p === "string" && p !== ""))
-      throw unfit(file, `model.merges[${i}] is ${shown(m)}, expected two tokens`);
-    return parts as [string, string];
-  });
+  const merges = mergesOf(pairsOf(model, file), vocab, file);
   const unk = typeof model["unk_token"] === "string" ? (vocab.get(model["unk_token"]) ?? null) : null;
   return new ByteBpe({
     vocab,
-    merges: mergesOf(pairs, vocab, file),
+    merges,
     split: split.split,
     wholeWords: model["ignore_merges"] === true,
     normalize: (t) => split.prefix(normalize(t)),
     unk,
     ...(suffix === undefined ? {} : { suffix }),
+  });
+}
+function pairsOf(model: Json, file: string): [string, string][] {
+  const merges = model["merges"];
+  if (!Array.isArray(merges)) throw unfit(file, `model.merges is ${shown(merges)}, expected an array`);
+  return merges.map((m: unknown, i) => {
+    const parts = typeof m === "string" ? [m.slice(0, m.indexOf(" ")), m.slice(m.indexOf(" ") + 1)] : m;
+    if (!Array.isArray(parts) || parts.length !== 2 || !parts.every((p) => typeof p === "string" && p !== ""))
+      throw unfit(file, `model.merges[${i}] is ${shown(m)}, expected two tokens`);
+    return parts as [string, string];
   });
 }
 function normalizerOrNull(spec: unknown): ((text: string) => string) | null {
@@ -120,6 +128,49 @@ function splitOrNull(spec: unknown): { split: Splitter; prefix: (text: string) =
     split: split.length === 1 ? split[0]! : (text) => split.reduce<readonly string[]>((words, s) => words.flatMap((w) => s(w)), [text]),
     prefix: (text) => (prefixed && !text.startsWith(" ") ? ` ${text}` : text),
   };
+}
+
+// LLaMA's BPE of characters, where spaces become U+2581 by one of the three ways that files have.
+function charactersOrNull(json: Json, model: Json, file: string): Scheme | null {
+  if (model["type"] !== "BPE" || model["byte_fallback"] !== true || model["dropout"] || model["ignore_merges"]) return null;
+  if (model["continuing_subword_prefix"] || model["end_of_word_suffix"]) return null;
+  const normalize = spacesOrNull(json["normalizer"], json["pre_tokenizer"]);
+  const decoder = decoderOf(json["decoder"]);
+  if (!normalize || !decoder) return null;
+  const vocab = readVocab(model["vocab"], file, "model.vocab");
+  return new CharBpe({
+    vocab,
+    merges: mergesOf(pairsOf(model, file), vocab, file),
+    unk: typeof model["unk_token"] === "string" ? (vocab.get(model["unk_token"]) ?? null) : null,
+    fuseUnk: model["fuse_unk"] === true,
+    normalize,
+    decoder: (token) => pieceDecoder(decoder, token),
+  });
+}
+const MARK = "\u2581";
+const marked = (text: string): string => text.replaceAll(" ", MARK);
+function spacesOrNull(normalizer: unknown, pre: unknown): ((text: string, first: boolean) => string) | null {
+  const none = (spec: unknown): boolean => spec === null || spec === undefined;
+  if (none(normalizer) && isRecord(pre) && pre["type"] === "Metaspace" && pre["split"] === false && pre["replacement"] === MARK) {
+    const scheme = pre["prepend_scheme"];
+    if (scheme !== "first" && scheme !== "always" && scheme !== "never") return null;
+    return (t, first) => {
+      const text = marked(t);
+      return scheme !== "never" && (first || scheme === "always") && !text.startsWith(MARK) ? MARK + text : text;
+    };
+  }
+  const steps: readonly unknown[] =
+    isRecord(normalizer) && normalizer["type"] === "Sequence" && Array.isArray(normalizer["normalizers"])
+      ? normalizer["normalizers"]
+      : [normalizer];
+  const replaces = (s: unknown): boolean =>
+    isRecord(s) && s["type"] === "Replace" && isRecord(s["pattern"]) && s["pattern"]["String"] === " " && s["content"] === MARK;
+  const prepends = (s: unknown): boolean => isRecord(s) && s["type"] === "Prepend" && s["prepend"] === MARK;
+  // Gemma cuts at spaces after there are none left.
+  const idle = none(pre) || (isRecord(pre) && pre["type"] === "Split" && isRecord(pre["pattern"]) && pre["pattern"]["String"] === " ");
+  if (!idle || !replaces(steps.at(-1)) || steps.length > 2) return null;
+  if (steps.length === 1) return marked;
+  return prepends(steps[0]) ? (t) => MARK + marked(t) : null;
 }
 
 // BERT's WordPiece, where every part is one that is known here.

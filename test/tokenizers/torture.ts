@@ -54,7 +54,12 @@ export function torture(a: Alphabet, size: number, seed = 1): string {
       for (let n = 1 + r(5); n > 0; n--) s += "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"[r(32)]!;
       put(s);
     } else if (kind === 14) put(pick(a.odd));
-    else put(pick(a.words).slice(0, 2).repeat(1 + r(12)));
+    else
+      put(
+        pick(a.words)
+          .slice(0, 2)
+          .repeat(1 + r(12)),
+      );
   }
   return parts.join("");
 }

@@ -8,6 +8,7 @@ import sys
 import sentencepiece
 import tiktoken
 from tiktoken.load import load_tiktoken_bpe
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import BertTokenizer, CLIPTokenizer, GPT2Tokenizer
 
 DATA = "../shared/data/tokenizers/"
@@ -156,6 +157,54 @@ O200K = "|".join([
 ])
 TEKKEN = O200K.replace("(?i:'s|'t|'re|'ve|'m|'ll|'d)?", "").replace("{1,3}", "")
 
+def llama2_json():
+    """LLaMA 2 as tokenizer.json has it: merges by pairs, made of the scores as transformers' converter makes them."""
+    p = sentencepiece.SentencePieceProcessor(model_file=DATA + "llama2_tokenizer.model")
+    scores = [(p.id_to_piece(i), p.get_score(i)) for i in range(p.get_piece_size())]
+    vocab = {t: i for i, (t, _) in enumerate(scores)}
+    pairs = []
+    for t, score in scores:
+        local = [(t[:i], t[i:], score) for i in range(1, len(t)) if t[:i] in vocab and t[i:] in vocab]
+        pairs += sorted(local, key=lambda x: (vocab[x[0]], vocab[x[1]]))
+    pairs = [(a, b) for a, b, _ in sorted(pairs, key=lambda x: x[2], reverse=True)]
+    t = Tokenizer(models.BPE(vocab=vocab, merges=pairs, fuse_unk=True, byte_fallback=True, unk_token="<unk>"))
+    t.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="first", split=False)
+    t.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)])
+    t.post_processor = processors.TemplateProcessing(single="<s> $A", pair="<s> $A <s>:1 $B:1", special_tokens=[("<s>", 1)])
+    t.add_special_tokens(["<unk>", "<s>", "</s>"])
+    return t
+
+
+def small_bpe():
+    """A small vocabulary of LLaMA 3's kind with every kind of added token, kept in the repository."""
+    t = Tokenizer(models.BPE(ignore_merges=True))
+    t.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(LLAMA3), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    t.decoder = decoders.ByteLevel()
+    special = ["<|begin|>", "<|end|>", "<|user|>", "<|assistant|>", "<|pad|>"]
+    t.train_from_iterator([TEXT[:60000], " ".join(S["words"] * 20)], trainers.BpeTrainer(vocab_size=420, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False))
+    t.add_tokens([AddedToken("<mask>", lstrip=True, normalized=False), AddedToken("<r>", rstrip=True, normalized=False), AddedToken("word", single_word=True, normalized=False)])
+    t.post_processor = processors.TemplateProcessing(single="<|begin|> $A", pair="<|begin|> $A $B:1 <|end|>:1", special_tokens=[("<|begin|>", 0), ("<|end|>", 1)])
+    return t
+
+
+def small_unigram():
+    t = Tokenizer(models.Unigram())
+    t.normalizer = normalizers.NFKC()
+    t.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always")
+    t.decoder = decoders.Metaspace(replacement="▁", prepend_scheme="always")
+    t.train_from_iterator([" ".join(S["words"] * 3)], trainers.UnigramTrainer(vocab_size=150, special_tokens=["<unk>", "</s>"], unk_token="<unk>", show_progress=False))
+    t.post_processor = processors.TemplateProcessing(single="$A </s>", pair="$A </s> $B </s>", special_tokens=[("</s>", 1)])
+    return t
+
+
+ADDED = ["a <mask> b", "a  <mask>b<mask>", "x<r>   y <r>", "word words aword word.", "<|user|>Hello<|end|>\n<|assistant|>", "<|end|><|end|>", "word", "<|pad|x"]
+
+
+def skeleton(t):
+    j = json.loads(t.to_str())
+    return {**j, "model": {**j["model"], "vocab": None, "merges": None}}
+
+
 if __name__ == "__main__":
     bert = BertTokenizer(vocab={l.rstrip("\n"): i for i, l in enumerate(open(DATA + "bert_base_uncased_vocab.txt", encoding="utf8"))})
     cased = BertTokenizer(vocab={l.rstrip("\n"): i for i, l in enumerate(open(DATA + "bert_base_uncased_vocab.txt", encoding="utf8"))}, do_lower_case=False)
@@ -168,5 +217,20 @@ if __name__ == "__main__":
         "cl100k": tik("whisper_multilingual.tiktoken", LLAMA3), "qwen2": tik("whisper_multilingual.tiktoken", QWEN2),
         "o200k": tik("whisper_multilingual.tiktoken", O200K), "tekken": tik("whisper_multilingual.tiktoken", TEKKEN),
     }
+    llama = llama2_json()
+    files = {}
+    for t in (gpt2, bert, clip):
+        t._tokenizer.no_truncation()
+    for name, t in [("gpt2", gpt2._tokenizer), ("bert", bert._tokenizer), ("clip", clip._tokenizer), ("llama2", llama)]:
+        files[name] = {"skeleton": skeleton(t), "count": len(ids := t.encode(TEXT, add_special_tokens=False).ids), "sha256": sha(ids), "pair": t.encode("Hello world", "How?").ids}
+    small = {}
+    for name, t in [("small_bpe", small_bpe()), ("small_unigram", small_unigram())]:
+        t.save(OUT + name + ".json", pretty=False)
+        texts = STRINGS[:30] + ADDED if name == "small_bpe" else [s for s in STRINGS if s.isprintable() and s.strip()]
+        encoded = [t.encode(s) for s in texts]
+        pair = t.encode(*PAIRS[0])
+        small[name] = [[s, e.ids, t.decode(e.ids, skip_special_tokens=False), t.decode(e.ids)] for s, e in zip(texts, encoded)] + [[PAIRS[0], pair.ids, pair.type_ids]]
+    with open(OUT + "files.json", "w", encoding="utf8") as f:
+        json.dump({"files": files, "small": small}, f, ensure_ascii=True, separators=(",", ":"))
     with open(OUT + "torture.json", "w", encoding="utf8") as f:
         json.dump({"alphabet": S, "strings": STRINGS, "bytes": len(TEXT.encode()), "sha256": text_sha(TEXT), "vocabularies": vocabularies}, f, ensure_ascii=True, separators=(",", ":"))
