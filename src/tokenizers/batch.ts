@@ -104,7 +104,7 @@ const PLAIN: Template = {
   single: [{ text: 0, type: 0 }],
   pair: [
     { text: 0, type: 0 },
-    { text: 1, type: 0 },
+    { text: 1, type: 1 },
   ],
 };
 

@@ -27,7 +27,7 @@ export async function fromJson(file: string, settings: Settings): Promise<Tokeni
   if (!Array.isArray(list)) throw unfit(file, `added_tokens is ${shown(list)}, expected an array`);
   const added = list.map((t: unknown, i): AddedToken => {
     const id = isRecord(t) ? t["id"] : undefined;
-    if (typeof id !== "number" || !Number.isInteger(id) || id < 0)
+    if (typeof id !== "number" || !Number.isInteger(id) || id < 0 || id >= 2 ** 24)
       throw unfit(file, `added_tokens[${i}] is ${shown(t)}, expected an object with an id`);
     return addedOf(t, id, file, `added_tokens[${i}]`);
   });
@@ -232,7 +232,14 @@ async function ofLibrary(json: Json, model: Json, settings: Settings, added: rea
   if (model["type"] === "Unigram") {
     const vocab = model["vocab"];
     if (!Array.isArray(vocab)) throw unfit(file, `model.vocab is ${shown(vocab)}, expected an array`);
-    vocab.forEach((entry: unknown, id) => put(String((entry as readonly unknown[])[0]), id));
+    vocab.forEach((entry: unknown, id) => {
+      if (!Array.isArray(entry) || typeof entry[0] !== "string" || typeof entry[1] !== "number")
+        throw unfit(file, `model.vocab[${id}] is ${shown(entry)}, expected [piece, score]`);
+      put(entry[0], id);
+    });
+    const unk = model["unk_id"] ?? null;
+    if (unk !== null && tokens[Number(unk)] === undefined)
+      throw unfit(file, `model.unk_id is ${shown(unk)}, expected one of the ${vocab.length} pieces`);
   } else for (const [token, id] of readVocab(model["vocab"], file, "model.vocab")) put(token, id);
   for (const t of added) put(t.content, t.id);
   return {
@@ -241,7 +248,13 @@ async function ofLibrary(json: Json, model: Json, settings: Settings, added: rea
     unk: typeof model["unk_token"] === "string" ? (ids.get(model["unk_token"]) ?? null) : null,
     findsAdded: true,
     encode: (text, out) => {
-      for (const id of library.encode(text, { add_special_tokens: false }).ids) out.push(id);
+      let ids: readonly number[];
+      try {
+        ids = library.encode(text, { add_special_tokens: false }).ids;
+      } catch (cause) {
+        throw unfit(file, `@huggingface/tokenizers cannot encode with it: ${(cause as Error).message}`, undefined, cause);
+      }
+      for (const id of ids) out.push(id);
     },
     token: (id) => tokens[id],
     id: (token) => ids.get(token),

@@ -51,7 +51,7 @@ export function readSpm(bytes: Uint8Array, file: string): SpmModel {
   };
   const flag = (f: Field): boolean => f.value !== 0;
   const pieces: Piece[] = [];
-  let kind = 1;
+  let kind: number | undefined;
   let byteFallback = false;
   let whitespaceAsSuffix = false;
   let unkSurface = " \u2047 ";
@@ -62,7 +62,8 @@ export function readSpm(bytes: Uint8Array, file: string): SpmModel {
   let escapeWhitespaces = true;
   for (const f of fields(bytes, 0, fail)) {
     if (f.number === 1) pieces.push(readPiece(message(f), at, fail, string));
-    else if (f.number === 2)
+    else if (f.number === 2) {
+      kind ??= 1;
       for (const t of fields(message(f), at(message(f)), fail)) {
         if (t.number === 3) kind = Number(t.value);
         else if (t.number === 24) whitespaceAsSuffix = flag(t);
@@ -72,7 +73,7 @@ export function readSpm(bytes: Uint8Array, file: string): SpmModel {
         else if (t.number === 47) names.eos = string(t);
         else if (t.number === 48) names.pad = string(t);
       }
-    else if (f.number === 3)
+    } else if (f.number === 3)
       for (const n of fields(message(f), at(message(f)), fail)) {
         if (n.number === 2 && message(n).length > 0) charsmap = new Charsmap(message(n), at(message(n)), fail);
         else if (n.number === 3) addDummyPrefix = flag(n);
@@ -88,6 +89,9 @@ export function readSpm(bytes: Uint8Array, file: string): SpmModel {
             hint: "Load the model's tokenizer.json",
           });
   }
+  // It stands behind the pieces: a file that is cut between two of them would pass for one of the default kind.
+  if (kind === undefined)
+    throw fail(bytes.length, `${pieces.length} pieces and no trainer_spec, expected one behind them`, { hint: "The file is truncated" });
   if (kind !== 1 && kind !== 2)
     throw new UnsupportedError({
       op: "sentencepiece",

@@ -41,7 +41,8 @@ export class DecodeStream {
   push(id: number): string {
     const added = this.#added.get(id);
     if (added) return added.special && this.#skip ? "" : this.#filter(this.#decoder.text(added.content));
-    if (this.#scheme.token(id) === undefined) throw unknownId("decode", id, Math.max(this.#scheme.size, this.#added.end));
+    if (typeof id !== "number" || this.#scheme.token(id) === undefined)
+      throw unknownId("decode", id, Math.max(this.#scheme.size, this.#added.end));
     return this.#filter(this.#decoder.id(id));
   }
   /** What was held back: an unfinished character as U+FFFD. */

@@ -2,7 +2,7 @@
 import { checkOptions, given, need } from "../core/arguments.ts";
 import { ArgumentError, UnsupportedError, ValueError } from "../core/errors.ts";
 import { isTensor, type Tensor } from "../core/tensor.ts";
-import { replaceFile } from "../io/sink.ts";
+import { fileError, replaceFile } from "../io/sink.ts";
 import { type AddedToken, AddedTokens, checkAdded } from "./added.ts";
 import {
   assemble,
@@ -89,6 +89,9 @@ export class Tokenizer {
           "The files are of two tokenizers",
         );
     this.#special = { ...parts.special };
+    for (const item of [...(parts.template?.single ?? []), ...(parts.template?.pair ?? [])])
+      if ("id" in item && !this.#added.get(item.id) && parts.scheme.token(item.id) === undefined)
+        throw unfit(parts.name, `id ${item.id} goes around texts, but the vocabulary has ids 0 to ${this.vocabSize - 1}`);
   }
 
   #id(token: string): number | undefined {
@@ -280,7 +283,7 @@ export class Tokenizer {
   /** Tokens as the vocabulary writes them. @throws IndexError for ids that name no token */
   convertIdsToTokens(ids: readonly number[]): string[] {
     return listOf("convertIdsToTokens", ids).map((id) => {
-      const token = this.#added.get(id)?.content ?? this.#parts.scheme.token(id);
+      const token = this.#added.get(id)?.content ?? (typeof id === "number" ? this.#parts.scheme.token(id) : undefined);
       if (token === undefined) throw unknownId("convertIdsToTokens", id, this.vocabSize);
       return token;
     });
@@ -319,7 +322,7 @@ export class Tokenizer {
   async savePretrained(folder: string): Promise<void> {
     need("savePretrained", "folder: text", folder);
     const { files } = this.#parts;
-    if (!files)
+    if (!files || Object.keys(files).length === 0)
       throw new UnsupportedError({
         op: "savePretrained",
         message: `${this.name} has no tokenizer files of its own`,
@@ -327,7 +330,11 @@ export class Tokenizer {
       });
     const { mkdirSync } = await import("node:fs");
     const { join } = await import("node:path");
-    mkdirSync(folder, { recursive: true });
+    try {
+      mkdirSync(folder, { recursive: true });
+    } catch (e) {
+      throw fileError("savePretrained", folder, e);
+    }
     for (const [file, bytes] of Object.entries(files)) await replaceFile(join(folder, file), (sink) => sink.write(bytes));
   }
 }

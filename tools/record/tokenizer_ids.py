@@ -200,6 +200,25 @@ def small_unigram():
 ADDED = ["a <mask> b", "a  <mask>b<mask>", "x<r>   y <r>", "word words aword word.", "<|user|>Hello<|end|>\n<|assistant|>", "<|end|><|end|>", "word", "<|pad|x"]
 
 
+TEMPLATES = {
+    "llama3": "{% set loop_messages = messages %}{% for message in loop_messages %}{% set content = '<|start_header_id|>' + message['role'] + '<|end_header_id|>\n\n'+ message['content'] | trim + '<|eot_id|>' %}{% if loop.index0 == 0 %}{% set content = bos_token + content %}{% endif %}{{ content }}{% endfor %}{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}",
+    "chatml": "{%- for message in messages %}{{- '<|im_start|>' + message.role + '\n' + message.content + '<|im_end|>' + '\n' }}{%- endfor %}{%- if tools %}{{- tools | tojson }}{%- endif %}{%- if add_generation_prompt %}{{- '<|im_start|>assistant\n' }}{%- if enable_thinking is defined and enable_thinking is false %}{{- '<think>\n\n</think>\n\n' }}{%- endif %}{%- endif %}",
+    "llama2": "{% if messages[0]['role'] == 'system' %}{% set system_message = messages[0]['content'] %}{% set messages = messages[1:] %}{% endif %}{% for message in messages %}{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('Conversation roles must alternate user/assistant/user/assistant/...') }}{% endif %}{% if loop.index0 == 0 and system_message is defined %}{% set content = '<<SYS>>\n' + system_message + '\n<</SYS>>\n\n' + message['content'] %}{% else %}{% set content = message['content'] %}{% endif %}{% if message['role'] == 'user' %}{{ bos_token + '[INST] ' + content.strip() + ' [/INST]' }}{% elif message['role'] == 'assistant' %}{{ ' '  + content.strip() + ' ' + eos_token }}{% endif %}{% endfor %}",
+}
+MESSAGES = [{"role": "system", "content": "Be brief. "}, {"role": "user", "content": " What is 2+2? 😀"}, {"role": "assistant", "content": "It is 4."}, {"role": "user", "content": "Thanks <b>&</b>"}]
+TOOLS = [{"type": "function", "function": {"name": "add", "description": "Adds \"a\" and b: é", "parameters": {"type": "object", "properties": {"a": {"type": "number"}, "b": {"type": "number"}}, "required": ["a", "b"]}}}]
+
+
+def chats():
+    t = GPT2Tokenizer(vocab=jsonl("gpt2_bpe_encoder.json"), merges=merges("gpt2_bpe_vocab.bpe"), bos_token="<|endoftext|>")
+    out = []
+    for name, template in TEMPLATES.items():
+        for o in [{}, {"add_generation_prompt": True}, {"tools": TOOLS}, {"enable_thinking": False, "add_generation_prompt": True}]:
+            out.append([name, o, t.apply_chat_template(MESSAGES, chat_template=template, tokenize=False, **o)])
+        out.append([name, {"continue_final_message": True}, t.apply_chat_template(MESSAGES[:3], chat_template=template, tokenize=False, continue_final_message=True)])
+    return {"templates": TEMPLATES, "messages": MESSAGES, "tools": TOOLS, "rendered": out}
+
+
 def skeleton(t):
     j = json.loads(t.to_str())
     return {**j, "model": {**j["model"], "vocab": None, "merges": None}}
@@ -231,6 +250,6 @@ if __name__ == "__main__":
         pair = t.encode(*PAIRS[0])
         small[name] = [[s, e.ids, t.decode(e.ids, skip_special_tokens=False), t.decode(e.ids)] for s, e in zip(texts, encoded)] + [[PAIRS[0], pair.ids, pair.type_ids]]
     with open(OUT + "files.json", "w", encoding="utf8") as f:
-        json.dump({"files": files, "small": small}, f, ensure_ascii=True, separators=(",", ":"))
+        json.dump({"files": files, "small": small, "chats": chats()}, f, ensure_ascii=True, separators=(",", ":"))
     with open(OUT + "torture.json", "w", encoding="utf8") as f:
         json.dump({"alphabet": S, "strings": STRINGS, "bytes": len(TEXT.encode()), "sha256": text_sha(TEXT), "vocabularies": vocabularies}, f, ensure_ascii=True, separators=(",", ":"))
