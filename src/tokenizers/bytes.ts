@@ -8,14 +8,14 @@ export const ALPHABET: readonly string[] = /*@__PURE__*/ (() => {
 })();
 const BYTES: ReadonlyMap<string, number> = /*@__PURE__*/ new Map(ALPHABET.map((c, b) => [c, b]));
 
-/** Bytes in that alphabet. @example spell(new Uint8Array([32, 97])) // => "Ġa" */
+/** Bytes in that alphabet: `spell(new Uint8Array([32, 97]))` gives `"Ġa"`. */
 export function spell(bytes: Uint8Array): string {
   let out = "";
   for (let i = 0; i < bytes.length; i++) out += ALPHABET[bytes[i]!]!;
   return out;
 }
 const encoder = new TextEncoder();
-/** The bytes of what `spell` gave; other text as UTF-8. @example bytesOf("Ġa") // => [32, 97] */
+/** The bytes of what `spell` gave; other text as UTF-8: `bytesOf("Ġa")` gives `[32, 97]`. */
 export function bytesOf(spelled: string): Uint8Array {
   const out = new Uint8Array(spelled.length);
   for (let i = 0; i < spelled.length; i++) {

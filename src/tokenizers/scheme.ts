@@ -29,7 +29,7 @@ export interface Scheme {
   decoder(): PieceDecoder;
 }
 
-/** Text with U+FFFD for each surrogate without its partner: what is not a character has no UTF-8. @example wellFormed("a\ud800") // => "a\ufffd" */
+/** Text with U+FFFD for each surrogate without its partner: what is not a character has no UTF-8: `wellFormed("a\ud800")` gives `"a\ufffd"`. */
 export const wellFormed = (text: string): string => (/\p{Surrogate}/u.test(text) ? text.replace(/\p{Surrogate}/gu, "\ufffd") : text);
 
 /** Ids of words seen before. Text repeats its words: most of the work is done once. */

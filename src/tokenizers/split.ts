@@ -37,7 +37,7 @@ const ALIASES: Readonly<Record<string, string>> = {
   starcoder: "smollm", refact: "smollm", "command-r": "smollm", codeshell: "smollm", exaone: "smollm", "minerva-7b": "smollm",
 }; // biome-ignore format: a table
 
-/** The splitter of that name. @throws UnsupportedError for unknown ones @example splitter("gpt-2")("It's 42 now") // => ["It", "'s", " 42", " now"] */
+/** The splitter of that name. @throws UnsupportedError for unknown ones: `splitter("gpt-2")("It's 42 now")` gives `["It", "'s", " 42", " now"]`. */
 export function splitter(name: string): Splitter {
   const patterns = PATTERNS[Object.hasOwn(ALIASES, name) ? ALIASES[name]! : name];
   if (!patterns)

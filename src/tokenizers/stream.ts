@@ -21,6 +21,10 @@ interface Filter {
 /**
  * Text from ids that come one by one. No character is split between two pieces, and the pieces together are what `decode` gives for all ids.
  * Made by `tokenizer.decodeStream()`.
+ * @example
+ * const tokenizer = await AutoTokenizer.fromPretrained(memoryFiles({ "vocab.txt": new TextEncoder().encode("[UNK]\nun\n##able\nto\n") }));
+ * const stream = tokenizer.decodeStream({ skipSpecialTokens: true });
+ * [stream.push(1), stream.push(2), stream.push(0), stream.push(3), stream.end()] // => ["un", "able", "", " to", ""]
  */
 export class DecodeStream {
   readonly #scheme: Scheme;

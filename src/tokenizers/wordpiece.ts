@@ -34,6 +34,9 @@ export function normalizeBert(text: string, o: BertNormalizer): string {
 /** Lower case, character by character: a final sigma is a sigma. */
 export const lowercase = (text: string): string => text.replaceAll("Σ", "σ").toLowerCase();
 
+/** Words and punctuation, one character at a time. */
+export const wordsOf = (text: string): readonly string[] => text.match(WORD) ?? [];
+
 /** The ids of a vocab.txt: a token a line. @throws FormatError */
 export function readWordPiece(bytes: Uint8Array, file: string): Map<string, number> {
   const lines = readText(bytes, file).split("\n");
@@ -69,7 +72,7 @@ export class WordPiece implements Scheme {
   }
 
   encode(text: string, out: number[]): void {
-    for (const word of normalizeBert(text, this.#normalizer).match(WORD) ?? []) this.#cache.add(word, out, (w) => this.#word(w));
+    for (const word of wordsOf(normalizeBert(text, this.#normalizer))) this.#cache.add(word, out, (w) => this.#word(w));
   }
   #word(word: string): readonly number[] {
     // More than a hundred characters are no word.
