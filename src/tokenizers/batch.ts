@@ -66,7 +66,7 @@ export const BATCH_OPTIONS: readonly string[] = [
 /** The tokens of one text or two, with special ones around them, within the length. @internal */
 export function assemble(
   op: string,
-  texts: readonly (readonly number[])[],
+  texts: readonly number[][],
   template: Template | null,
   how: { readonly truncation: Truncation; readonly maxLength: number; readonly side: Side },
 ): Encoded {
@@ -152,6 +152,6 @@ export function pad(
   return {
     inputIds: table((r) => r.ids, how.id ?? 0),
     attentionMask: table((r) => r.ids.map(() => 1), 0),
-    ...(how.types ? { tokenTypeIds: table((r) => r.types, 0) } : {}),
+    ...(how.types ? { tokenTypeIds: table((r) => r.types(), 0) } : {}),
   };
 }

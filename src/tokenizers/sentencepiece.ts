@@ -72,11 +72,11 @@ export class SentencePiece implements Scheme {
     });
     return (normalized, out) => {
       const bytes = encoder.encode(normalized);
-      let begin = 0;
-      for (const [end, id] of viterbi(bytes, parts)) {
-        if (id === this.unk) this.#unknown(bytes.subarray(begin, end), out);
+      const cut = viterbi(bytes, parts);
+      for (let i = 0; i < cut.length; i += 2) {
+        const id = cut[i + 1]!;
+        if (id === this.unk) this.#unknown(bytes.subarray(cut[i - 1] ?? 0, cut[i]!), out);
         else out.push(id);
-        begin = end;
       }
     };
   }

@@ -32,23 +32,15 @@ export function robertaTemplate(cls: number, sep: number): Template {
 /** Ids with their types. */
 export interface Encoded {
   readonly ids: number[];
-  readonly types: number[];
+  types(): number[];
 }
 /** Fills the template. */
-export function fill(items: readonly TemplateItem[], texts: readonly (readonly number[])[]): Encoded {
-  const ids: number[] = [];
-  const types: number[] = [];
-  for (const item of items) {
-    if ("id" in item) {
-      ids.push(item.id);
-      types.push(item.type);
-    } else
-      for (const id of texts[item.text]!) {
-        ids.push(id);
-        types.push(item.type);
-      }
-  }
-  return { ids, types };
+export function fill(items: readonly TemplateItem[], texts: readonly number[][]): Encoded {
+  const parts = items.map((item) => ("id" in item ? [item.id] : texts[item.text]!));
+  return {
+    ids: parts.length === 1 ? parts[0]! : parts.flat(),
+    types: () => items.flatMap((item, i) => new Array<number>(parts[i]!.length).fill(item.type)),
+  };
 }
 /** How many special tokens it adds. */
 export const specials = (items: readonly TemplateItem[]): number => items.filter((i) => "id" in i).length;
