@@ -34,6 +34,8 @@ export interface BatchOptions extends EncodeOptions {
   readonly padToMultipleOf?: number;
   /** Gives `tokenTypeIds`. Default: for BERT and its kin. */
   readonly returnTokenTypeIds?: boolean;
+  /** Gives `offsetMapping` and `sequenceIds`. Default false. */
+  readonly returnOffsetsMapping?: boolean;
 }
 /** What models take. */
 export interface BatchEncoding {
@@ -43,6 +45,10 @@ export interface BatchEncoding {
   readonly attentionMask: Tensor;
   /** int64 [B, T]: 0 for the first text, 1 for the second. */
   readonly tokenTypeIds?: Tensor;
+  /** For each row and token the part of its text that it stands for, in UTF-16 units: `text.slice(start, end)`. [0, 0] for special tokens and padding. */
+  readonly offsetMapping?: readonly (readonly (readonly [start: number, end: number])[])[];
+  /** For each row and token the text that it is of, null for special tokens and padding. */
+  readonly sequenceIds?: readonly (readonly (0 | 1 | null)[])[];
 }
 
 /** For checks. @internal */
@@ -61,6 +67,7 @@ export const BATCH_OPTIONS: readonly string[] = [
   "paddingSide: left|right",
   "padToMultipleOf: positive",
   "returnTokenTypeIds: flag",
+  "returnOffsetsMapping: flag",
 ];
 
 /** The tokens of one text or two, with special ones around them, within the length. @internal */

@@ -1,7 +1,8 @@
 // Byte-level BPE: GPT-2, RoBERTa, LLaMA 3, Qwen, CLIP and their kin. Words become UTF-8 bytes, and pairs merge.
+import { UnsupportedError } from "../core/errors.ts";
 import { bytesOf, spell, Utf8Stream } from "./bytes.ts";
 import type { Merges } from "./merges.ts";
-import { type PieceDecoder, type Scheme, WordCache } from "./scheme.ts";
+import { type PieceDecoder, type Scheme, type Span, WordCache } from "./scheme.ts";
 import type { Splitter } from "./split.ts";
 
 /** What a byte-level vocabulary is made of. */
@@ -49,6 +50,35 @@ export class ByteBpe implements Scheme {
   encode(text: string, out: number[]): void {
     const { normalize, split } = this.#parts;
     for (const word of split(normalize ? normalize(text) : text)) this.#cache.add(word, out, (w) => this.#word(w));
+  }
+  /** @throws UnsupportedError for text that is changed before it is cut */
+  spans(text: string): Span[] {
+    const { normalize, split } = this.#parts;
+    const words = split(normalize ? normalize(text) : text);
+    if (words.join("") !== text)
+      throw new UnsupportedError({
+        op: "spans",
+        message: "the vocabulary changes text before cutting it: places in it are lost",
+        hint: "Leave returnOffsetsMapping out",
+      });
+    const out: Span[] = [];
+    let at = 0;
+    for (const word of words) {
+      // For each byte the beginning and the end of its character.
+      const places: (readonly [number, number])[] = [];
+      for (const character of word) {
+        const bytes = encoder.encode(character).length;
+        for (let i = 0; i < bytes; i++) places.push([at, at + character.length]);
+        at += character.length;
+      }
+      let byte = 0;
+      for (const id of this.#word(word)) {
+        const next = byte + this.#tokens[id]!.length;
+        out.push([id, places[byte]![0], places[next - 1]![1]]);
+        byte = next;
+      }
+    }
+    return out;
   }
   #word(word: string): readonly number[] {
     if (word.length * 3 > this.#buffer.length) {

@@ -6,7 +6,7 @@ export type { ChatMessage, ChatTemplateOptions, ContentPart } from "./chat.ts";
 export { type DecodeOptions, DecodeStream } from "./stream.ts";
 export { type Files, localFiles, memoryFiles } from "./files.ts";
 export type { AddedToken } from "./added.ts";
-export type { PieceDecoder, Scheme } from "./scheme.ts";
+export type { PieceDecoder, Scheme, Span } from "./scheme.ts";
 export type { Template, TemplateItem } from "./template.ts";
 export type { TiktokenOptions } from "./families.ts";
 export type { GgufMetadata } from "./gguf.ts";

@@ -43,7 +43,7 @@ export async function fromJson(file: string, settings: Settings): Promise<Tokeni
     added,
     template: (id) => template ?? asConfigured(settings, false, false)(id),
     trim: model["end_of_word_suffix"] === "</w>",
-    types: /bert(?!a)/i.test(settings.family) && !/roberta|distil/i.test(settings.family),
+    types: scheme instanceof WordPiece && !/distil/i.test(settings.family),
   });
 }
 

@@ -10,6 +10,9 @@ export interface PieceDecoder {
   end(): string;
 }
 
+/** A token and the part of the text that it stands for, in UTF-16 units. */
+export type Span = readonly [id: number, start: number, end: number];
+
 /** A vocabulary and its algorithm. */
 export interface Scheme {
   /** For messages: "byte-level BPE", "WordPiece". */
@@ -22,6 +25,8 @@ export interface Scheme {
   readonly findsAdded?: boolean;
   /** Appends the ids of well-formed text. `first`: does it begin the whole text? */
   encode(text: string, out: number[], first: boolean): void;
+  /** The same ids with their places in the text, where the scheme can tell. */
+  spans?(text: string): Span[];
   /** How the vocabulary writes an id. */
   token(id: number): string | undefined;
   /** The id of what `token` gives. */

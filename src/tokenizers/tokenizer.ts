@@ -17,9 +17,9 @@ import {
 } from "./batch.ts";
 import { CHAT_OPTIONS, type ChatMessage, type ChatTemplateOptions, chooseTemplate, render } from "./chat.ts";
 import { unfit } from "./files.ts";
-import { type Scheme, wellFormed } from "./scheme.ts";
+import { type Scheme, type Span, wellFormed } from "./scheme.ts";
 import { type DecodeOptions, DecodeStream, unknownId } from "./stream.ts";
-import type { Encoded, Template } from "./template.ts";
+import type { Encoded, Template, TemplateItem } from "./template.ts";
 
 /** The roles of special tokens. */
 export type SpecialRole = "bos" | "eos" | "unk" | "sep" | "pad" | "cls" | "mask";
@@ -203,13 +203,63 @@ export class Tokenizer {
     return out;
   }
   #assemble(op: string, texts: readonly unknown[], o: EncodeOptions): Encoded {
-    const truncation: Truncation = typeof o.truncation === "string" ? o.truncation : o.truncation ? "longest_first" : "do_not_truncate";
-    return assemble(
+    return this.#around(
       op,
       texts.map((t) => this.#ids(op, t, o.splitSpecialTokens ?? false)),
-      (o.addSpecialTokens ?? true) ? this.#parts.template : null,
-      { truncation, maxLength: o.maxLength ?? this.modelMaxLength, side: o.truncationSide ?? this.truncationSide },
+      o,
     );
+  }
+  // Special tokens around, within the length; `special` stands for each of them where it is given.
+  #around(op: string, texts: readonly number[][], o: EncodeOptions, special?: number): Encoded {
+    const truncation: Truncation = typeof o.truncation === "string" ? o.truncation : o.truncation ? "longest_first" : "do_not_truncate";
+    const { template } = this.#parts;
+    const masked = (items: readonly TemplateItem[]): readonly TemplateItem[] =>
+      special === undefined ? items : items.map((i) => ("id" in i ? { ...i, id: special } : i));
+    return assemble(
+      op,
+      texts,
+      template && (o.addSpecialTokens ?? true) ? { single: masked(template.single), pair: masked(template.pair) } : null,
+      {
+        truncation,
+        maxLength: o.maxLength ?? this.modelMaxLength,
+        side: o.truncationSide ?? this.truncationSide,
+      },
+    );
+  }
+  #spans(op: string, text: string, splitSpecial: boolean): Span[] {
+    const { scheme } = this.#parts;
+    if (!scheme.spans)
+      throw new UnsupportedError({
+        op,
+        message: `${scheme.name} does not tell where its tokens are in the text`,
+        hint: "Leave returnOffsetsMapping out",
+      });
+    const out: Span[] = [];
+    let at = 0;
+    const whole = wellFormed(text);
+    for (const part of this.#added.split(whole, !splitSpecial)) {
+      // Parts come in order; what added tokens swallow lies between them.
+      const content = typeof part === "number" ? this.#added.get(part)!.content : part;
+      const begin = whole.indexOf(content, at);
+      at = begin + content.length;
+      if (typeof part === "number") out.push([part, begin, at]);
+      else for (const [id, start, end] of scheme.spans(part)) out.push([id, begin + start, begin + end]);
+    }
+    return out;
+  }
+  // The same assembly with numbers of spans for ids and -1 for special tokens.
+  #places(op: string, texts: readonly string[], o: EncodeOptions, length: number, side: Side): Place[] {
+    const none: Place = { offset: [0, 0], sequence: null };
+    const places = texts.map((t, sequence) =>
+      this.#spans(op, t, o.splitSpecialTokens ?? false).map(
+        ([, start, end]): Place => ({ offset: [start, end], sequence: sequence as 0 | 1 }),
+      ),
+    );
+    const all = places.flat();
+    const numbers = places.map((p, i) => p.map((_, j) => (i === 0 ? j : places[0]!.length + j)));
+    const row = this.#around(op, numbers, o, -1).ids.map((i) => (i < 0 ? none : all[i]!));
+    const rest = new Array<Place>(length - row.length).fill(none);
+    return side === "right" ? [...row, ...rest] : [...rest, ...row];
   }
 
   /** The ids of a text, or of a pair. @throws ArgumentError for what is no text, ValueError where `maxLength` leaves no room */
@@ -241,14 +291,19 @@ export class Tokenizer {
     const maxLength = o.maxLength ?? this.modelMaxLength;
     if (toLength && maxLength === Number.POSITIVE_INFINITY)
       throw new ValueError({ op, message: 'padding is "max_length" and no length is known', hint: "Give { maxLength }" });
-    const rows = firsts.map((t, i) => this.#assemble(op, seconds ? [t, seconds[i]] : [t], o));
-    return pad(op, rows, {
+    const pairs = firsts.map((t, i) => (seconds ? [t, seconds[i]!] : [t]));
+    const rows = pairs.map((t) => this.#assemble(op, t, o));
+    const side = o.paddingSide ?? this.paddingSide;
+    const batch = pad(op, rows, {
       to: toLength ? maxLength : o.padding === true || o.padding === "longest" ? "longest" : null,
       multiple: o.padToMultipleOf ?? 1,
-      side: o.paddingSide ?? this.paddingSide,
+      side,
       id: this.padTokenId,
       types: o.returnTokenTypeIds ?? this.#parts.types ?? false,
     });
+    if (!o.returnOffsetsMapping) return batch;
+    const places = pairs.map((t) => this.#places(op, t, o, batch.inputIds.shape[1]!, side));
+    return { ...batch, offsetMapping: places.map((p) => p.map((x) => x.offset)), sequenceIds: places.map((p) => p.map((x) => x.sequence)) };
   }
 
   /** The text of ids, or of an int64 tensor of one dimension. @throws IndexError for ids that name no token */
@@ -337,6 +392,10 @@ export class Tokenizer {
     }
     for (const [file, bytes] of Object.entries(files)) await replaceFile(join(folder, file), (sink) => sink.write(bytes));
   }
+}
+interface Place {
+  readonly offset: readonly [number, number];
+  readonly sequence: 0 | 1 | null;
 }
 function listOf(op: string, ids: unknown): readonly number[] {
   if (isTensor(ids)) return (ids.layout.shape.length === 0 ? [ids.toArraySync()] : ids.toArraySync()) as number[];

@@ -2,7 +2,7 @@
 // the longest pieces that the vocabulary has, from the left.
 import { readText, unfit } from "./files.ts";
 import { NEWER_MARKS, NEWER_PUNCTUATION } from "./unicode8.ts";
-import { type PieceDecoder, type Scheme, WordCache } from "./scheme.ts";
+import { type PieceDecoder, type Scheme, type Span, WordCache } from "./scheme.ts";
 
 /** How text is cleaned before it is cut. */
 export interface BertNormalizer {
@@ -90,6 +90,33 @@ export class WordPiece implements Scheme {
       begin = end;
     }
     return ids;
+  }
+  spans(text: string): Span[] {
+    // Normalising goes character by character, so each knows where it comes from.
+    let normalized = "";
+    const begins: number[] = [];
+    const ends: number[] = [];
+    let at = 0;
+    for (const character of text) {
+      const to = normalizeBert(character, this.#normalizer);
+      for (let i = 0; i < to.length; i++) {
+        begins.push(at);
+        ends.push(at + character.length);
+      }
+      normalized += to;
+      at += character.length;
+    }
+    const out: Span[] = [];
+    for (const m of normalized.matchAll(WORD)) {
+      let from = m.index;
+      for (const id of this.#word(m[0])) {
+        const token = this.#tokens[id]!;
+        const length = id === this.unk ? m[0].length : token.length - (from > m.index ? 2 : 0);
+        out.push([id, begins[from]!, ends[from + length - 1]!]);
+        from += length;
+      }
+    }
+    return out;
   }
   token(id: number): string | undefined {
     return this.#tokens[id];

@@ -50,6 +50,8 @@ export interface Recorded {
     readonly number[],
     readonly number[],
   ])[];
+  /** Where the tokens of the short strings are, with special ones around. */
+  readonly offsets?: readonly (readonly (readonly [number, number])[])[];
   readonly lone?: readonly (readonly [string, readonly number[]])[];
 }
 /** The whole file. */

@@ -95,6 +95,30 @@ for (const name of ["bert", "cased", "clip", "gpt2"])
     }
   });
 
+for (const name of ["bert", "cased", "gpt2"])
+  test(`${name}: places of tokens in the text`, needsData, async () => {
+    const t = await AutoTokenizer.fromPretrained(...SOURCES[name]!());
+    R.strings.forEach((s, i) =>
+      assert.deepEqual(t.call(s, { returnOffsetsMapping: true }).offsetMapping![0], R.vocabularies[name]!.offsets![i], JSON.stringify(s)),
+    );
+    if (name !== "bert") return;
+    const question = "Where is it?";
+    const context = "The Café is in PARIS.";
+    const e = t.call([question, question], {
+      textPair: [context, "In"],
+      padding: true,
+      returnOffsetsMapping: true,
+      truncation: "only_second",
+      maxLength: 11,
+    });
+    const of = (row: number, sequence: 0 | 1): string[] =>
+      e
+        .offsetMapping![row]!.filter((_, i) => e.sequenceIds![row]![i] === sequence)
+        .map(([a, b]) => (sequence === 0 ? question : row === 0 ? context : "In").slice(a, b));
+    assert.deepEqual([of(0, 0), of(0, 1), of(1, 1)], [["Where", "is", "it", "?"], ["The", "Café", "is", "in"], ["In"]]);
+    assert.deepEqual(e.sequenceIds![1]!.slice(0, 1), [null]);
+  });
+
 test("special tokens in text are found by a rank file's tokenizer", needsData, async () => {
   const t = await AutoTokenizer.fromPretrained(vocabulary("whisper_gpt2.tiktoken"));
   for (const [text, ids] of R.vocabularies["whisper_gpt2"]!.special as readonly (readonly [string, readonly number[]])[])

@@ -112,6 +112,9 @@ def record(encode, decode):
 def hf(t):
     out = record(lambda s: t.encode(s, add_special_tokens=False), lambda ids: t.decode(ids))
     out["special"] = [t.encode(s) for s in STRINGS[:8]]
+    # In UTF-16 units, as JavaScript counts.
+    unit = lambda s, i: len(s[:i].encode("utf-16-le")) // 2
+    out["offsets"] = [[[unit(s, a), unit(s, b)] for a, b in t(s, return_offsets_mapping=True)["offset_mapping"]] for s in STRINGS]
     kinds = [dict(), dict(truncation=True, max_length=8), dict(truncation=True, max_length=5), dict(truncation="only_second", max_length=12)]
     out["pairs"] = []
     for a, b in PAIRS:
