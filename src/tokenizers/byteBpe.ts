@@ -124,8 +124,8 @@ export class ByteBpe implements Scheme {
   }
   decoder(): PieceDecoder {
     const stream = new Utf8Stream();
-    const push = (text: string | Uint8Array): string =>
-      typeof text !== "string" ? stream.push(text) : stream.empty ? text : stream.push(encoder.encode(text));
+    // Text begins with a whole character: what waits for its rest waits in vain.
+    const push = (text: string | Uint8Array): string => (typeof text === "string" ? stream.end() + text : stream.push(text));
     return { id: (id) => push(this.#text(id)), text: push, end: () => stream.end() };
   }
 }

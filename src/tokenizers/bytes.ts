@@ -54,9 +54,10 @@ export class Utf8Stream {
     while (lead > 0 && lead > all.length - 4 && continues(all[lead]!)) lead--;
     const cut = lead >= 0 && lengthOf(all[lead]!) > all.length - lead ? lead : all.length;
     this.#waiting = all.slice(cut);
-    return utf8.decode(all.subarray(0, cut));
+    return cut === 0 ? "" : utf8.decode(all.subarray(0, cut));
   }
   end(): string {
+    if (this.empty) return "";
     const rest = utf8.decode(this.#waiting);
     this.#waiting = new Uint8Array(0);
     return rest;

@@ -248,13 +248,17 @@ async function ofLibrary(json: Json, model: Json, settings: Settings, added: rea
     unk: typeof model["unk_token"] === "string" ? (ids.get(model["unk_token"]) ?? null) : null,
     findsAdded: true,
     encode: (text, out) => {
-      let ids: readonly number[];
+      let ids: readonly unknown[];
       try {
         ids = library.encode(text, { add_special_tokens: false }).ids;
       } catch (cause) {
         throw unfit(file, `@huggingface/tokenizers cannot encode with it: ${(cause as Error).message}`, undefined, cause);
       }
-      for (const id of ids) out.push(id);
+      for (const id of ids) {
+        if (typeof id !== "number")
+          throw unfit(file, "a word has no id, and there is none for what is unknown", "Give unk_id or unk_token");
+        out.push(id);
+      }
     },
     token: (id) => tokens[id],
     id: (token) => ids.get(token),
