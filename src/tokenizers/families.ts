@@ -144,6 +144,7 @@ export function ofSpm(model: SpmModel, settings: Settings, options: { prefixAlwa
     special: { ...(t5 ? {} : { bos }), eos, pad, unk: model.pieces[scheme.unk]!.piece },
     added,
     template: asConfigured(settings, !t5, t5, t5 ? 0 : 1),
+    paddingSide: t5 ? "right" : "left",
   });
 }
 

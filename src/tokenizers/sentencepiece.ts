@@ -75,7 +75,7 @@ export class SentencePiece implements Scheme {
       const cut = viterbi(bytes, parts);
       for (let i = 0; i < cut.length; i += 2) {
         const id = cut[i + 1]!;
-        if (id === this.unk) this.#unknown(bytes.subarray(cut[i - 1] ?? 0, cut[i]!), out);
+        if (id === this.unk) this.#unknown(bytes.subarray(cut[i - 2] ?? 0, cut[i]!), out);
         else out.push(id);
       }
     };

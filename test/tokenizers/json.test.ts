@@ -4,6 +4,7 @@ import { test } from "node:test";
 import "../../src/index.ts";
 import { AutoTokenizer } from "../../src/tokenizers/index.ts";
 import { readMerges } from "../../src/tokenizers/gpt2.ts";
+import { SentencePiece } from "../../src/tokenizers/sentencepiece.ts";
 import { readSpm } from "../../src/tokenizers/spmModel.ts";
 import { readWordPiece } from "../../src/tokenizers/wordpiece.ts";
 import { bytesOf, file, files, fixture, hashIds, needsData, recorded, type Torture } from "./support.ts";
@@ -15,6 +16,9 @@ interface Skeleton {
 const R = recorded<{
   readonly files: Readonly<
     Record<string, { readonly skeleton: Skeleton; readonly count: number; readonly sha256: string; readonly pair: readonly number[] }>
+  >;
+  readonly models: Readonly<
+    Record<string, { readonly model: string; readonly cases: readonly (readonly [string, readonly number[], string])[] }>
   >;
   readonly small: Readonly<Record<string, readonly (readonly [string, readonly number[], string, string])[]>>;
 }>("files.json");
@@ -48,6 +52,19 @@ for (const [name, want] of Object.entries(R.files))
     assert.equal(ids.length, want.count);
     assert.equal(hashIds(ids), want.sha256);
     assert.deepEqual(t.encode("Hello world", { textPair: "How?" }), want.pair);
+  });
+
+// A user's own pieces, spaces behind words, no dummy prefix: what no real vocabulary here has.
+for (const [name, { model, cases }] of Object.entries(R.models))
+  test(`SentencePiece model in the repository: ${name}`, () => {
+    const scheme = new SentencePiece(readSpm(Uint8Array.from(Buffer.from(model, "base64")), name));
+    for (const [text, ids, back] of cases) {
+      const out: number[] = [];
+      scheme.encode(text, out, true);
+      assert.deepEqual(out, ids, JSON.stringify(text));
+      const d = scheme.decoder();
+      assert.equal(ids.map((id) => d.id(id)).join("") + d.end(), back, JSON.stringify(text));
+    }
   });
 
 for (const [name, cases] of Object.entries(R.small))

@@ -1,5 +1,6 @@
 # Records what the reference tokenizers give, into test/tokenizers/ (pip install tokenizers transformers sentencepiece tiktoken).
 # The vocabularies are those of ../shared/data/tokenizers; run in the repository's root.
+import base64
 import hashlib
 import json
 import struct
@@ -200,6 +201,30 @@ def small_unigram():
     return t
 
 
+def small_models():
+    """SentencePiece models with what the real ones lack: a user's own pieces, spaces behind words, no dummy prefix."""
+    import io
+
+    base = dict(vocab_size=120, character_coverage=0.98, normalization_rule_name="identity", minloglevel=2, num_threads=1)
+    own = ["<tool>", "▁▁", "\n", "<tool><tool>", "don'"]
+    kinds = {
+        "bpe_own": dict(model_type="bpe", byte_fallback=True, vocab_size=370, user_defined_symbols=own, remove_extra_whitespaces=False, add_dummy_prefix=False),
+        "bpe_suffix": dict(model_type="bpe", treat_whitespace_as_suffix=True),
+        "unigram_own": dict(model_type="unigram", hard_vocab_limit=False, user_defined_symbols=own, remove_extra_whitespaces=False),
+        "unigram_suffix": dict(model_type="unigram", treat_whitespace_as_suffix=True, byte_fallback=True, vocab_size=370, hard_vocab_limit=False),
+    }
+    text = [" ".join(S["words"][i:] + S["code"][:3]) for i in range(30)]
+    out = {}
+    for name, o in kinds.items():
+        model = io.BytesIO()
+        sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(text), model_writer=model, **{**base, **o})
+        p = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
+        texts = STRINGS + ["a<tool>b", "<tool><tool><tool>", "  x   y\n\n z", "I don't don' ", "▁▁▁ a", "<tool> x", " "]
+        ids = [p.encode(t) for t in texts]
+        out[name] = {"model": base64.b64encode(model.getvalue()).decode(), "cases": [[t, i, p.decode(i)] for t, i in zip(texts, ids)]}
+    return out
+
+
 ADDED = ["a <mask> b", "a  <mask>b<mask>", "x<r>   y <r>", "word words aword word.", "<|user|>Hello<|end|>\n<|assistant|>", "<|end|><|end|>", "word", "<|pad|x"]
 
 
@@ -253,6 +278,6 @@ if __name__ == "__main__":
         pair = t.encode(*PAIRS[0])
         small[name] = [[s, e.ids, t.decode(e.ids, skip_special_tokens=False), t.decode(e.ids)] for s, e in zip(texts, encoded)] + [[PAIRS[0], pair.ids, pair.type_ids]]
     with open(OUT + "files.json", "w", encoding="utf8") as f:
-        json.dump({"files": files, "small": small, "chats": chats()}, f, ensure_ascii=True, separators=(",", ":"))
+        json.dump({"files": files, "small": small, "chats": chats(), "models": small_models()}, f, ensure_ascii=True, separators=(",", ":"))
     with open(OUT + "torture.json", "w", encoding="utf8") as f:
         json.dump({"alphabet": S, "strings": STRINGS, "bytes": len(TEXT.encode()), "sha256": text_sha(TEXT), "vocabularies": vocabularies}, f, ensure_ascii=True, separators=(",", ":"))
