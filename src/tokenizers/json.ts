@@ -51,10 +51,17 @@ export async function fromJson(file: string, settings: Settings): Promise<Tokeni
 const LATER = "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 const CONTRACTIONS = "(?i:'s|'t|'re|'ve|'m|'ll|'d)";
 const CLIP = "'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+";
+const UPPER = "\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}";
+const LOWER = "\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}";
+const cased = (contractions: string, digits: string): string =>
+  `[^\\r\\n\\p{L}\\p{N}]?[${UPPER}]*[${LOWER}]+${contractions}|[^\\r\\n\\p{L}\\p{N}]?[${UPPER}]+[${LOWER}]*${contractions}|\\p{N}${digits}` +
+  LATER.replace("[\\r\\n]*", "[\\r\\n/]*");
 const KNOWN: Readonly<Record<string, Splitter | string>> = {
   "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+": "gpt-2",
   [`${CONTRACTIONS}|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}${LATER}`]: "cl100k",
   [`${CONTRACTIONS}|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}${LATER}`]: "qwen2",
+  [cased(`${CONTRACTIONS}?`, "{1,3}")]: "o200k",
+  [cased("", "")]: "tekken",
   [CLIP]: clipSplitter,
   [`<\\|startoftext\\|>|<\\|endoftext\\|>|${CLIP}`]: clipSplitter,
 };
