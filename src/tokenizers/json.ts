@@ -56,15 +56,17 @@ const LOWER = "\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}";
 const cased = (contractions: string, digits: string): string =>
   `[^\\r\\n\\p{L}\\p{N}]?[${UPPER}]*[${LOWER}]+${contractions}|[^\\r\\n\\p{L}\\p{N}]?[${UPPER}]+[${LOWER}]*${contractions}|\\p{N}${digits}` +
   LATER.replace("[\\r\\n]*", "[\\r\\n/]*");
-const KNOWN: Readonly<Record<string, Splitter | string>> = {
-  "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+": "gpt-2",
-  [`${CONTRACTIONS}|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}${LATER}`]: "cl100k",
-  [`${CONTRACTIONS}|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}${LATER}`]: "qwen2",
-  [cased(`${CONTRACTIONS}?`, "{1,3}")]: "o200k",
-  [cased("", "")]: "tekken",
-  [CLIP]: clipSplitter,
-  [`<\\|startoftext\\|>|<\\|endoftext\\|>|${CLIP}`]: clipSplitter,
-};
+const KNOWN: ReadonlyMap<string, Splitter | string> = new Map<string, Splitter | string>(
+  Object.entries({
+    "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+": "gpt-2",
+    [`${CONTRACTIONS}|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}${LATER}`]: "cl100k",
+    [`${CONTRACTIONS}|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}${LATER}`]: "qwen2",
+    [cased(`${CONTRACTIONS}?`, "{1,3}")]: "o200k",
+    [cased("", "")]: "tekken",
+    [CLIP]: clipSplitter,
+    [`<\\|startoftext\\|>|<\\|endoftext\\|>|${CLIP}`]: clipSplitter,
+  }),
+);
 
 // Byte-level BPE, where every part is one that is known here.
 function bytesOrNull(json: Json, model: Json, file: string): Scheme | null {
@@ -121,7 +123,7 @@ function splitOrNull(spec: unknown): { split: Splitter; prefix: (text: string) =
     if (!isRecord(step)) return null;
     if (step["type"] === "Digits" && step["individual_digits"] === true) split.push((t) => t.split(/(\p{N})/u).filter((w) => w !== ""));
     else {
-      const known = step["type"] === "Split" && isRecord(step["pattern"]) ? KNOWN[String(step["pattern"]["Regex"])] : undefined;
+      const known = step["type"] === "Split" && isRecord(step["pattern"]) ? KNOWN.get(String(step["pattern"]["Regex"])) : undefined;
       const drops = step["behavior"] === "Removed" && step["invert"] === true;
       if (known === undefined || drops !== (known === clipSplitter) || (!drops && step["behavior"] !== "Isolated")) return null;
       split.push(typeof known === "string" ? splitter(known) : known);

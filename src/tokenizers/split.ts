@@ -39,14 +39,14 @@ const ALIASES: Readonly<Record<string, string>> = {
 
 /** The splitter of that name. @throws UnsupportedError for unknown ones: `splitter("gpt-2")("It's 42 now")` gives `["It", "'s", " 42", " now"]`. */
 export function splitter(name: string): Splitter {
-  const patterns = PATTERNS[Object.hasOwn(ALIASES, name) ? ALIASES[name]! : name];
-  if (!patterns)
+  const own = Object.hasOwn(ALIASES, name) ? ALIASES[name]! : name;
+  if (!Object.hasOwn(PATTERNS, own))
     throw new UnsupportedError({
       op: "splitter",
       message: `words are cut as ${JSON.stringify(name)} does, known are ${[...Object.keys(PATTERNS), ...Object.keys(ALIASES)].join(", ")}`,
       hint: "Load the model's tokenizer.json",
     });
-  return sequence(patterns.map((p) => new RegExp(p, "gu")));
+  return sequence(PATTERNS[own]!.map((p) => new RegExp(p, "gu")));
 }
 /** The words of a vocabulary with "</w>" behind them: text between the matches is dropped, case is gone. Source: CLIP's simple_tokenizer.py. */
 export const clipSplitter: Splitter = (text) => text.match(CLIP) ?? [];

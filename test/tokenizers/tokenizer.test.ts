@@ -181,6 +181,25 @@ test("LLaMA 2 and T5: special tokens around texts and in them, sentinels", needs
   assert.deepEqual(t5.encode("a", { textPair: "b" }).filter((id) => id === 1).length, 2);
 });
 
+test("a rank file of LLaMA 3's size gets LLaMA 3's special tokens", async () => {
+  // Meta's folder: tokenizer.model is a rank file there. All pairs of bytes, then triples until there are 128,000.
+  const lines: string[] = [];
+  const put = (...bytes: number[]): void => void lines.push(`${Buffer.from(bytes).toString("base64")} ${lines.length}`);
+  for (let a = 0; a < 256; a++) put(a);
+  for (let a = 0; a < 256; a++) for (let b = 0; b < 256; b++) put(a, b);
+  for (let i = 0; lines.length < 128000; i++) put(i >> 16, (i >> 8) & 255, i & 255);
+  const t = await AutoTokenizer.fromPretrained(
+    files({ "tokenizer.model": file(`${lines.join("\n")}\n`), "params.json": file({ dim: 8 }) }),
+  );
+  assert.deepEqual([t.vocabSize, t.bosTokenId, t.eosTokenId, t.padTokenId], [128256, 128000, 128001, 128004]);
+  assert.deepEqual(
+    t.convertTokensToIds(["<|start_header_id|>", "<|end_header_id|>", "<|eom_id|>", "<|eot_id|>", "<|reserved_special_token_247|>"]),
+    [128006, 128007, 128008, 128009, 128255],
+  );
+  assert.deepEqual(t.encode("ab<|eot_id|>"), [128000, 256 + 97 * 256 + 98, 128009]);
+  assert.equal(t.decode(t.encode("IT'S 1234 é"), { skipSpecialTokens: true }), "IT'S 1234 é");
+});
+
 test("the same vocabularies from GGUF metadata", needsData, async () => {
   const folder = mkdtempSync(join(tmpdir(), "firebrand-tokenizers-"));
   try {
