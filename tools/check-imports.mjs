@@ -17,6 +17,7 @@ const MAY = {
   io: ["core", "kernel", "ops", "nn"],
   hub: ["core", "io"],
   models: ["core", "ops", "nn", "io", "hub"],
+  tokenizers: ["core", "ops", "io"],
   testing: ["core", "ops", "autograd"],
   // The command line is a user of the library: it may import the front door too.
   cli: ["core", "io", ""],

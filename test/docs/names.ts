@@ -11,6 +11,7 @@ import * as models from "../../src/models/index.ts";
 import * as init from "../../src/nn/init.ts";
 import * as nn from "../../src/nn/index.ts";
 import * as optim from "../../src/optim/index.ts";
+import * as tokenizers from "../../src/tokenizers/index.ts";
 import * as testing from "../../src/testing/index.ts";
 
 /** Name to value; the main entry wins where two have the same name. */
@@ -25,6 +26,7 @@ export const names: Readonly<Record<string, unknown>> = {
   ...hub,
   ...models,
   ...testing,
+  ...tokenizers,
   ...autograd,
   ...mode,
   ...torch,

@@ -10,6 +10,8 @@ export interface Field {
 
 /** A varint at `at` and where it ends. @throws FormatError (with `base` added to offsets) when it is cut off, too long or too large */
 export function varint(bytes: Uint8Array, at: number, base: number, fail: Fail): [value: number, end: number] {
+  const first = bytes[at];
+  if (first !== undefined && first < 128) return [first, at + 1];
   let value = 0n;
   for (let i = 0; i < 10; i++) {
     const byte = bytes[at + i];
