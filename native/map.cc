@@ -1,11 +1,14 @@
 #include "map.h"
 
 #if defined(__unix__) || defined(__APPLE__)
+#include <dlfcn.h>
 #include <errno.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <mutex>
 
 namespace fb {
 namespace {
@@ -69,19 +72,17 @@ void onBus(int number, siginfo_t* info, void* context) {
   } else if (before.sa_handler != SIG_IGN) before.sa_handler(number);
 }
 
-// In force from the first mapping until the addon is unloaded.
-struct Handler {
-  Handler() {
-    struct sigaction ours = {};
-    ours.sa_sigaction = onBus;
-    ours.sa_flags = SA_SIGINFO | SA_ONSTACK;
-    sigaction(SIGBUS, &ours, &before);
-  }
-  ~Handler() {
-    struct sigaction now;
-    if (sigaction(SIGBUS, nullptr, &now) == 0 && (now.sa_flags & SA_SIGINFO) && now.sa_sigaction == onBus) sigaction(SIGBUS, &before, nullptr);
-  }
-};
+// In force from the first mapping on, and for good: another handler may by then send what is not its own to this one. So the addon
+// stays loaded when the thread that loaded it ends.
+void install() {
+  Dl_info addon;
+  if (dladdr((void*)onBus, &addon)) dlopen(addon.dli_fname, RTLD_NOW);
+  struct sigaction ours = {};
+  ours.sa_sigaction = onBus;
+  ours.sa_flags = SA_SIGINFO | SA_ONSTACK;
+  sigaction(SIGBUS, &ours, &before);
+}
+std::once_flag installed;
 
 Region* take() {
   for (int i = 0; i < MaxRegions; i++) {
@@ -96,9 +97,9 @@ Region* take() {
 }  // namespace
 
 int mapFile(int fd, size_t begin, size_t bytes, LossCount* losses) {
-  static Handler handler;
   struct stat s;
   if (bytes == 0 || fstat(fd, &s) != 0 || !S_ISREG(s.st_mode) || (size_t)s.st_size < begin + bytes) return -1;
+  std::call_once(installed, install);
   Region* r = take();
   if (!r) return -1;
   size_t first = begin / page * page, size = begin - first + bytes;
