@@ -13,8 +13,8 @@ export interface MemoryStats {
   /** Separate pieces of live memory; small tensors share them. */
   readonly blocks: number;
   /**
-   * In files that are mapped (see `load`), whole files where all of one was loaded: counted apart and against no limit, because the system reads
-   * their pages when they are touched and takes those that nobody wrote to back when it is short. Absent where no files can be mapped.
+   * In files that are mapped (see `load`), counted apart and against no limit, because the system reads their pages when they are touched and takes
+   * those that nobody wrote to back when it is short. Absent where no files can be mapped.
    */
   readonly mapped?: number;
 }

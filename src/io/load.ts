@@ -18,7 +18,7 @@ const OPEN = ["safeGlobals?: object", "verify?: flag", "files?: object"];
 export interface TensorFile extends OpenFile {
   /** The tensors by path: keys joined with dots, as in a state dict. What they are is known, what they hold is read when asked for. */
   readonly tensors: ReadonlyMap<string, StoredTensor>;
-  /** Reads one tensor. @throws ArgumentError for an unknown name, FormatError when the file is damaged there */
+  /** Reads one tensor, or maps it (see `load`). @throws ArgumentError for an unknown name, FormatError when the file is damaged there */
   read(name: string, options?: { device?: string; mmap?: boolean }): Promise<Tensor>;
 }
 
@@ -74,7 +74,7 @@ async function openFile(from: SourceLike, options: OpenOptions = {}): Promise<Te
             message: `${source.name}: no tensor ${JSON.stringify(name)}`,
             hint: `It has ${[...tensors.keys()].slice(0, 8).join(", ")}${tensors.size > 8 ? ", …" : ""}`,
           });
-        return (await t.read(o)) as Tensor;
+        return (await t.read(checkOptions("read", ["device?", "mmap?: flag"], o))) as Tensor;
       },
       close: () => file.close(),
     };
@@ -103,6 +103,13 @@ const bound = (s: ByteSource): ByteSource => ({
  * Python's dicts come back as plain objects, or as Maps where keys are no strings or their order would be lost; lists and tuples as arrays;
  * sets as Sets; integers beyond 2^53 as bigints; objects of other classes as `{ $class, ...attributes }`. Tensors that share memory in the file
  * share it here. Nothing in a file is ever executed.
+ *
+ * With `mmap`, tensors of a local file lie in the file itself on the native CPU, as with PyTorch's `mmap=True`: nothing is read before it is used,
+ * processes share what was read, and the system may take it back. Writing to them changes neither the file nor what others see. Whoever else writes to the
+ * file in place changes the tensors; what replaces it, as `save` does, or removes it does not. Should the file shrink, or its disk
+ * fail, the operation that needs the missing values throws a FormatError. As in the formats' own libraries the default is true for safetensors and GGUF,
+ * false for all others. What cannot be mapped is read: compressed, misaligned, big-endian or small data, types that are read as wider ones, zip
+ * archives with `verify`.
  *
  * With `into`, values go straight into a module's parameters and buffers, quantised ones as the numbers they stand for, and what could not be
  * matched is reported.

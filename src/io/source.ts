@@ -133,6 +133,7 @@ export async function fileSource(path: string | URL): Promise<ByteSource> {
     map: async (device, begin, nbytes) => {
       if (!open) throw closedError(name);
       const now = await file.stat();
+      if (begin + nbytes > now.size) throw ended({ name }, begin, nbytes, Math.max(0, now.size - begin));
       if (now.size !== stat.size || now.mtimeMs !== stat.mtimeMs)
         throw damaged(name, 0, "the file has changed since it was opened", "Open it again when it is whole");
       return device.mapFile?.({ fd: file.fd, name }, begin, nbytes);

@@ -318,10 +318,11 @@ suite("mapped files that shrink", { skip: skip || (process.platform === "darwin"
   });
   test("what is no loss of a mapped file still ends the process, and handlers from before still get their due", async () => {
     const { run } = await import("./mmapChild.ts");
-    assert.equal(run("kill").signal, "SIGBUS");
-    const two = run("two");
-    assert.equal(two.status, 0, two.stderr);
-    const thread = run("worker");
-    assert.equal(thread.status, 0, thread.stderr);
+    const { signal } = run("kill");
+    assert.ok(signal === "SIGBUS" || signal === "SIGABRT", `${signal}`); // the latter from a sanitizer, which then had the signal
+    for (const scenario of ["two", "worker", "storm"]) {
+      const { status, signal: by, stderr } = run(scenario);
+      assert.equal(status, 0, `${scenario} ${by}: ${stderr}`);
+    }
   });
 });

@@ -1,7 +1,7 @@
 // Scenarios of test/io/mmap.test.ts that need a process of their own: `node mmapChild.js SCENARIO`.
 import assert from "node:assert/strict";
 import { type SpawnSyncReturns, spawnSync } from "node:child_process";
-import { copyFileSync, mkdtempSync, openSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isMainThread, Worker, workerData } from "node:worker_threads";
@@ -58,6 +58,42 @@ const SCENARIOS: Record<string, (folder: string) => Promise<void>> = {
     assert.equal(code, 0);
     cpu.readSync(cpu.alloc(64), 0, new Uint8Array(64)); // what the other thread lost does not count here
     check();
+  },
+  // A file that another thread cuts and writes anew all the time: errors of ours, and right values where there is none.
+  storm: async (folder) => {
+    const torch = await import("../../src/index.ts");
+    const path = join(folder, "storm.safetensors");
+    await torch.save({ w: torch.ones(1024, 1024) }, path);
+    const worker = new Worker(import.meta.filename, { workerData: { folder }, argv: ["cutter"] });
+    const cutting = new Promise((done) => worker.on("exit", done));
+    let over = false;
+    void cutting.then(() => (over = true));
+    const seen = { good: 0, refused: 0, lost: 0 };
+    while (!over) {
+      let loaded = false;
+      try {
+        const { w } = await torch.load<{ w: import("../../src/index.ts").Tensor }>(path, { mmap: true });
+        loaded = true;
+        for (let i = 0; i < 3; i++) w!.add_(1);
+        w!.matmul(w!);
+        seen.good++;
+      } catch (e) {
+        if (!(e instanceof torch.FormatError)) throw e;
+        seen[loaded ? "lost" : "refused"]++;
+      }
+      await new Promise(setImmediate);
+    }
+    console.log(JSON.stringify(seen));
+    assert.ok(seen.good > 0 && seen.lost > 0, JSON.stringify(seen));
+  },
+  cutter: async (folder) => {
+    const path = join(folder, "storm.safetensors");
+    const bytes = readFileSync(path);
+    for (const end = Date.now() + 1000; Date.now() < end; ) {
+      writeFileSync(path, bytes);
+      await new Promise((done) => setTimeout(done, 12 * Math.random()));
+      truncateSync(path, Math.floor(bytes.length * Math.random()));
+    }
   },
   thread: async (folder) => {
     emptied(await backend(folder, "a2.node"), join(folder, "b"))();
