@@ -35,9 +35,12 @@ export class MappedFiles {
     return this.#ring[4]! + this.#ring[5]! * MB;
   }
   #collect(more: number): void {
-    const full = (): boolean => this.#mapped() > 0 && this.#mapped() + more > 2 * this.#alive + SLACK;
-    if (full()) this.#gc({ type: "minor" });
-    if (!full()) return;
+    const much = (): boolean => {
+      const now = this.#mapped();
+      return now > 0 && now + more > 2 * this.#alive + SLACK;
+    };
+    if (much()) this.#gc({ type: "minor" });
+    if (!much()) return;
     this.#gc();
     this.#alive = this.#mapped();
   }

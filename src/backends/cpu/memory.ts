@@ -223,8 +223,8 @@ export class NativeMemory implements DeviceMemory {
   }
   stats(): MemoryStats {
     this.#addon.stats();
-    const [live, cached, peak, blocks, mapped] = this.#ring as unknown as [number, number, number, number, number];
-    return { live, cached, peak, blocks, mapped };
+    const r = this.#ring;
+    return { live: r[0]!, cached: r[1]!, peak: r[2]!, blocks: r[3]!, mapped: r[4]! };
   }
   /** Native memory as a host array, until `close`; undefined where the engine has no such arrays. Whoever writes it keeps the storage alive. */
   view(ptr: number, nbytes: number): { bytes: Uint8Array; close(): void } | undefined {
