@@ -47,68 +47,61 @@ const floats = (gigabytes: number): Record<string, torch.Tensor> =>
     (i) => torch.full([4096, 4096], i, { dtype: "float32" }),
     () => torch.zeros(4096),
   ) as Record<string, torch.Tensor>;
+const half = (gigabytes: number): Weights =>
+  model(
+    gigabytes,
+    (i) => torch.full([4096, 8192], i, { dtype: "float16" }),
+    () => torch.zeros(4096),
+  );
+// Blocks of 34 bytes for 32 values.
+const quantised = (gigabytes: number): Weights =>
+  model(
+    gigabytes,
+    (i) => new torch.io.QuantizedTensor("Q8_0", [4096, 15360], torch.full([4096, 16320], i, { dtype: "uint8" })),
+    () => torch.zeros(4096),
+  );
+const npy = (gigabytes: number, path: string): Promise<void> => torch.io.saveNpy(torch.ones(Math.round((gigabytes * 1024 * MB) / 4)), path);
 const kinds: readonly Kind[] = [
   { name: "pt", end: ".pt", theirs: "torch.load", make: (gb, path) => torch.save(floats(gb), path) },
+  { name: "pt, mapped", end: ".pt", theirs: "torch.load(mmap=True)", make: (gb, path) => torch.save(floats(gb), path) },
   {
     name: "safetensors",
-    end: ".safetensors",
-    theirs: "safetensors.torch.load_file, which maps",
-    make: (gb, path) => torch.save(floats(gb), path),
-  },
-  {
-    name: "safetensors, read",
     end: ".safetensors",
     theirs: "safetensors.torch.load of the bytes",
     make: (gb, path) => torch.save(floats(gb), path),
   },
   {
-    name: "gguf-f16",
-    end: ".gguf",
-    theirs: "gguf.GGUFReader and np.array",
-    make: (gb, path) =>
-      torch.io.saveGguf(
-        model(
-          gb,
-          (i) => torch.full([4096, 8192], i, { dtype: "float16" }),
-          () => torch.zeros(4096),
-        ),
-        path,
-      ),
+    name: "safetensors, mapped",
+    end: ".safetensors",
+    theirs: "safetensors.torch.load_file, which maps",
+    make: (gb, path) => torch.save(floats(gb), path),
   },
+  { name: "gguf-f16", end: ".gguf", theirs: "gguf.GGUFReader and np.array", make: (gb, path) => torch.io.saveGguf(half(gb), path) },
+  { name: "gguf-f16, mapped", end: ".gguf", theirs: "gguf.GGUFReader, which maps", make: (gb, path) => torch.io.saveGguf(half(gb), path) },
+  { name: "gguf-q8_0", end: ".gguf", theirs: "gguf.GGUFReader and np.array", make: (gb, path) => torch.io.saveGguf(quantised(gb), path) },
   {
-    name: "gguf-q8_0",
+    name: "gguf-q8_0, mapped",
     end: ".gguf",
-    theirs: "gguf.GGUFReader and np.array",
-    // Blocks of 34 bytes for 32 values.
-    make: (gb, path) => {
-      const blocks = (i: number): torch.io.QuantizedTensor =>
-        new torch.io.QuantizedTensor("Q8_0", [4096, 15360], torch.full([4096, 16320], i, { dtype: "uint8" }));
-      return torch.io.saveGguf(
-        model(gb, blocks, () => torch.zeros(4096)),
-        path,
-      );
-    },
+    theirs: "gguf.GGUFReader, which maps",
+    make: (gb, path) => torch.io.saveGguf(quantised(gb), path),
   },
   { name: "npz", end: ".npz", theirs: "numpy.load, every array", make: (gb, path) => torch.save(floats(gb), path) },
-  {
-    name: "npy",
-    end: ".npy",
-    theirs: "numpy.load",
-    make: (gb, path) => torch.io.saveNpy(torch.ones(Math.round((gb * 1024 * MB) / 4)), path),
-  },
+  { name: "npy", end: ".npy", theirs: "numpy.load", make: npy },
+  { name: "npy, mapped", end: ".npy", theirs: 'numpy.load(mmap_mode="c")', make: npy },
 ];
+const isMapped = (kind: string): boolean => kind.endsWith(", mapped");
 
 const python = process.env["PYTHON"] ?? "python3";
 const here = join(import.meta.dirname, "../../bench");
 
 /** What a fresh process of ours does. */
-async function child(path: string): Promise<Measured> {
+async function child(mmap: boolean, path: string): Promise<Measured> {
   torch.ones(10); // the library is awake
   spawnSync(python, [join(here, "touch_memory.py"), String(statSync(path).size)]);
   const base = peak();
   const start = performance.now();
   const passed = (): number => (performance.now() - start) / 1000;
-  const state = await torch.load<Weights | torch.Tensor>(path);
+  const state = await torch.load<Weights | torch.Tensor>(path, { mmap });
   const loaded = passed();
   for (const t of torch.isTensor(state) ? [state] : Object.values(state)) {
     const plain = t instanceof torch.io.QuantizedTensor ? t.bytes : t;
@@ -122,7 +115,7 @@ async function child(path: string): Promise<Measured> {
 }
 
 if (process.argv[2] === "--child") {
-  console.log(JSON.stringify(await child(process.argv[3]!)));
+  console.log(JSON.stringify(await child(process.argv[3] === "mapped", process.argv[4]!)));
   process.exit(0);
 }
 const gigabytes = Number(process.argv[2] ?? 2);
@@ -148,7 +141,7 @@ try {
     };
     const [ours, theirs]: [Measured[], Measured[]] = [[], []];
     for (let i = 0; i < rounds; i++) {
-      ours.push(run(process.execPath, [import.meta.filename, "--child"])!);
+      ours.push(run(process.execPath, [import.meta.filename, "--child", isMapped(kind.name) ? "mapped" : "read"])!);
       const other = there ? run(python, [join(here, "files_opponent.py"), kind.name]) : null;
       if (other) theirs.push(other);
     }
@@ -180,7 +173,8 @@ if (there && only.length === kinds.length) {
 \`npm run bench:files\`: ${cpus()[0]?.model.trim()} with ${cpus().length} processors; Node ${process.versions.node}, ${others}.
 Fresh processes in turn, warm page cache, free memory touched before (hypervisors take it back otherwise); seconds are the best of ${rounds} rounds, memory the most above an idle process, as part of the file's size.
 "Loaded" is when the call is back, "ready" when a value of every page has been read: a library that maps the file has read nothing before. A ratio
-above 1 means that Firebrand is ready first. Firebrand does not map files: one that shrinks while it is mapped ends the process.
+above 1 means that Firebrand is ready first. Where a row does not say that both map the file, Firebrand reads it (\`{ mmap: false }\`); \`load\` maps
+safetensors and GGUF files unless told otherwise.
 
 | file | Firebrand: loaded | ready | memory | beside | loaded | ready | memory | ratio |
 | --- | ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: |

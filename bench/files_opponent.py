@@ -15,13 +15,13 @@ def peak():
 
 
 def loader(kind):
-    if kind == "pt":
-        return torch.__version__, lambda path: torch.load(path, weights_only=True)
-    if kind == "safetensors":
+    if kind.startswith("pt"):
+        return torch.__version__, lambda path: torch.load(path, weights_only=True, mmap=kind == "pt, mapped")
+    if kind == "safetensors, mapped":
         import safetensors.torch
 
         return safetensors.__version__, safetensors.torch.load_file
-    if kind == "safetensors, read":
+    if kind == "safetensors":
         import safetensors.torch
 
         return safetensors.__version__, lambda path: safetensors.torch.load(open(path, "rb").read())
@@ -30,11 +30,12 @@ def loader(kind):
 
         import gguf
 
-        # The reader maps the file: copies are what can be computed with.
-        return importlib.metadata.version("gguf"), lambda path: {t.name: torch.from_numpy(np.array(t.data)) for t in gguf.GGUFReader(path).tensors}
+        # The reader maps the file.
+        tensor = torch.from_numpy if kind.endswith(", mapped") else lambda data: torch.from_numpy(np.array(data))
+        return importlib.metadata.version("gguf"), lambda path: {t.name: tensor(t.data) for t in gguf.GGUFReader(path, "c").tensors}
     if kind == "npz":
         return np.__version__, lambda path: {k: torch.from_numpy(v) for k, v in np.load(path).items()}
-    return np.__version__, lambda path: {"": torch.from_numpy(np.load(path))}
+    return np.__version__, lambda path: {"": torch.from_numpy(np.load(path, mmap_mode="c" if kind == "npy, mapped" else None))}
 
 
 kind, path = sys.argv[1:3]

@@ -80,11 +80,21 @@ napi_value external(napi_env env, Env* e, int id, napi_finalize finalize) {
   return out;
 }
 
+// ring: -> [status, region of a mapped file, position behind its first byte]. A kernel that met missing pages has computed with zeros:
+// that outranks what it says itself.
+void report(Env* e, double status, int region) {
+  e->ring[0] = region < 0 ? status : FileLost;
+  if (region < 0) return;
+  e->ring[1] = region;
+  e->ring[2] = regionLoss(region);
+}
+
 napi_value call(napi_env env, napi_callback_info info) {
   Env* e = self(env, info);
   double* a = e->ring;
   int op = (int)a[0];
-  a[0] = op >= 0 && op < OpCount && kernels[op] ? kernels[op](a + 1) : (double)Unsupported;
+  double status = op >= 0 && op < OpCount && kernels[op] ? kernels[op](a + 1) : (double)Unsupported;
+  report(e, status, e->memory.takeLoss());
   return nullptr;
 }
 
@@ -95,6 +105,17 @@ napi_value alloc(napi_env env, napi_callback_info info) {
   if (b < 0) return nullptr;
   e->ring[0] = b;
   e->ring[1] = (double)(uintptr_t)e->memory.address(b);
+  return external(env, e, b, (napi_finalize)finalizeBlock);
+}
+
+// ring: [descriptor, first byte, bytes] -> [block, address, region]; undefined where the file cannot be mapped.
+napi_value map(napi_env env, napi_callback_info info) {
+  Env* e = self(env, info);
+  int b = e->memory.map((int)e->ring[0], (size_t)e->ring[1], (size_t)e->ring[2]);
+  if (b < 0) return nullptr;
+  e->ring[0] = b;
+  e->ring[1] = (double)(uintptr_t)e->memory.address(b);
+  e->ring[2] = e->memory.region(b);
   return external(env, e, b, (napi_finalize)finalizeBlock);
 }
 
@@ -115,7 +136,7 @@ napi_value release(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// (handle): gives its reference back now; its finalizer will find nothing left to do. ring: -> [was it the last?]
+// (handle): gives its reference back now; its finalizer will find nothing left to do. ring: -> [did a block come free?]
 napi_value dispose(napi_env env, napi_callback_info info) {
   size_t argc = 1;
   napi_value argv[1];
@@ -124,7 +145,7 @@ napi_value dispose(napi_env env, napi_callback_info info) {
   if (napi_get_value_external(env, argv[0], &data) != napi_ok) return nullptr;
   Handle* h = (Handle*)data;
   Memory& memory = h->env->memory;
-  h->env->ring[0] = h->id && memory.refs[h->id] == 1;
+  h->env->ring[0] = h->id && memory.refs[h->id] == 1 && !memory.isMapped(h->id);
   if (h->id) memory.unref(h->id);
   h->id = 0;
   return nullptr;
@@ -148,7 +169,7 @@ napi_value trim(napi_env env, napi_callback_info info) {
 napi_value stats(napi_env env, napi_callback_info info) {
   Env* e = self(env, info);
   Stats s = e->memory.stats();
-  e->ring[0] = s.live, e->ring[1] = s.cached, e->ring[2] = s.peak, e->ring[3] = s.blocks;
+  e->ring[0] = s.live, e->ring[1] = s.cached, e->ring[2] = s.peak, e->ring[3] = s.blocks, e->ring[4] = s.mapped, e->ring[5] = s.files;
   return nullptr;
 }
 
@@ -157,7 +178,8 @@ napi_value resetPeak(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// (typed array, toNative): ring [address, bytes]. Copies between the array's start and native memory.
+// (typed array, toNative): ring [address, bytes] -> [status, …]. Copies between the array's start and native memory. Memory of a file that
+// ever lost pages is never read again.
 napi_value transfer(napi_env env, napi_callback_info info) {
   size_t argc = 2;
   napi_value argv[2];
@@ -172,9 +194,9 @@ napi_value transfer(napi_env env, napi_callback_info info) {
   napi_get_value_bool(env, argv[1], &toNative);
   size_t n = (size_t)e->ring[1];
   void* native = ptr<void>(e->ring[0]);
-  if (n == 0) return nullptr;
-  if (toNative) memcpy(native, host, n);
-  else memcpy(host, native, n);
+  if (n > 0) toNative ? memcpy(native, host, n) : memcpy(host, native, n);
+  int region = e->memory.takeLoss();
+  report(e, OK, region < 0 ? e->memory.lossBehind(native) : region);
   return nullptr;
 }
 
@@ -226,6 +248,7 @@ extern "C" __attribute__((visibility("default"))) napi_value napi_register_modul
   expose(env, exports, "slots", e->slots, (size_t)MaxHolders * HolderSlots * sizeof(int32_t));
   define(env, exports, "call", call, e);
   define(env, exports, "alloc", alloc, e);
+  define(env, exports, "map", map, e);
   define(env, exports, "rehandle", rehandle, e);
   define(env, exports, "release", release, e);
   define(env, exports, "dispose", dispose, e);

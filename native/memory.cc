@@ -55,7 +55,7 @@ Memory::Memory() {
 Memory::~Memory() {
   trim(0);
   for (int b = 1; b < used; b++)
-    if (refs[b] > 0) release(info[b].p, classSize(info[b].cls));
+    if (refs[b] > 0) isMapped(b) ? unmapFile(info[b].next) : release(info[b].p, classSize(info[b].cls));
   free(refs);
   free(info);
 }
@@ -74,12 +74,8 @@ int Memory::alloc(size_t n, size_t reserve) {
       trim(0);
       if (!(p = take(size))) return -1;
     }
-    if (freeIds >= 0) {
-      b = freeIds;
-      freeIds = info[b].next;
-    } else if (used < MaxBlocks) {
-      b = used++;
-    } else {
+    b = newId();
+    if (b < 0) {
       release(p, size);
       return -1;
     }
@@ -93,7 +89,39 @@ int Memory::alloc(size_t n, size_t reserve) {
   return b;
 }
 
+int Memory::map(int fd, size_t begin, size_t n) {
+  int b = newId();
+  if (b < 0) return -1;
+  int region = mapFile(fd, begin, n, &losses);
+  if (region < 0) {
+    freeId(b);
+    return -1;
+  }
+  info[b] = {regionStart(region), region, Mapped};
+  refs[b] = 1;
+  files++;
+  mapped += regionBytes(region);
+  return b;
+}
+
+int Memory::newId() {
+  if (freeIds < 0) return used < MaxBlocks ? used++ : -1;
+  int b = freeIds;
+  freeIds = info[b].next;
+  return b;
+}
+void Memory::freeId(int b) {
+  info[b] = {nullptr, freeIds, 0};
+  freeIds = b;
+}
+
 void Memory::give(int b) {
+  if (isMapped(b)) {
+    files--;
+    mapped -= regionBytes(info[b].next);
+    unmapFile(info[b].next);
+    return freeId(b);
+  }
   int c = info[b].cls;
   size_t size = classSize(c);
   blocks--;
@@ -111,8 +139,7 @@ void Memory::trim(size_t keep) {
       lists[c] = info[b].next;
       cached -= classSize(c);
       release(info[b].p, classSize(c));
-      info[b] = {nullptr, freeIds, 0};
-      freeIds = b;
+      freeId(b);
     }
   }
 }

@@ -67,7 +67,7 @@ export const record = (on: boolean): boolean => setRecording(on);
 
 /**
  * What is alive on a device (default: on all), the largest first: grouped by where it was made if that was recorded, else by
- * dtype and shape. What graphs keep for backward is included. It runs a full collection first, and takes as long.
+ * dtype and shape. What graphs keep for backward is included, what lies in mapped files is not. It runs a full collection first, and takes as long.
  * @throws UnsupportedError where the engine cannot list its live objects.
  * @example
  * const kept = zeros(3, 1000);

@@ -12,6 +12,11 @@ export interface MemoryStats {
   readonly peak: number;
   /** Separate pieces of live memory; small tensors share them. */
   readonly blocks: number;
+  /**
+   * In files that are mapped (see `load`), counted apart and against no limit, because the system reads their pages when they are touched and takes
+   * those that nobody wrote to back when it is short. Absent where no files can be mapped.
+   */
+  readonly mapped?: number;
 }
 /** What can be asked of a device's allocator. */
 export interface DeviceMemory {
@@ -22,6 +27,17 @@ export interface DeviceMemory {
   resetPeak(): void;
   /** The most bytes that tensors may take. */
   limit: number;
+}
+
+/**
+ * A part of a file in a device's memory: its pages are read when they are touched, and what is written goes to copies of them that
+ * nobody else sees.
+ */
+export interface FileMapping {
+  /** Memory over a part of the part; positions are the file's. It lives as long as it is used. */
+  storage(begin: number, nbytes: number): Storage;
+  /** Nothing more will be asked for. What was given stays. */
+  close(): void;
 }
 
 /** The memory half of a backend. */
@@ -42,6 +58,8 @@ export interface Device {
    * reachable until `close`, after which the bytes are gone.
    */
   window?(storage: Storage, byteOffset: number, nbytes: number): { readonly bytes: Uint8Array; close(): void } | undefined;
+  /** Maps a part of an open file, whose descriptor may be closed afterwards; undefined where that cannot be. */
+  mapFile?(file: { readonly fd: number; readonly name: string }, begin: number, nbytes: number): FileMapping | undefined;
   /** A backward pass has ended: few tensors are alive, which makes it a good moment to look for dead ones. */
   settle?(): void;
 }

@@ -17,6 +17,8 @@ export interface Live {
   readonly version: object;
   /** Does it show memory that was made for another object? */
   readonly view?: boolean;
+  /** Is it a part of a mapped file, which takes no memory of its own? */
+  readonly mapped?: boolean;
   /** Why it is alive where that is not a variable of the program's. */
   readonly note?: string;
 }
@@ -50,7 +52,7 @@ export function holdsMemory<C extends Class>(type: C, read: (x: InstanceType<C>)
   sources.push({ type, read: read as (x: object) => Live | null });
 }
 
-/** The live memory of a device, or of all; the largest groups first. @throws UnsupportedError where the engine cannot list live objects. */
+/** The live memory of a device, or of all; the largest groups first. Mapped files are left out. @throws UnsupportedError where the engine cannot list live objects. */
 export function takeSnapshot(device?: string): SnapshotGroup[] {
   if (!heap)
     throw new UnsupportedError({
@@ -63,7 +65,7 @@ export function takeSnapshot(device?: string): SnapshotGroup[] {
   for (const { type, read } of sources) {
     const found = heap(type).map((x) => (Object.hasOwn(x, "constructor") ? null : read(x)));
     for (const live of [...found.filter((l) => !l?.view), ...found.filter((l) => l?.view)]) {
-      if (!live || seen.has(live.block) || (device !== undefined && live.device.name !== device)) continue;
+      if (!live || live.mapped || seen.has(live.block) || (device !== undefined && live.device.name !== device)) continue;
       seen.add(live.block);
       const what = `${live.dtype} ${showShape(live.shape)}${live.note ? `, ${live.note}` : ""}`;
       const stack = siteOf(live.version);

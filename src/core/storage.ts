@@ -14,6 +14,8 @@ export interface Retained {
   readonly version: Version;
   /** As of the storage. */
   readonly block: unknown;
+  /** As of the storage; absent where that is false. */
+  readonly mapped?: boolean;
   /** The memory as a storage again. Throws nothing; must not be called after `release`. */
   restore(): Storage;
   /** Gives the claim back; idempotent. */
@@ -44,6 +46,10 @@ export abstract class Storage {
 
   /** A token that is equal for two storages over the same memory. */
   abstract get block(): unknown;
+  /** Is it a part of a file, that the system reads and takes back as it likes? */
+  get mapped(): boolean {
+    return false;
+  }
 
   /**
    * A claim for a graph node. Backends that count references natively keep the memory without keeping this object,

@@ -122,5 +122,6 @@ holdsMemory(Tensor, (t) =>
         shape: t.shape,
         version: t.storage.version,
         view: t.viewOf !== null,
+        mapped: t.storage.mapped,
       },
 );

@@ -4,7 +4,7 @@ import { checkOptions, located, need } from "../core/arguments.ts";
 import { getDevice } from "../core/device.ts";
 import { FormatError } from "../core/errors.ts";
 import type { Tensor } from "../core/tensor.ts";
-import { openSafetensors } from "./safetensors.ts";
+import { readSafetensors } from "./safetensors.ts";
 import { saveSafetensors } from "./safetensorsWriter.ts";
 import { decodeTree, encodeTree } from "./tree.ts";
 
@@ -62,12 +62,6 @@ export const loadCheckpoint: <T = Record<string, unknown>>(path: string, options
   /*@__PURE__*/ located("loadCheckpoint", "path, { device }", (async (path: string, options: { device?: string } = {}) => {
     const { device } = checkOptions("loadCheckpoint", ["device?"], options);
     if (device !== undefined) getDevice(device, "loadCheckpoint");
-    const file = await openSafetensors(path);
-    try {
-      const tensors = new Map<string, Tensor>();
-      for (const key of file.keys) tensors.set(key, await file.get(key, device === undefined ? {} : { device }));
-      return decodeCheckpoint(path, file.metadata, tensors);
-    } finally {
-      await file.close();
-    }
+    const { tensors, metadata } = await readSafetensors(path, device === undefined ? {} : { device });
+    return decodeCheckpoint(path, metadata, tensors);
   }) as never);

@@ -5,7 +5,7 @@ import type { Tensor } from "../core/tensor.ts";
 import { QuantizedTensor } from "./gguf/quantized.ts";
 import { type KeyReport, matchKeys, type Module } from "../nn/module.ts";
 import { copy_ } from "../ops/copy.ts";
-import { isStored, type OpenFile, type StoredTensor } from "./stored.ts";
+import { isStored, type OpenFile, type ReadOptions, type StoredTensor } from "./stored.ts";
 import type { PythonObject } from "./torch/python.ts";
 
 /** What `load` into a module could not match, and what it did to match the rest. */
@@ -114,18 +114,21 @@ function strip(state: State, own: ReadonlySet<string>): { state: State; stripped
 }
 
 /** Reads a file's state dict into a module. @throws ShapeError and FirebrandError that list all that does not fit; nothing is written then */
-export async function loadInto(file: OpenFile, options: { into: Module; strict?: boolean; key?: string }): Promise<LoadReport> {
+export async function loadInto(
+  file: OpenFile,
+  options: { into: Module; strict?: boolean; key?: string },
+  read: ReadOptions,
+): Promise<LoadReport> {
   const own = options.into.stateDict();
   const found = findState(file, options.key);
   const { state, stripped } = strip(found.state, new Set(Object.keys(own)));
   const report = matchKeys("load", own, state, options.strict !== false);
-  const shared = new Map<unknown, Tensor>();
   for (const [name, target] of Object.entries(own)) {
     const t = state.get(name);
     if (!t) continue;
     if (await t.readInto(target)) target.storage.version.value++;
     else {
-      const values = await t.read({ device: target.device, shared });
+      const values = await t.read({ ...read, device: target.device });
       noGrad(() => copy_(target, values instanceof QuantizedTensor ? values.dequantize() : (values as Tensor)));
     }
   }

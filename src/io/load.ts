@@ -1,12 +1,13 @@
 // `load` and `open`: any file of weights, told by its content, from wherever bytes can be had.
 import { checkOptions, located } from "../core/arguments.ts";
-import { getDevice } from "../core/device.ts";
+import { type Device, getDevice } from "../core/device.ts";
 import { ArgumentError } from "../core/errors.ts";
 import type { Tensor } from "../core/tensor.ts";
 import type { Module } from "../nn/module.ts";
 import { withoutFolder } from "./folder.ts";
 import { formatOf } from "./formats.ts";
 import { type LoadReport, loadInto } from "./into.ts";
+import { Mappings } from "./mapping.ts";
 import { windowed } from "./region.ts";
 import { type ByteSource, openSource, type SourceLike } from "./source.ts";
 import { mapStored, type OpenFile, type OpenOptions, type ReadOptions, storedTensors, type StoredTensor } from "./stored.ts";
@@ -17,14 +18,16 @@ const OPEN = ["safeGlobals?: object", "verify?: flag", "files?: object"];
 export interface TensorFile extends OpenFile {
   /** The tensors by path: keys joined with dots, as in a state dict. What they are is known, what they hold is read when asked for. */
   readonly tensors: ReadonlyMap<string, StoredTensor>;
-  /** Reads one tensor. @throws ArgumentError for an unknown name, FormatError when the file is damaged there */
-  read(name: string, options?: { device?: string }): Promise<Tensor>;
+  /** Reads one tensor, or maps it (see `load`). @throws ArgumentError for an unknown name, FormatError when the file is damaged there */
+  read(name: string, options?: { device?: string; mmap?: boolean }): Promise<Tensor>;
 }
 
 /** Options of `load`. */
 export interface LoadOptions extends OpenOptions {
   /** Where the tensors go (default: the default device). */
   readonly device?: string;
+  /** Map a local file instead of reading it (default: safetensors and GGUF files). */
+  readonly mmap?: boolean;
 }
 /** Options of `load` into a module. */
 export interface LoadIntoOptions extends OpenOptions {
@@ -71,7 +74,7 @@ async function openFile(from: SourceLike, options: OpenOptions = {}): Promise<Te
             message: `${source.name}: no tensor ${JSON.stringify(name)}`,
             hint: `It has ${[...tensors.keys()].slice(0, 8).join(", ")}${tensors.size > 8 ? ", …" : ""}`,
           });
-        return (await t.read(o)) as Tensor;
+        return (await t.read(checkOptions("read", ["device?", "mmap?: flag"], o))) as Tensor;
       },
       close: () => file.close(),
     };
@@ -87,6 +90,7 @@ const bound = (s: ByteSource): ByteSource => ({
   size: s.size,
   read: (offset, length) => s.read(offset, length),
   ...(s.readInto && { readInto: (offset: number, into: Uint8Array) => s.readInto!(offset, into) }),
+  ...(s.map && { map: (device: Device, begin: number, nbytes: number) => s.map!(device, begin, nbytes) }),
   ...(s.sibling && { sibling: (name: string) => s.sibling!(name) }),
   close: async () => s.close(),
 });
@@ -99,6 +103,13 @@ const bound = (s: ByteSource): ByteSource => ({
  * Python's dicts come back as plain objects, or as Maps where keys are no strings or their order would be lost; lists and tuples as arrays;
  * sets as Sets; integers beyond 2^53 as bigints; objects of other classes as `{ $class, ...attributes }`. Tensors that share memory in the file
  * share it here. Nothing in a file is ever executed.
+ *
+ * With `mmap`, tensors of a local file lie in the file itself on the native CPU, as with PyTorch's `mmap=True`: nothing is read before it is used,
+ * processes share what was read, and the system may take it back. Writing to them changes neither the file nor what others see. Whoever else writes to the
+ * file in place changes the tensors; what replaces it, as `save` does, or removes it does not. Should the file shrink, or its disk
+ * fail, the operation that needs the missing values throws a FormatError. As in the formats' own libraries the default is true for safetensors and GGUF,
+ * false for all others. What cannot be mapped is read: compressed, misaligned, big-endian or small data, types that are read as wider ones, zip
+ * archives with `verify`.
  *
  * With `into`, values go straight into a module's parameters and buffers, quantised ones as the numbers they stand for, and what could not be
  * matched is reported.
@@ -113,15 +124,22 @@ interface Load {
   <T = Record<string, unknown>>(from: SourceLike, options?: LoadOptions): Promise<T>;
 }
 async function loadFile(from: SourceLike, options?: LoadOptions & Partial<LoadIntoOptions>): Promise<never> {
-  const named = options?.into === undefined ? ["device?"] : ["into?: module", "strict?: flag", "key?: text"];
-  const { device, into, strict = true, key, ...opening } = checkOptions("load", [...OPEN, ...named], options);
+  const named = options?.into === undefined ? ["device?", "mmap?: flag"] : ["into?: module", "strict?: flag", "key?: text"];
+  const { device, mmap, into, strict = true, key, ...opening } = checkOptions("load", [...OPEN, ...named], options);
   if (device !== undefined) getDevice(device, "load");
   const file = await openFile(from, opening);
+  const mappings = new Mappings();
   try {
-    if (into) return (await loadInto(file, { into, strict, ...(key !== undefined && { key }) })) as never;
-    const read: ReadOptions = { shared: new Map(), ...(device !== undefined && { device }) };
+    const read: ReadOptions = {
+      shared: new Map(),
+      mappings,
+      ...(device !== undefined && { device }),
+      ...(mmap !== undefined && { mmap }),
+    };
+    if (into) return (await loadInto(file, { into, strict, ...(key !== undefined && { key }) }, read)) as never;
     return (await mapStored(file.value, (t) => t.read(read))) as never;
   } finally {
+    await mappings.close();
     await file.close();
   }
 }

@@ -15,6 +15,10 @@ export interface RangedOptions {
   readonly swap?: boolean;
   /** Are they in Fortran's order? Then the tensor is the transpose of a row-major one. */
   readonly columns?: boolean;
+  /** Are they mapped unless the reader wants otherwise? */
+  readonly mmap?: boolean;
+  /** Of which number of bytes their place must be a multiple to be mapped (default: what an element needs). */
+  readonly align?: number;
 }
 
 /** A tensor whose elements lie one after the other. */
@@ -39,10 +43,14 @@ export class RangedTensor extends StoredTensor {
 
   override async read(options: ReadOptions = {}): Promise<Tensor> {
     const device = getDevice(options.device ?? getDefaultDevice());
-    const { begin = 0, swap = false, columns } = this.#options;
+    const { begin = 0, swap = false, columns, mmap = false, align } = this.#options;
     const e = this.#element;
     checkSupport(device, e.dtype);
-    const storage = await readElements(this.#region, begin, numelOf(this.shape), e, swap, device);
+    const storage = await readElements(this.#region, begin, numelOf(this.shape), e, swap, device, {
+      mmap,
+      ...options,
+      ...(align !== undefined && { align }),
+    });
     const strides = columns ? contiguousStrides(this.shape.toReversed()).toReversed() : contiguousStrides(this.shape);
     return new Tensor(storage, layoutOf(this.shape, strides, 0), e.dtype);
   }

@@ -5,6 +5,7 @@ import { UnsupportedError } from "../core/errors.ts";
 import type { Storage } from "../core/storage.ts";
 import type { Backend } from "../kernel/backend.ts";
 import { bytesOf, type Element, swapBytes } from "./elements.ts";
+import { mapPart, type MapRequest, type Mappings } from "./mapping.ts";
 import { type ByteSource, closedError, damaged } from "./source.ts";
 
 /** Bytes at once. A multiple of every element's size. */
@@ -25,6 +26,8 @@ export interface Region {
   chunks(begin: number, length: number): AsyncIterable<Uint8Array>;
   /** Fills `into` from byte `begin` on, where that saves a copy. Several such reads may be under way. */
   fill?(begin: number, into: Uint8Array): Promise<void>;
+  /** Bytes as memory of a device, where they lie in a file as they are and the device maps files; undefined where not. */
+  map?(begin: number, length: number, to: MapRequest): Promise<Storage | undefined>;
   /** For regions with a checksum: what `fill` reads of bytes `begin` to `begin + length` is shown, in any order, and `end` compares. */
   check?(begin: number, length: number): Check;
 }
@@ -56,6 +59,12 @@ export function windowed(source: ByteSource): ByteSource {
       readInto: async (offset, into) => {
         if (!open) throw closedError(source.name);
         await source.readInto!(offset, into);
+      },
+    }),
+    ...(source.map && {
+      map: async (device, begin, nbytes) => {
+        if (!open) throw closedError(source.name);
+        return source.map!(device, begin, nbytes);
       },
     }),
     ...(source.sibling && { sibling: (name) => source.sibling!(name) }),
@@ -111,6 +120,7 @@ export const fileRegion = (source: ByteSource, offset: number, size: number, nam
   size,
   chunks: (begin, length) => sourceChunks(source, offset + begin, length),
   ...(source.readInto && { fill: (begin: number, into: Uint8Array) => source.readInto!(offset + begin, into) }),
+  map: (begin, length, to) => mapPart(source, offset + begin, length, to),
 });
 
 /** Bytes in memory. */
@@ -145,12 +155,13 @@ async function fillDirectly(region: Region, begin: number, length: number, into:
       const n = Math.min(CHUNK, length - from);
       next += n;
       const window = into.device.window!(into, at + from, n);
-      if (!window) throw new UnsupportedError({ op: "load", message: "memory of the device cannot be shown as an array" });
+      const bytes = window?.bytes ?? new Uint8Array(n);
       try {
-        await region.fill!(begin + from, window.bytes);
-        check?.seen(begin + from, window.bytes);
+        await region.fill!(begin + from, bytes);
+        check?.seen(begin + from, bytes);
+        if (!window) into.device.write(into, at + from, bytes);
       } finally {
-        window.close();
+        window?.close();
       }
     }
   };
@@ -207,7 +218,15 @@ export function checkSupport(device: Device, dtype: DType): void {
   throw new UnsupportedError({ op: "load", message: `device ${device.name} has no ${dtype}`, hint: 'Load to "cpu" and convert there' });
 }
 
-/** Memory on a device for `count` elements, filled from a region. */
+/** How `readElements` may map instead of reading. */
+export interface MapOptions {
+  readonly mmap?: boolean;
+  readonly mappings?: Mappings;
+  /** Positions in the file must be multiples of this (default: what the element needs). */
+  readonly align?: number;
+}
+
+/** Memory on a device for `count` elements, filled from a region, or the region itself where it may and can be mapped. */
 export async function readElements(
   region: Region,
   begin: number,
@@ -215,7 +234,13 @@ export async function readElements(
   element: Element,
   swap: boolean,
   device: Device,
+  options: MapOptions = {},
 ): Promise<Storage> {
+  const { mmap = false, mappings, align = element.unit } = options;
+  if (mmap && count > 0 && !element.widen && (!swap || element.unit === 1)) {
+    const mapped = await region.map?.(begin, count * element.size, { device, align, ...(mappings && { mappings }) });
+    if (mapped) return mapped;
+  }
   const storage = device.alloc(count * itemSize(element.dtype));
   await transfer(region, begin, count * element.size, element, swap, storage);
   return storage;

@@ -9,6 +9,7 @@ import { Tensor } from "../core/tensor.ts";
 import { noGrad } from "../core/mode.ts";
 import { copy_ } from "../ops/copy.ts";
 import { type Element, elementOf } from "./elements.ts";
+import { Mappings } from "./mapping.ts";
 import { checkSupport, fileRegion, readElements, transfer } from "./region.ts";
 import { type ByteSource, damaged, openSource, type SourceLike } from "./source.ts";
 import { type ReadOptions, StoredTensor } from "./stored.ts";
@@ -54,7 +55,7 @@ export interface SafetensorsFile {
   readonly metadata: Readonly<Record<string, string>>;
   info(name: string): TensorInfo;
   /** Reads one tensor. @throws ArgumentError for an unknown name, FormatError when the file ends early. */
-  get(name: string, options?: { device?: string }): Promise<Tensor>;
+  get(name: string, options?: { device?: string; mmap?: boolean }): Promise<Tensor>;
   /** Reads one tensor into another of the same shape, straight into its memory where dtype and layout allow. @throws ShapeError */
   into(name: string, target: Tensor): Promise<void>;
   close(): Promise<void>;
@@ -141,7 +142,8 @@ export class SafeTensor extends StoredTensor {
     const e = this.#element;
     checkSupport(device, e.dtype);
     const region = fileRegion(this.#source, this.#begin, this.nbytes);
-    return new Tensor(await readElements(region, 0, this.nbytes / e.size, e, false, device), denseLayout(this.shape), e.dtype);
+    const storage = await readElements(region, 0, this.nbytes / e.size, e, false, device, { mmap: true, ...options });
+    return new Tensor(storage, denseLayout(this.shape), e.dtype);
   }
   override async readInto(target: Tensor): Promise<boolean> {
     const e = this.#element;
@@ -190,8 +192,7 @@ export const openSafetensors: (from: SourceLike) => Promise<SafetensorsFile> = /
         metadata,
         info,
         get: async (name, o = {}) => {
-          const { device = getDefaultDevice() } = checkOptions("get", ["device?"], o);
-          return new SafeTensor(source, info(name)).read({ device });
+          return new SafeTensor(source, info(name)).read(checkOptions("get", ["device?", "mmap?: flag"], o));
         },
         into: async (name, target) => readInto(source, name, info(name), target),
         close: () => source.close(),
@@ -202,20 +203,36 @@ export const openSafetensors: (from: SourceLike) => Promise<SafetensorsFile> = /
     }
   },
 );
-/** All tensors of a file by name. @throws FormatError @example (await loadSafetensors(safetensorsBytes({ a: tensor([1, 2]) }))).a // => [1, 2] */
-export const loadSafetensors: (from: SourceLike, options?: { device?: string }) => Promise<Record<string, Tensor>> = /*@__PURE__*/ located(
-  "loadSafetensors",
-  "from, { device }",
-  async (from: SourceLike, options: { device?: string } = {}) => {
-    const { device } = checkOptions("loadSafetensors", ["device?"], options);
-    if (device !== undefined) getDevice(device, "loadSafetensors");
-    const file = await openSafetensors(from);
-    try {
-      const entries: [string, Tensor][] = [];
-      for (const k of file.keys) entries.push([k, await file.get(k, device === undefined ? {} : { device })]);
-      return Object.fromEntries(entries);
-    } finally {
-      await file.close();
-    }
-  },
-);
+/** All tensors of a file, and its metadata. A local file is mapped unless `mmap` is false. */
+export async function readSafetensors(
+  from: SourceLike,
+  options: { device?: string; mmap?: boolean },
+): Promise<{ tensors: Map<string, Tensor>; metadata: Record<string, string> }> {
+  const source = await openSource(from);
+  const mappings = new Mappings();
+  try {
+    const { tensors: stored, metadata } = await readHeader(source);
+    const tensors = new Map<string, Tensor>();
+    for (const [name, info] of stored) tensors.set(name, await new SafeTensor(source, info).read({ ...options, mappings }));
+    return { tensors, metadata };
+  } finally {
+    await mappings.close();
+    await source.close();
+  }
+}
+
+/**
+ * All tensors of a file by name. A local file is mapped, not read, unless `mmap` is false (see `load`).
+ * @throws FormatError
+ * @example (await loadSafetensors(safetensorsBytes({ a: tensor([1, 2]) }))).a // => [1, 2]
+ */
+export const loadSafetensors: (from: SourceLike, options?: { device?: string; mmap?: boolean }) => Promise<Record<string, Tensor>> =
+  /*@__PURE__*/ located(
+    "loadSafetensors",
+    "from, { device, mmap }",
+    async (from: SourceLike, options: { device?: string; mmap?: boolean } = {}) => {
+      const o = checkOptions("loadSafetensors", ["device?", "mmap?: flag"], options);
+      if (o.device !== undefined) getDevice(o.device, "loadSafetensors");
+      return Object.fromEntries((await readSafetensors(from, o)).tensors);
+    },
+  );

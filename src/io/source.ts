@@ -1,5 +1,6 @@
 // Bytes to read by ranges: a path, a Blob, an address, bytes in memory, or anything that has the same three members.
 import { given } from "../core/arguments.ts";
+import type { Device, FileMapping } from "../core/device.ts";
 import { ArgumentError, FormatError } from "../core/errors.ts";
 
 /** Something that gives any range of its bytes: files larger than memory are never read whole. */
@@ -12,6 +13,8 @@ export interface ByteSource {
   read(offset: number, length: number): Promise<Uint8Array>;
   /** Fills `into` from `offset`, also while other reads are under way. Large tensors are read with it where it is there. */
   readInto?(offset: number, into: Uint8Array): Promise<void>;
+  /** A part as memory of a device that maps files; undefined where that cannot be. @throws FormatError when the file has changed since it was opened */
+  map?(device: Device, begin: number, nbytes: number): Promise<FileMapping | undefined>;
   /** The file of that name in the same folder, for formats of several files. */
   sibling?(name: string): Promise<ByteSource>;
   /** Lets go of the file or connection. */
@@ -127,6 +130,14 @@ export async function fileSource(path: string | URL): Promise<ByteSource> {
       return out;
     },
     readInto,
+    map: async (device, begin, nbytes) => {
+      if (!open) throw closedError(name);
+      const now = await file.stat();
+      if (begin + nbytes > now.size) throw ended({ name }, begin, nbytes, Math.max(0, now.size - begin));
+      if (now.size !== stat.size || now.mtimeMs !== stat.mtimeMs)
+        throw damaged(name, 0, "the file has changed since it was opened", "Open it again when it is whole");
+      return device.mapFile?.({ fd: file.fd, name }, begin, nbytes);
+    },
     sibling: async (other) => {
       const { dirname, join } = await import("node:path");
       const { fileURLToPath } = await import("node:url");

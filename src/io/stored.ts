@@ -3,6 +3,7 @@ import type { DType } from "../core/dtype.ts";
 import { FormatError } from "../core/errors.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { setField } from "./dict.ts";
+import type { Mappings } from "./mapping.ts";
 import type { ByteSource, SourceLike } from "./source.ts";
 
 /** How stored tensors become tensors. */
@@ -11,6 +12,13 @@ export interface ReadOptions {
   readonly device?: string;
   /** Storages already read in this load, so that tensors that share memory in the file share it here. */
   readonly shared?: Map<unknown, Tensor>;
+  /**
+   * Map what lies in a local file as it is needed, instead of reading it (see `load`; default: tensors of safetensors and GGUF files). What
+   * cannot be mapped is read.
+   */
+  readonly mmap?: boolean;
+  /** Files already mapped in this load, so that all tensors of one lie in one mapping. @internal */
+  readonly mappings?: Mappings;
 }
 
 const BRAND = Symbol.for("firebrand.stored");

@@ -1,6 +1,7 @@
 // Zip archives by ranges: the central directory is read and checked, entries when they are asked for. Source: PKWARE APPNOTE 6.3.
 import { crc32, joinedCrc32 } from "./crc32.ts";
 import { inflated } from "./inflate.ts";
+import { mapPart, type MapRequest } from "./mapping.ts";
 import { type Check, CHUNK, fileRegion, type Region, regionBytes } from "./region.ts";
 import { type ByteSource, damaged } from "./source.ts";
 
@@ -74,6 +75,10 @@ export class ZipFile {
         verify ? part(this.#verified(e, all()), begin, length) : e.deflated ? part(all(), begin, length) : this.#stored(e, begin, length),
       ...(this.source.readInto &&
         !e.deflated && { fill: async (begin: number, into: Uint8Array) => this.source.readInto!((await this.begin(e)) + begin, into) }),
+      ...(!e.deflated &&
+        !verify && {
+          map: async (begin: number, length: number, to: MapRequest) => mapPart(this.source, (await this.begin(e)) + begin, length, to),
+        }),
       ...(verify && { check: (begin: number, length: number) => this.#check(e, begin, length) }),
     };
   }

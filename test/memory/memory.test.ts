@@ -51,7 +51,9 @@ suite("memory.*", () => {
     });
   }
   test("stats of the default device; meta has none; an unknown device throws", () => {
-    assert.deepEqual(Object.keys(memory.stats()), ["live", "cached", "peak", "blocks"]);
+    const { mapped = 0, ...all } = memory.stats(); // the first only where files can be mapped
+    assert.deepEqual(Object.keys(all), ["live", "cached", "peak", "blocks"]);
+    assert.ok(mapped >= 0);
     torch.zeros(1e12, { device: "meta" });
     assert.deepEqual(memory.stats("meta"), { live: 0, cached: 0, peak: 0, blocks: 0 });
     assert.throws(() => memory.stats("abacus"), torch.DeviceError);

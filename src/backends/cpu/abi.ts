@@ -110,6 +110,8 @@ const CODES: readonly (UnaryOp | BinaryOp | "where")[] = [
 ];
 /** Byte codes of the block VM. */
 export const CODE: ReadonlyMap<string, number> = new Map(CODES.map((name, i) => [name, i]));
+/** The status of a call that met pages of a mapped file that are gone (FileLost of native/map.h). */
+export const FILE_LOST = 5;
 /** How many dimensions a kernel walks (MaxDims of native/base.h). */
 export const MAX_DIMS = 32;
 /** How many index tensors gather and scatter take. */

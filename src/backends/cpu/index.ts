@@ -1,11 +1,13 @@
 // The native CPU backend: the addon's memory and the drivers over it.
+import type { FileMapping } from "../../core/device.ts";
 import type { DType } from "../../core/dtype.ts";
 import type { Storage } from "../../core/storage.ts";
 import type { Backend } from "../../kernel/backend.ts";
 import type { KernelSpec, Operand } from "../../kernel/spec.ts";
 import { Drivers } from "./drivers.ts";
-import { NativeMemory, type NativeStorage } from "./memory.ts";
+import { NativeMemory } from "./memory.ts";
 import { type Addon, NativeHost } from "./native.ts";
+import type { NativeStorage } from "./storage.ts";
 import { followThreads, type Threaded } from "./threads.ts";
 
 /** The native CPU. */
@@ -18,7 +20,7 @@ export class CpuBackend implements Backend, Threaded {
 
   constructor(addon: Addon) {
     this.memory = new NativeMemory(addon);
-    this.#drivers = new Drivers(new NativeHost(addon));
+    this.#drivers = new Drivers(new NativeHost(addon, () => this.memory.files.lossError()));
     followThreads(this);
   }
   get numThreads(): number {
@@ -42,7 +44,12 @@ export class CpuBackend implements Backend, Threaded {
   readSync(s: Storage, byteOffset: number, dst: Uint8Array): void {
     this.memory.transfer((s as NativeStorage).address + byteOffset, dst, false);
   }
+  mapFile(file: { fd: number; name: string }, begin: number, nbytes: number): FileMapping | undefined {
+    return this.memory.files.map(this, file, begin, nbytes);
+  }
   window(s: Storage, byteOffset: number, nbytes: number): { bytes: Uint8Array; close(): void } | undefined {
+    // What writes there for us would get no signal for a page that is gone, but an error of its own.
+    if ((s as NativeStorage).kind === "mapped") return undefined;
     return this.memory.view((s as NativeStorage).ptr + byteOffset, nbytes);
   }
   async read(s: Storage, byteOffset: number, dst: Uint8Array): Promise<void> {

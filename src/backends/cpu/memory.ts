@@ -3,11 +3,12 @@
 // the last collection, a minor collection (0.3 ms) is run to get blocks back, a full one when live memory has outgrown its
 // true peak. Live and cached memory together stay near that peak: what lies idle beyond it goes back to the system.
 import type { Device, DeviceMemory, MemoryStats } from "../../core/device.ts";
-import { DisposedError, OutOfMemoryError } from "../../core/errors.ts";
+import { OutOfMemoryError } from "../../core/errors.ts";
 import { outOfMemory } from "../../core/snapshot.ts";
-import { type Retained, Storage, type Version } from "../../core/storage.ts";
 import { type Collector, collector } from "./collector.ts";
+import { MappedFiles } from "./mapping.ts";
 import type { Addon } from "./native.ts";
+import { NativeStorage } from "./storage.ts";
 import { freeMemory, totalMemory } from "./system.ts";
 
 const MB = 1 << 20;
@@ -22,84 +23,6 @@ const HOLDER_SLOTS = 64;
 /** Requests of this size and more are compared with what the system has. */
 const LARGE = 64 * MB;
 const HINT = "Use smaller batches or shorter sequences, or drop references to large tensors";
-const DISPOSED = "Dispose tensors after their last use, or leave them to the collector";
-
-/** A storage in native memory: an address, the block's number, and the handle that keeps it. */
-export class NativeStorage extends Storage {
-  /** 0 once it was freed by hand. */
-  ptr: number;
-  readonly blockId: number;
-  readonly handle: object;
-  readonly memory: NativeMemory;
-  readonly small: boolean;
-
-  constructor(
-    device: Device,
-    nbytes: number,
-    ptr: number,
-    blockId: number,
-    handle: object,
-    memory: NativeMemory,
-    small: boolean,
-    version?: Version,
-  ) {
-    super(device, nbytes, version);
-    this.ptr = ptr;
-    this.blockId = blockId;
-    this.handle = handle;
-    this.memory = memory;
-    this.small = small;
-  }
-  get block(): number {
-    return this.ptr;
-  }
-  /** The address for a kernel. @throws DisposedError when the memory was given back. */
-  get address(): number {
-    if (this.ptr === 0) throw new DisposedError({ message: "memory that was given back is used", hint: DISPOSED });
-    return this.ptr;
-  }
-  override retain(): Retained {
-    void this.address;
-    return this.small ? super.retain() : new BlockClaim(this);
-  }
-  protected override free(): void {
-    if (this.small || this.ptr === 0) return;
-    this.ptr = 0;
-    this.memory.giveBack(this.handle, this.nbytes);
-  }
-}
-
-// A graph node's claim: a count on the block, booked in a holder that gives it back should the node be collected unreleased.
-class BlockClaim implements Retained {
-  readonly device: Device;
-  readonly nbytes: number;
-  readonly version: Version;
-  readonly block: number;
-  readonly #blockId: number;
-  readonly #memory: NativeMemory;
-  readonly #holder: object | null;
-  #slot: number;
-  constructor(s: NativeStorage) {
-    this.device = s.device;
-    this.nbytes = s.nbytes;
-    this.version = s.version;
-    this.block = s.ptr;
-    this.#blockId = s.blockId;
-    this.#memory = s.memory;
-    this.#slot = s.memory.claim(s.blockId);
-    this.#holder = s.memory.holder;
-  }
-  restore(): Storage {
-    const handle = this.#memory.rehandle(this.#blockId);
-    return new NativeStorage(this.device, this.nbytes, this.block, this.#blockId, handle, this.#memory, false, this.version);
-  }
-  release(): void {
-    if (this.#slot < 0) return;
-    void this.#holder;
-    this.#memory.unclaim(this.#slot, this.#blockId);
-    this.#slot = -1;
-  }
-}
 
 /** The allocator of one JavaScript thread. */
 export class NativeMemory implements DeviceMemory {
@@ -110,6 +33,7 @@ export class NativeMemory implements DeviceMemory {
   readonly #gc: Collector;
   /** Does a collection give blocks back at once? Tested at start. */
   readonly synchronous: boolean;
+  readonly files: MappedFiles;
   #sinceMinor = 0;
   // What was really live after the last few full collections. Its maximum is the true peak of a loop: full collections are
   // asked for near peaks. More than a margin above it must be garbage that minor collections no longer see.
@@ -136,6 +60,7 @@ export class NativeMemory implements DeviceMemory {
     this.#refs = new Int32Array(addon.refs);
     this.#slots = new Int32Array(addon.slots);
     this.#gc = collector();
+    this.files = new MappedFiles(addon, this, this.#gc);
     this.synchronous = this.#selfTest();
   }
 
@@ -240,11 +165,11 @@ export class NativeMemory implements DeviceMemory {
       }
       const ptr = this.#slabPtr;
       this.#slabPtr += size;
-      return new NativeStorage(device, nbytes, ptr, this.#slabBlock, this.#slab!, this, true);
+      return new NativeStorage(device, nbytes, ptr, this.#slabBlock, this.#slab!, this, "slot");
     }
     if (!(nbytes <= this.#limit)) throw outOfMemory("cpu", nbytes, this.stats(), this.#limit, "Check the sizes");
     const handle = this.#block(nbytes);
-    return new NativeStorage(device, nbytes, this.#ring[1]!, this.#ring[0]!, handle, this, false);
+    return new NativeStorage(device, nbytes, this.#ring[1]!, this.#ring[0]!, handle, this, "block");
   }
 
   /** A second handle on a block. */
@@ -298,7 +223,8 @@ export class NativeMemory implements DeviceMemory {
   }
   stats(): MemoryStats {
     this.#addon.stats();
-    return { live: this.#ring[0]!, cached: this.#ring[1]!, peak: this.#ring[2]!, blocks: this.#ring[3]! };
+    const r = this.#ring;
+    return { live: r[0]!, cached: r[1]!, peak: r[2]!, blocks: r[3]!, mapped: r[4]! };
   }
   /** Native memory as a host array, until `close`; undefined where the engine has no such arrays. Whoever writes it keeps the storage alive. */
   view(ptr: number, nbytes: number): { bytes: Uint8Array; close(): void } | undefined {
@@ -311,10 +237,11 @@ export class NativeMemory implements DeviceMemory {
   resetPeak(): void {
     this.#addon.resetPeak();
   }
-  /** Copies between a host array and native memory. */
+  /** Copies between a host array and native memory. @throws FormatError where that is a mapped file's and lost */
   transfer(ptr: number, array: Uint8Array, toNative: boolean): void {
     this.#ring[0] = ptr;
     this.#ring[1] = array.byteLength;
     this.#addon.transfer(array, toNative);
+    if (this.#ring[0] !== 0) throw this.files.lossError();
   }
 }

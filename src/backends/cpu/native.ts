@@ -4,9 +4,11 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { FirebrandError } from "../../core/errors.ts";
 import type { Storage } from "../../core/storage.ts";
+import { FILE_LOST, type NativeOp } from "./abi.ts";
 import { Host } from "./host.ts";
-import type { NativeStorage } from "./memory.ts";
+import type { NativeStorage } from "./storage.ts";
 
 /** What native/addon.cc exports. All take and give their numbers through the ring. */
 export interface Addon {
@@ -17,6 +19,7 @@ export interface Addon {
   readonly guarded: boolean;
   call(): void;
   alloc(): object | undefined;
+  map(): object | undefined;
   rehandle(): object;
   release(): void;
   dispose(handle: object): void;
@@ -73,15 +76,21 @@ export function loadAddon(): { addon: Addon } | { reason: string } {
 export class NativeHost extends Host {
   readonly ring: Float64Array;
   readonly #call: () => void;
-  constructor(addon: Addon) {
+  readonly #lost: () => FirebrandError;
+  /** `lost` makes the error for a kernel that met pages of a mapped file that are gone. */
+  constructor(addon: Addon, lost: () => FirebrandError) {
     super();
     this.ring = new Float64Array(addon.ring);
     this.#call = addon.call;
+    this.#lost = lost;
   }
   protected address(storage: Storage): number {
     return (storage as NativeStorage).address;
   }
   protected invoke(): void {
     this.#call();
+  }
+  protected override error(op: NativeOp, status: number): FirebrandError {
+    return status === FILE_LOST ? this.#lost() : super.error(op, status);
   }
 }

@@ -67,8 +67,8 @@ const tensorsOf = ({ source, header: h }: Piece): [string, StoredTensor][] =>
     return [
       t.name,
       typeof t.type === "string"
-        ? new RangedTensor(fileRegion(source, begin, source.size - begin), elementOf(t.type)!, t.shape, { swap: h.big })
-        : new StoredQuantized(h.big ? swapped(source, begin, t) : fileRegion(source, begin, t.nbytes), t.type, t.shape),
+        ? new RangedTensor(fileRegion(source, begin, source.size - begin), elementOf(t.type)!, t.shape, { swap: h.big, mmap: true })
+        : new StoredQuantized(h.big ? swapped(source, begin, t) : fileRegion(source, begin, t.nbytes), t.type, t.shape, true),
     ];
   });
 

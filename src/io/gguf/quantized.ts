@@ -13,6 +13,8 @@ import { type ReadOptions, StoredTensor } from "../stored.ts";
 import type { BlockType } from "./block.ts";
 import { blockType, QUANT_TYPES, type QuantType } from "./types.ts";
 
+/** Blocks hold numbers of up to eight bytes: mapped ones lie as those need. */
+const ALIGN = 8;
 // Values decoded at a time: a few hundred kilobytes of float32.
 const CHUNK = 1 << 16;
 
@@ -151,12 +153,12 @@ export class StoredQuantized extends StoredTensor {
   readonly shape: readonly number[];
   readonly nbytes: number;
   readonly #bytes: RangedTensor;
-  constructor(blocks: Region, type: BlockType, shape: readonly number[]) {
+  constructor(blocks: Region, type: BlockType, shape: readonly number[], mmap = false) {
     super();
     this.dtype = type.name;
     this.shape = shape;
     this.nbytes = quantizedBytes(type, shape);
-    this.#bytes = new RangedTensor(blocks, elementOf("uint8")!, [this.nbytes]);
+    this.#bytes = new RangedTensor(blocks, elementOf("uint8")!, [this.nbytes], { mmap, align: ALIGN });
   }
   async read(options: ReadOptions = {}): Promise<QuantizedTensor> {
     return new QuantizedTensor(this.dtype as QuantType, this.shape, await this.#bytes.read(options));

@@ -5,6 +5,7 @@ import { denseLayout } from "../../core/layout.ts";
 import { Tensor } from "../../core/tensor.ts";
 import { type Element, elementOf } from "../elements.ts";
 import { type Region, readElements } from "../region.ts";
+import type { ReadOptions } from "../stored.ts";
 
 /** PyTorch's names of storage and tensor types (`FloatStorage`, `FloatTensor`) and the element types that they mean. */
 export const LEGACY_TYPES: Readonly<Record<string, string>> = {
@@ -28,6 +29,9 @@ export const LEGACY_TYPES: Readonly<Record<string, string>> = {
   Untyped: "uint8",
   _Untyped: "uint8",
 };
+
+/** What memory that tensors of any type may share must be aligned to. */
+const ALIGN = 8;
 
 /** The bytes of one storage of a file. */
 export class TorchStorage {
@@ -62,13 +66,8 @@ export class TorchStorage {
    * Elements from byte `from` to byte `to`, as a tensor of one dimension and the position of its first element in the storage. With `shared`, all
    * that any tensor shows is read at once and kept there.
    */
-  async read(
-    element: Element,
-    from: number,
-    to: number,
-    device: Device,
-    shared: Map<unknown, Tensor> | undefined,
-  ): Promise<{ tensor: Tensor; first: number }> {
+  async read(element: Element, from: number, to: number, device: Device, options: ReadOptions): Promise<{ tensor: Tensor; first: number }> {
+    const { shared } = options;
     const asIs = !element.widen && (!this.swap || element.unit === 1);
     const begin = shared ? this.#from : from - (from % element.size);
     const end = shared ? Math.max(this.#to, this.#from) : to;
@@ -80,7 +79,10 @@ export class TorchStorage {
     if (known) return { tensor: known, first };
     const length = end - begin;
     const storage = asIs
-      ? await readElements(this.region!, begin, length, elementOf("uint8")!, false, device)
+      ? await readElements(this.region!, begin, length, elementOf("uint8")!, false, device, {
+          ...options,
+          align: shared ? ALIGN : element.unit,
+        })
       : await readElements(this.region!, begin, Math.floor(length / element.size), element, this.swap, device);
     const tensor = new Tensor(
       storage,

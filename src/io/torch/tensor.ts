@@ -113,7 +113,7 @@ export class TorchTensor extends StoredTensor {
     else {
       const last = this.shape.reduce((at, n, d) => at + (n - 1) * this.#strides[d]!, this.#offset);
       const storage = this.#storage!.storage;
-      const { tensor, first } = await storage.read(e, this.#offset * e.size, (last + 1) * e.size, device, options.shared);
+      const { tensor, first } = await storage.read(e, this.#offset * e.size, (last + 1) * e.size, device, options);
       t = new Tensor(tensor.storage, layoutOf(this.shape, this.#strides, this.#offset - first), e.dtype);
     }
     if (this.conj || this.neg || this.quantizer) t = await this.#resolve(t, options);
