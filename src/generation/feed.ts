@@ -27,7 +27,7 @@ export class Feed {
   forward(rows: readonly (readonly number[])[], keep = 1): Tensor {
     const [batch, count] = [rows.length, rows[0]!.length];
     const inputIds = idTensor(rows.length === 1 ? rows[0]! : rows.flat()).view([batch, count]);
-    const attentionMask = this.#mask && this.#mask.narrow(1, 0, this.cache.length + count);
+    const attentionMask = this.#mask?.narrow(1, 0, this.cache.length + count) ?? null;
     const { vocabSize } = this.model.config;
     return noGrad(() => {
       const { logits } = this.model.forward(inputIds, { attentionMask, cache: this.cache, logitsToKeep: keep });

@@ -20,3 +20,6 @@ export { NoRepeatNGramLogitsProcessor } from "./processors/ngram.ts";
 export { NoBadWordsLogitsProcessor } from "./processors/badWords.ts";
 export { SuppressTokensLogitsProcessor } from "./processors/suppress.ts";
 export { MinNewTokensLengthLogitsProcessor } from "./processors/minNewTokens.ts";
+export { type ConstraintOptions, type JsonSchemaOptions, JsonSchemaLogitsProcessor, RegexLogitsProcessor } from "./constrain/constraint.ts";
+export type { JsonSchema } from "./constrain/schema.ts";
+export { Vocabulary } from "./constrain/vocabulary.ts";
