@@ -69,13 +69,15 @@ export async function* decode(
 
 async function* steps(run: Run, first: Tensor): AsyncGenerator<Step, void> {
   const { settings: s, answers, feed, sampler } = run;
+  // What rows that have ended are fed: any token that the model has.
+  const filler = s.padTokenId !== null && s.padTokenId < feed.model.config.vocabSize ? s.padTokenId : 0;
   for (let logits = first; ; ) {
     const scores = processed(run.processors, answers, logits);
     const chosen = await sampler.choose(scores);
     const explained = s.logprobs ? explain(logits, chosen, s.topLogprobs) : null;
     const got: Got[] = [];
     answers.forEach((a, row) => {
-      if (a.finishReason !== null) chosen[row] = s.padTokenId ?? 0;
+      if (a.finishReason !== null) chosen[row] = filler;
       else got.push({ row, id: chosen[row]!, text: a.push(chosen[row]!), explained: explained && explained[row]! });
     });
     yield { got, scores: s.outputScores ? scores : null, logits: s.outputLogits ? logits : null };

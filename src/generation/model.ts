@@ -18,8 +18,8 @@ export interface Cache {
 export interface ForwardOptions {
   /** int64 [B, S], S = cache.length + T: 0 where padding stands on the left, else 1. */
   attentionMask?: Tensor | null;
-  /** Read before, and extended by, the T new positions. */
-  cache?: Cache | null;
+  /** What `newCache` made: read before, and extended by, the T new positions. */
+  cache?: object | null;
   /** Compute the logits of so many last positions only; all T where absent. */
   logitsToKeep?: number;
 }
@@ -29,6 +29,8 @@ export interface CausalLM {
   readonly config: {
     readonly vocabSize: number;
     readonly maxPositionEmbeddings?: number | undefined;
+    /** GPT-2's name for it. */
+    readonly nPositions?: number | undefined;
     readonly eosTokenId?: number | readonly number[] | null | undefined;
     readonly padTokenId?: number | null | undefined;
   };

@@ -26,7 +26,7 @@ const padHint = "Padding belongs on the left: 0 … 0 1 … 1";
 
 /** Reads and checks the prompt. `copies`: rows for each prompt, side by side. */
 export function promptOf(op: string, model: CausalLM, inputIds: InputIds, s: Settings, copies: number): Prompt {
-  const { vocabSize, maxPositionEmbeddings } = model.config;
+  const { vocabSize, nPositions, maxPositionEmbeddings = nPositions } = model.config;
   const given = rowsOf(op, inputIds);
   const length = Math.max(...given.map((r) => r.length));
   if (length === 0)

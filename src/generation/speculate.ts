@@ -45,7 +45,7 @@ export async function* speculate(op: string, assistant: CausalLM, run: Run, firs
     }
     if (answer.finishReason !== null) return;
     if (s.signal?.aborted) return void (yield aborted(answers));
-    const room = Math.min(limit, assistant.config.maxPositionEmbeddings ?? limit) - answer.ids.length;
+    const room = Math.min(limit, assistant.config.maxPositionEmbeddings ?? assistant.config.nPositions ?? limit) - answer.ids.length;
     guesses = await guess(run, draft, Math.min(s.numAssistantTokens, room, answer.remaining - 1));
     const last = answer.ids.at(-1)!;
     logits = feed.forward([[last, ...guesses.map((g) => g.id)]], guesses.length + 1);

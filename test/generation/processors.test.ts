@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import * as g from "../../src/generation/index.ts";
 import * as torch from "../../src/index.ts";
-import { recorded } from "./tiny.ts";
+import { recorded } from "./support.ts";
 
 interface Recorded {
   readonly ids: number[][];

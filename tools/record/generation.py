@@ -1,11 +1,11 @@
 """Records what transformers' logits processors and generate give:
-python tools/record/generation.py   (writes test/generation/*.json and test/generation/gpt2.safetensors)"""
+python tools/record/generation.py   (writes test/generation/*.json and *.safetensors)"""
 import json
 import pathlib
 
 import torch
 from safetensors.torch import save_file
-from transformers import GPT2Config, GPT2LMHeadModel
+from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 from transformers.generation import logits_process as lp
 
 here = pathlib.Path(__file__).resolve().parents[2] / "test" / "generation"
@@ -76,11 +76,28 @@ CASES = {
 }
 
 
-def generations():
+SIZES = dict(vocab_size=64, initializer_range=0.35, bos_token_id=None, eos_token_id=None)
+MODELS = {
+    "gpt2": lambda: GPT2LMHeadModel(GPT2Config(n_positions=48, n_embd=16, n_layer=2, n_head=2, **SIZES)),
+    "llama": lambda: LlamaForCausalLM(
+        LlamaConfig(
+            max_position_embeddings=48,
+            hidden_size=16,
+            intermediate_size=32,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            **SIZES,
+        )
+    ),
+}
+
+
+def generations(architecture):
     torch.manual_seed(0)
-    config = GPT2Config(vocab_size=64, n_positions=48, n_embd=16, n_layer=2, n_head=2, initializer_range=0.35, bos_token_id=None, eos_token_id=None)
-    model = GPT2LMHeadModel(config).eval()
-    save_file({k: v.contiguous().half() for k, v in model.state_dict().items() if k != "lm_head.weight"}, here / "gpt2.safetensors")
+    model = MODELS[architecture]().eval()
+    weights = {k: v.contiguous().half() for k, v in model.state_dict().items() if not (architecture == "gpt2" and k == "lm_head.weight")}
+    save_file(weights, here / f"{architecture}.safetensors")
     for p in model.parameters():
         p.data = p.data.half().float()
     one = torch.tensor([[3, 14, 15, 9, 2, 6]])
@@ -92,11 +109,11 @@ def generations():
             torch.manual_seed(7)
             o = {"max_new_tokens": 10, "pad_token_id": 63, **options}
             made = model.generate(prompt, attention_mask=attention, return_dict_in_generate=True, output_scores=True, **o)
-            case = {"name": name, "options": o, "ids": prompt.tolist(), "mask": attention.tolist(), "sequences": made.sequences.tolist()}
+            case = {"name": name, "options": o, "padded": len(prompt) > 1, "sequences": made.sequences[:, 6:].tolist()}
             if o.get("num_beams", 1) > 1:
                 case["scores"] = made.sequences_scores.tolist()
-            else:
-                case["logprobs"] = model.compute_transition_scores(made.sequences, made.scores, normalize_logits=True).tolist()
+            elif not o.get("do_sample") and not set(o) - {"max_new_tokens", "pad_token_id", "eos_token_id"}:
+                case["logprobs"] = numbers(model.compute_transition_scores(made.sequences, made.scores, normalize_logits=True))
             out["cases"].append(case)
     return out
 
@@ -107,4 +124,5 @@ def dump(name, value):
 
 
 dump("processors.json", processors())
-dump("generations.json", generations())
+for architecture in MODELS:
+    dump(f"{architecture}.json", generations(architecture))

@@ -133,7 +133,7 @@ class Parser {
     if (bounds === null) return of;
     if (of.kind === "start" || of.kind === "end") this.#fail("nothing to repeat");
     this.#take("?"); // greedy or not, the same texts match
-    if (["*", "+", "?"].includes(this.#text[this.#at] ?? "")) this.#fail("nothing to repeat");
+    if (/^(?:[*+?]|\{\d+(?:,\d*)?\})/.test(this.#text.slice(this.#at, this.#at + 32).join(""))) this.#fail("nothing to repeat");
     return { kind: "repeat", of, min: bounds[0], max: bounds[1] };
   }
 
