@@ -93,14 +93,6 @@ export class Generator {
     this.next = 0;
   }
 
-  /** Passes over `count` draws of 32 bits, as if they had been made: a double is two of them. */
-  skip(count: number): void {
-    while (count > N - this.next) {
-      count -= N - this.next;
-      this.#refill();
-    }
-    this.next += count;
-  }
   /** 32 random bits as a number in [0, 2^32). */
   random32(): number {
     if (this.next === N) this.#refill();

@@ -25,8 +25,8 @@ export interface SamplerSettings {
   readonly generator: Generator;
 }
 
-// Candidates that are looked at where there is no topK. What topP and minP keep is nearly always fewer.
-const SHORT = 1024;
+// How many candidates are looked at where there is no topK: what topP and minP keep is nearly always among the first few.
+const SHORT = [256, 4096];
 
 /** Chooses tokens from processed scores [B, vocabSize] float32. */
 export class Sampler {
@@ -61,9 +61,9 @@ export class Sampler {
     const { doSample, generator } = this.#settings;
     if (!doSample) return numbers(scores.argmax(-1));
     const [rows, vocabSize] = scores.shape as [number, number];
+    const few = this.#narrowTopK(scores);
+    if (few !== null) return this.#among(this.#temperature.process([], few.values), few.indices, this.#topP, vocabSize);
     const warmed = this.#temperature.process([], scores);
-    const few = this.#narrowTopK(warmed);
-    if (few !== null) return this.#among(few.values, few.indices, this.#topP, vocabSize);
     const shares = Array.from({ length: rows }, (_, r) => this.#narrowRow(warmed.narrow(0, r, 1)));
     if (shares.every((s) => s !== null)) return shares.flatMap((s) => this.#among(s.values, s.indices, s.topP, vocabSize));
     return numbers(drawFull(this.warp(scores).softmax(-1), generator));
@@ -71,8 +71,7 @@ export class Sampler {
 
   #among(scores: Tensor, ids: Tensor, topP: TopPLogitsWarper | null, vocabSize: number): number[] {
     const warped = [topP, ...this.#rest].reduce((s: Tensor, w) => (w === null ? s : w.process([], s)), scores);
-    const p = hostValues(warped.softmax(-1));
-    return drawAmong(p, ids.dataSync() as BigInt64Array, scores.shape[1]!, vocabSize, this.#settings.generator);
+    return drawAmong(warped.softmax(-1), ids, vocabSize, this.#settings.generator);
   }
 
   // The topK greatest, unless a token outside them equals the least of them: that one counts too.
@@ -89,21 +88,23 @@ export class Sampler {
     return { values: values.narrow(1, 0, k).contiguous(), indices: indices.narrow(1, 0, k).contiguous() };
   }
 
-  // Without topK: the greatest SHORT are enough where topP or minP keep none of the others. Their probabilities sum to
-  // `mass`, so that topP of all is topP / mass of them.
+  // Without topK: the greatest few are enough where topP or minP keep none of the others. Their probabilities sum to `mass`, so that
+  // topP of all is topP / mass of them.
   #narrowRow(scores: Tensor): { values: Tensor; indices: Tensor; topP: TopPLogitsWarper | null } | null {
     const { topK, topP, minP } = this.#settings;
-    if (topK > 0 || (topP === 1 && minP === null) || scores.shape[1]! <= SHORT) return null;
-    const { values: p, indices } = scores.softmax(-1).topk(SHORT);
-    const values = scores.gather(1, indices);
-    const of = hostValues(p);
-    let mass = 0;
-    for (const x of of) mass += x;
-    if (topP < 1) {
-      if (mass < topP) return null;
-      return { values, indices, topP: new TopPLogitsWarper(Math.min(1, topP / mass), { minTokensToKeep: this.#topP!.minTokensToKeep }) };
+    if (topK > 0 || (topP === 1 && minP === null)) return null;
+    const probabilities = scores.softmax(-1);
+    for (const count of SHORT) {
+      if (count >= scores.shape[1]!) break;
+      const { values, indices } = probabilities.topk(count);
+      const p = hostValues(values);
+      let mass = 0;
+      for (const x of p) mass += x;
+      if (topP < 1 ? mass < topP : p[count - 1]! >= minP! * p[0]!) continue;
+      const share = this.#topP && new TopPLogitsWarper(Math.min(1, topP / mass), { minTokensToKeep: this.#topP.minTokensToKeep });
+      return { values: scores.gather(1, indices), indices, topP: share };
     }
-    return of[SHORT - 1]! < minP! * of[0]! ? { values, indices, topP: null } : null;
+    return null;
   }
 }
 
