@@ -17,11 +17,8 @@ const MAY = {
   io: ["core", "kernel", "ops", "nn"],
   hub: ["core", "io"],
   models: ["core", "ops", "nn", "io", "hub"],
-<<<<<<< HEAD
   tokenizers: ["core", "ops", "io"],
-=======
   generation: ["core", "ops"],
->>>>>>> b79e17b (Generation: processors, sampling with PyTorch's draws, beams, streaming, speculative decoding, prefix caches; equal to transformers on a tiny GPT-2)
   testing: ["core", "ops", "autograd"],
   // The command line is a user of the library: it may import the front door too.
   cli: ["core", "io", ""],

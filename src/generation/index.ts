@@ -3,7 +3,7 @@ import "../ops/methods.ts";
 
 export type { Cache, CausalLM, ForwardOptions } from "./model.ts";
 export { generate, type GenerateOutput, type Piece, stream } from "./generate.ts";
-export type { Decoder, GenerateOptions } from "./options.ts";
+export type { Decoder, GenerateOptions, PieceStream } from "./options.ts";
 export type { FinishReason } from "./answer.ts";
 export type { TokenLogprob } from "./logprobs.ts";
 export type { InputIds } from "./prompt.ts";
@@ -22,4 +22,5 @@ export { SuppressTokensLogitsProcessor } from "./processors/suppress.ts";
 export { MinNewTokensLengthLogitsProcessor } from "./processors/minNewTokens.ts";
 export { type ConstraintOptions, type JsonSchemaOptions, JsonSchemaLogitsProcessor, RegexLogitsProcessor } from "./constrain/constraint.ts";
 export type { JsonSchema } from "./constrain/schema.ts";
+export type { TokenSource } from "./constrain/tokenBytes.ts";
 export { Vocabulary } from "./constrain/vocabulary.ts";

@@ -11,7 +11,16 @@ import { tokenIds } from "./processors/tokens.ts";
 
 /** What turns token ids into text: any tokenizer of firebrand/tokenizers, or one of your own. */
 export interface Decoder {
-  decode(ids: readonly number[], options?: { skipSpecialTokens?: boolean }): string;
+  decode(ids: readonly number[], options?: { readonly skipSpecialTokens?: boolean }): string;
+  /** Text piece by piece, never half a character; without it, pieces are what `decode` gives for the last few ids. */
+  decodeStream?(options?: { readonly skipSpecialTokens?: boolean }): PieceStream;
+}
+/** Text of ids that come one by one. */
+export interface PieceStream {
+  /** The text that has become certain with this id. */
+  push(id: number): string;
+  /** The rest. */
+  end(): string;
 }
 
 /** Options of `generate` and `stream`. */

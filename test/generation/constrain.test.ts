@@ -379,6 +379,33 @@ test("schemas that cannot be kept are typed errors", () => {
   );
 });
 
+test("vocabularies of tokenizers: bytes in GPT-2's alphabet and in SentencePiece's", () => {
+  const of = (tokens: readonly string[]): number[][] => {
+    const convertIdsToTokens = (ids: readonly number[]): string[] =>
+      ids.map((id) => {
+        if (id === 1) throw new Error("a hole");
+        return tokens[id]!;
+      });
+    const v = Vocabulary.of({ vocabSize: tokens.length, allSpecialIds: [0], convertIdsToTokens });
+    return tokens.map((_, id) => [...v.bytes(id)]);
+  };
+  assert.deepEqual(of(["<s>", "?", "Ġa", "Ċ", "Ã©", "Ńĥ", "a b", "<0x0A>"]), [
+    [],
+    [],
+    [32, 97],
+    [10],
+    [0xc3, 0xa9],
+    [0xad, 0x83],
+    [97, 32, 98],
+    [60, 48, 120, 48, 65, 62],
+  ]);
+  assert.deepEqual(of(["<s>", "?", "▁a▁", "<0x0A>", "é"]), [[], [], [32, 97, 32], [10], [0xc3, 0xa9]]);
+  assert.throws(
+    () => Vocabulary.of({} as never),
+    (e: Error) => e.name === "ArgumentError",
+  );
+});
+
 test("rows of a batch are constrained apart, and left alone after their end", () => {
   const p = new RegexLogitsProcessor("ab", new Vocabulary(["a", "b", null]), { eosTokenId: 2 });
   const rows = [[], [0], [0, 1], [0, 1, 2]].map((ids) => ({ ids: [9, ...ids], promptLength: 1 }));

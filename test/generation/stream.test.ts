@@ -77,6 +77,14 @@ test("characters of several tokens come whole", () => {
   assert.ok(s.stopped);
 });
 
+test("a tokenizer's own stream is used where it has one", () => {
+  const decodeStream = (): { push: (id: number) => string; end: () => string } => ({ push: (id) => `<${id}>`, end: () => "." });
+  const t = new TextStream({ decode: () => "", decodeStream }, ["2>"]);
+  assert.deepEqual([t.push(1), t.push(2), t.push(3), t.end()], ["<1>", "<", "", ""]);
+  const s = new TextStream({ decode: () => "", decodeStream });
+  assert.deepEqual([s.push(1), s.end()], ["<1>", "."]);
+});
+
 test("the event loop runs between tokens", async () => {
   let turns = 0;
   let on = true;

@@ -2,6 +2,7 @@
 import { given } from "../../core/arguments.ts";
 import { ArgumentError } from "../../core/errors.ts";
 import { type Automaton, DEAD } from "./automaton.ts";
+import { type TokenSource, tokenBytes } from "./tokenBytes.ts";
 
 const utf8 = new TextEncoder();
 
@@ -62,6 +63,22 @@ export class Vocabulary {
       open.push(n);
     }
     this.#sorted = Int32Array.from(sorted);
+  }
+
+  /**
+   * The vocabulary of a tokenizer: byte-level BPE or SentencePiece.
+   * @example
+   * const tokenizer = { vocabSize: 2, allSpecialIds: [1], convertIdsToTokens: (ids) => ids.map((id) => ["Ġa", "<end>"][id]) };
+   * Vocabulary.of(tokenizer).bytes(0) // => [32, 97]
+   */
+  static of(tokenizer: TokenSource): Vocabulary {
+    if (typeof tokenizer?.convertIdsToTokens !== "function")
+      throw new ArgumentError({
+        op: "Vocabulary.of",
+        message: `the tokenizer is ${given(tokenizer)}`,
+        hint: "It must have convertIdsToTokens(ids)",
+      });
+    return new Vocabulary(tokenBytes(tokenizer));
   }
 
   /** The bytes of a token; none for special ones. */
