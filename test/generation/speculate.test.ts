@@ -8,7 +8,7 @@ import { architectures, letters, scripted, tiny } from "./support.ts";
 for (const architecture of architectures)
   test(`${architecture}: greedy output does not change with a draft`, async () => {
     const model = await tiny(architecture);
-    for (const noise of [0, 0.02, 0.2, 2]) {
+    for (const noise of [0, 0.05, 2]) {
       const draft = await tiny(architecture, noise);
       for (const options of [
         {},
@@ -16,8 +16,8 @@ for (const architecture of architectures)
         { noRepeatNgramSize: 2, badWordsIds: [[27]] },
         { eosTokenId: [40, 2] },
       ] as GenerateOptions[])
-        for (const numAssistantTokens of [1, 4, 30]) {
-          const o = { maxNewTokens: 24, logprobs: true, ...options };
+        for (const numAssistantTokens of [1, 6]) {
+          const o = { maxNewTokens: 18, logprobs: true, ...options };
           const plain = await generate(model, [3, 14, 15], o);
           model.passes.length = 0;
           const got = await generate(model, [3, 14, 15], { ...o, assistantModel: draft, numAssistantTokens });
@@ -66,7 +66,7 @@ test("draws with a draft have the model's distribution", async () => {
             .to("float32"),
   };
   const counts = new Map<number, number>();
-  const n = 1500;
+  const n = 800;
   for (let i = 0; i < n; i++) {
     const got: number[] = [];
     for await (const { id } of stream(model, prompt, {

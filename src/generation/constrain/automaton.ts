@@ -7,8 +7,9 @@ import type { Network, Rule } from "./network.ts";
 const UNKNOWN = -2;
 /** No text begins so. */
 export const DEAD = -1;
-const MOST_STATES = 200_000;
-const MOST_PLACES = 20_000;
+// Bounds of memory and time, for patterns that come from strangers.
+const MOST_STATES = 100_000;
+const MOST_PLACES = 3_000_000; // of all states together
 
 interface State {
   /** Places with edges that take bytes. */
@@ -28,6 +29,7 @@ export class Automaton {
   readonly #classOf = new Uint8Array(256);
   readonly #byteOf: number[] = [];
   readonly #states: State[] = [];
+  #size = 0;
   readonly #known = new Map<string, number>();
   // Stacks: 0 is empty, stack s returns to #returns[s] and leaves #parents[s].
   readonly #returns: number[] = [-1];
@@ -53,17 +55,13 @@ export class Automaton {
     this.#intern([this.#place(root.start, 0)]);
   }
 
-  /** How many states have been met. */
-  get size(): number {
-    return this.#states.length;
+  /** Has it met so many states that a text to come should begin with a new one? */
+  get crowded(): boolean {
+    return this.#states.length > MOST_STATES / 2 || this.#size > MOST_PLACES / 2;
   }
   /** May the text end here? */
   accepting(state: number): boolean {
     return this.#states[state]!.accepting;
-  }
-  /** Can the text go on from here? */
-  continues(state: number): boolean {
-    return this.#states[state]!.places.length > 0;
   }
   /** The state after a byte; DEAD where none may follow. @throws ValueError when there are too many states */
   next(state: number, byte: number): number {
@@ -107,10 +105,11 @@ export class Automaton {
     const key = `${accepting ? "+" : ""}${places.join()}`;
     const old = this.#known.get(key);
     if (old !== undefined) return old;
-    if (this.#states.length >= MOST_STATES || places.length > MOST_PLACES)
+    this.#size += places.length;
+    if (this.#states.length >= MOST_STATES || this.#size > MOST_PLACES)
       throw new ValueError({
         op: this.#op,
-        message: `the constraint has grown to ${this.#states.length} states, the last of ${places.length} places`,
+        message: `the constraint has grown to ${this.#states.length} states of ${this.#size} places`,
         hint: "Make it less ambiguous: counted repetitions of things that overlap multiply",
       });
     const next = new Int32Array(this.#byteOf.length).fill(UNKNOWN);

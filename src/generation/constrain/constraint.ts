@@ -7,7 +7,7 @@ import type { LogitsProcessor, Row } from "../processor.ts";
 import { tokenIds } from "../processors/tokens.ts";
 import { Automaton, DEAD } from "./automaton.ts";
 import { schemaNetwork } from "./jsonSchema.ts";
-import { Network } from "./network.ts";
+import { Network, type Rule } from "./network.ts";
 import { parsePattern, unanchored } from "./pattern.ts";
 import type { JsonSchema } from "./schema.ts";
 import type { Vocabulary } from "./vocabulary.ts";
@@ -28,16 +28,20 @@ export interface JsonSchemaOptions extends ConstraintOptions {
 
 abstract class Constraint implements LogitsProcessor {
   readonly #op: string;
-  readonly #automaton: Automaton;
+  readonly #network: Network;
+  readonly #root: Rule;
+  #automaton: Automaton;
   readonly #vocabulary: Vocabulary;
   readonly #eos: readonly number[];
   readonly #masks = new Map<number, Tensor>();
   // How far a row was read, so that a row that has grown is not read again.
-  readonly #read = new WeakMap<Row, { count: number; state: number }>();
+  #read = new WeakMap<Row, { count: number; state: number }>();
 
-  constructor(op: string, automaton: Automaton, vocabulary: Vocabulary, options: ConstraintOptions) {
+  constructor(op: string, grammar: { network: Network; root: Rule }, vocabulary: Vocabulary, options: ConstraintOptions) {
     this.#op = op;
-    this.#automaton = automaton;
+    this.#network = grammar.network;
+    this.#root = grammar.root;
+    this.#automaton = new Automaton(op, this.#network, this.#root);
     this.#vocabulary = vocabulary;
     this.#eos = tokenIds(op, "eosTokenId", options.eosTokenId);
   }
@@ -62,6 +66,12 @@ abstract class Constraint implements LogitsProcessor {
   // Where the answer stands; null after its end.
   #stateOf(row: Row): number | null {
     const { ids, promptLength } = row;
+    if (ids.length === promptLength && this.#automaton.crowded) {
+      // Other rows are read again from their start.
+      this.#automaton = new Automaton(this.#op, this.#network, this.#root);
+      this.#masks.clear();
+      this.#read = new WeakMap();
+    }
     const known = this.#read.get(row);
     let { count, state } = known && known.count <= ids.length ? known : { count: promptLength, state: 0 };
     for (; count < ids.length; count++) {
@@ -130,7 +140,7 @@ export class RegexLogitsProcessor extends Constraint {
     const root = network.rule();
     network.pattern(root.start, root.end, unanchored(op, parsePattern(op, pattern), true), (n, from, to, set) => n.set(from, to, set));
     network.trim(root);
-    super(op, new Automaton(op, network, root), vocabulary, options);
+    super(op, { network, root }, vocabulary, options);
   }
 }
 
@@ -149,7 +159,6 @@ export class RegexLogitsProcessor extends Constraint {
 export class JsonSchemaLogitsProcessor extends Constraint {
   constructor(schema: JsonSchema, vocabulary: Vocabulary, options: JsonSchemaOptions) {
     const op = "JsonSchemaLogitsProcessor";
-    const { network, root } = schemaNetwork(op, schema, options.whitespace ?? " ?");
-    super(op, new Automaton(op, network, root), vocabulary, options);
+    super(op, schemaNetwork(op, schema, options.whitespace ?? " ?"), vocabulary, options);
   }
 }

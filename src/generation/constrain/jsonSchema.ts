@@ -35,7 +35,7 @@ export function schemaNetwork(op: string, schema: JsonSchema, whitespace: string
     if (!(e instanceof RangeError)) throw e;
     throw new ValueError({
       op,
-      message: "the schema has no end: joining its parts gives ever new ones",
+      message: "the schema is nested too deeply, or joining its parts gives ever new ones",
       hint: "Look for a $ref to its own schema",
       cause: e,
     });

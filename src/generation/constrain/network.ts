@@ -20,7 +20,7 @@ interface Node {
 /** Adds edges for one character out of a set. */
 export type AddSet = (network: Network, from: number, to: number, set: CodePoints) => void;
 
-const MOST_NODES = 500_000;
+const MOST_NODES = 200_000;
 const utf8Bytes = new TextEncoder();
 
 /** A network under construction; `trim` ends it. */

@@ -63,12 +63,14 @@ export function parsePattern(op: string, source: string | RegExp): Pattern {
     throw new ArgumentError({ op, message: `the pattern is ${given(source)}`, hint: "Give a text or a RegExp" });
   return new Parser(op, source).all();
 }
+const DEEPEST = 200; // groups in groups: what reads patterns recurs
 
 class Parser {
   readonly #op: string;
   readonly #text: readonly string[];
   readonly #source: string;
   #at = 0;
+  #depth = 0;
   constructor(op: string, source: string) {
     this.#op = op;
     this.#source = source;
@@ -147,8 +149,10 @@ class Parser {
           this.#at += name[0].length;
         }
       }
+      if (++this.#depth > DEEPEST) this.#cannot(`more than ${DEEPEST} groups in each other`);
       const out = this.#either();
       if (!this.#take(")")) this.#fail("a ( without its )");
+      this.#depth--;
       return out;
     }
     if (c === "[") return { kind: "set", set: this.#class() };
