@@ -61,76 +61,73 @@ export async function beamSearch(run: BeamRun): Promise<Finished[]> {
     return { prompt: prompt.ids[row]!.slice(prompt.padding[row]), running, kept: [], open: true };
   });
   let logits = await feed.prefill(prompt.ids, s.prefillChunkSize, s.signal);
-  while (logits !== null) {
-    const done = step(run, searches, logits);
-    const { running } = joined(searches);
-    if (done) break;
+  while (logits !== null && !step(run, searches, logits)) {
     await breathe();
     if (s.signal?.aborted) break;
+    const running = beamsOf(searches);
     feed.cache.reorder(running.map((b) => b.row));
     logits = feed.forward(running.map((b) => [b.newIds.at(-1)!])).select(1, 0);
   }
   return searches.flatMap((x) => best(x, s));
 }
 
-const joined = (searches: readonly Search[]): { running: Beam[] } => ({ running: searches.flatMap((x) => x.running) });
+const beamsOf = (searches: readonly Search[]): Beam[] => searches.flatMap((x) => x.running);
 
 /** One token for every beam; true when the search is over. */
 function step(run: BeamRun, searches: readonly Search[], logits: Tensor): boolean {
-  const { settings: s, prompt } = run;
-  const n = s.numBeams;
-  const { running } = joined(searches);
-  const rows = searches.flatMap((x) => x.running.map((b) => ({ ids: [...x.prompt, ...b.newIds], promptLength: x.prompt.length })));
-  const width = Math.max(2, 1 + s.eosTokenId.length) * n;
-  const drawn = noGrad(() => {
-    const own = logits.logSoftmax(-1);
-    const plain = processed(run.processors, rows, own);
-    const scores = s.doSample ? run.sampler.warp(plain) : plain;
+  const { settings: s, processors, sampler } = run;
+  const [rows, vocabSize] = logits.shape as [number, number];
+  const width = Math.max(2, 1 + s.eosTokenId.length) * s.numBeams;
+  const seen = searches.flatMap((x) => x.running.map((b) => ({ ids: [...x.prompt, ...b.newIds], promptLength: x.prompt.length })));
+  const [sums, indices, own] = noGrad(() => {
+    const logP = logits.logSoftmax(-1);
+    const plain = processed(processors, seen, logP);
+    const scores = s.doSample ? sampler.warp(plain) : plain;
     run.onStep(scores, logits);
-    const sums = scores.add(tensor(Float32Array.from(running, (b) => b.sum)).unsqueeze(1)).reshape([searches.length, -1]);
-    const { values, indices } = candidates(sums, width, s);
-    return {
-      values: hostValues(values),
-      indices: hostValues(indices),
-      own: hostValues(own.reshape([searches.length, -1]).gather(1, indices)),
-    };
-  });
-  const vocabSize = logits.shape[1]!;
-  const length = running[0]!.newIds.length + 1;
-  // Text is only needed here where it may end a beam.
-  const probe = s.stopStrings.length > 0 ? s : { ...s, tokenizer: null };
+    const before = tensor(Float32Array.from(beamsOf(searches), (b) => b.sum)).view([rows, 1]);
+    const found = candidates(scores.add(before).reshape([searches.length, -1]), width, s);
+    return [found.values, found.indices, logP.reshape([searches.length, -1]).gather(1, found.indices)].map(hostValues);
+  }) as [Float32Array, Float64Array, Float32Array];
   let allEnd = true;
   searches.forEach((x, b) => {
-    const next = Array.from({ length: width }, (_, k) => {
+    const next = Array.from({ length: width }, (_, k): Beam => {
       const at = b * width + k;
-      const from = Math.floor(drawn.indices[at]! / vocabSize);
+      const from = Math.floor(indices[at]! / vocabSize);
       const old = x.running[from]!;
-      const id = drawn.indices[at]! % vocabSize;
-      const beam: Beam = {
-        newIds: [...old.newIds, id],
-        sum: drawn.values[at]!,
-        logprobs: [...old.logprobs, drawn.own[at]!],
-        row: b * n + from,
+      return {
+        newIds: [...old.newIds, indices[at]! % vocabSize],
+        sum: sums[at]!,
+        logprobs: [...old.logprobs, own[at]!],
+        row: b * s.numBeams + from,
       };
-      const answer = read(x.prompt, beam, prompt.maxNewTokens, probe);
-      return { beam, answer, ends: answer.finishReason !== null };
     });
-    allEnd &&= next.every((c) => c.ends);
-    // The others of the `width` only stand in for beams that have ended.
-    const full = s.earlyStopping === true && x.kept.length === n;
-    const ended = x.open && !full ? next.slice(0, n).filter((c) => c.ends) : [];
-    const scored = ended.map(({ beam, answer }) => finished(beam, answer.finishReason, s));
-    x.kept = [...x.kept, ...scored].sort((p, q) => q.score - p.score).slice(0, n);
-    x.running = next
-      .map((c) => (c.ends ? { ...c.beam, sum: c.beam.sum + NEVER } : c.beam))
-      .sort((p, q) => q.sum - p.sum)
-      .slice(0, n);
-    const hopeful = s.earlyStopping === "never" && s.lengthPenalty > 0 ? prompt.maxNewTokens : length;
-    const possible = x.running[0]!.sum / hopeful ** s.lengthPenalty;
-    x.open &&= x.kept.length < n || possible > x.kept[n - 1]!.score;
+    allEnd = goOn(x, next, run) && allEnd;
   });
-  const allKept = s.earlyStopping === true && searches.every((x) => x.kept.length === n);
+  const allKept = s.earlyStopping === true && searches.every((x) => x.kept.length === s.numBeams);
   return allEnd || allKept || !searches.some((x) => x.open);
+}
+
+/** Sorts the candidates `next`, best first, into finished and running beams; true when all of them have ended. */
+function goOn(x: Search, next: readonly Beam[], { settings: s, prompt }: BeamRun): boolean {
+  const n = s.numBeams;
+  // Text is only needed here where it may end a beam.
+  const probe = s.stopStrings.length > 0 ? s : { ...s, tokenizer: null };
+  const reasons = next.map((beam) => {
+    const answer = new Answer(x.prompt, prompt.maxNewTokens, probe);
+    for (const id of beam.newIds) answer.push(id);
+    return answer.finishReason;
+  });
+  // Only the first n may finish: the others stand in for those that have ended.
+  const full = s.earlyStopping === true && x.kept.length === n;
+  const ended = x.open && !full ? next.slice(0, n).flatMap((beam, i) => (reasons[i] ? [finished(beam, reasons[i], s)] : [])) : [];
+  x.kept = [...x.kept, ...ended].sort((p, q) => q.score - p.score).slice(0, n);
+  x.running = next
+    .map((beam, i) => (reasons[i] ? { ...beam, sum: beam.sum + NEVER } : beam))
+    .sort((p, q) => q.sum - p.sum)
+    .slice(0, n);
+  const length = s.earlyStopping === "never" && s.lengthPenalty > 0 ? prompt.maxNewTokens : next[0]!.newIds.length;
+  x.open &&= x.kept.length < n || x.running[0]!.sum / length ** s.lengthPenalty > x.kept[n - 1]!.score;
+  return reasons.every((r) => r !== null);
 }
 
 /** The `width` best of each row of `sums`, or a draw of them without replacement; the best first. */
@@ -141,15 +138,9 @@ function candidates(sums: Tensor, width: number, s: Settings): { values: Tensor;
   return { values, indices: drawn.gather(1, indices) };
 }
 
-/** The beam as an answer: tells whether it has ended, and its text. */
-function read(prompt: readonly number[], beam: Beam, maxNewTokens: number, s: Settings): Answer {
-  const answer = new Answer(prompt, maxNewTokens, s);
-  for (const id of beam.newIds) answer.push(id);
-  return answer;
-}
 const finished = (beam: Beam, finishReason: FinishReason | null, s: Settings): Finished => ({
   newIds: beam.newIds,
-  score: beam.sum / beam.newIds.length ** s.lengthPenalty,
+  score: beam.sum / Math.max(1, beam.newIds.length) ** s.lengthPenalty,
   logprobs: beam.logprobs,
   finishReason: finishReason ?? "aborted",
 });

@@ -9,7 +9,7 @@ import type { Settings } from "./options.ts";
 import type { Loan } from "./prefixCache.ts";
 import { standardProcessors } from "./processors/standard.ts";
 import type { Prompt } from "./prompt.ts";
-import { aborted, type Got, processed, type Run, type Step } from "./run.ts";
+import { aborted, type Got, kept, processed, type Run, type Step } from "./run.ts";
 import { Sampler } from "./sampler.ts";
 import { speculate } from "./speculate.ts";
 
@@ -80,7 +80,7 @@ async function* steps(run: Run, first: Tensor): AsyncGenerator<Step, void> {
       if (a.finishReason !== null) chosen[row] = filler;
       else got.push({ row, id: chosen[row]!, text: a.push(chosen[row]!), explained: explained && explained[row]! });
     });
-    yield { got, scores: s.outputScores ? scores : null, logits: s.outputLogits ? logits : null };
+    yield { got, ...kept(run, scores, logits) };
     if (answers.every((a) => a.finishReason !== null)) return;
     await breathe();
     if (s.signal?.aborted) return void (yield aborted(answers));

@@ -28,7 +28,7 @@ export interface GenerateOutput {
   readonly logprobs: readonly (readonly number[])[] | null;
   /** With `topLogprobs`: the likeliest tokens in the place of each new one. */
   readonly topLogprobs: readonly (readonly (readonly TokenLogprob[])[])[] | null;
-  /** With `outputScores`: of each step, float32 [rows (times numBeams), vocabSize] after all processors but those of sampling. */
+  /** With `outputScores`: of each step, float32 [rows (times numBeams), vocabSize] after all processors: what was chosen by. */
   readonly scores: readonly Tensor[] | null;
   /** With `outputLogits`: of each step, the model's, float32 [rows (times numBeams), vocabSize]. */
   readonly logits: readonly Tensor[] | null;
@@ -146,33 +146,29 @@ async function beams(model: CausalLM, inputIds: InputIds, s: Settings): Promise<
     throw new ArgumentError({ op, message: "topLogprobs with numBeams", hint: "Beams have logprobs of their own tokens only" });
   if (prompt.maxNewTokens === 0)
     throw new ValueError({ op, message: "the prompt fills all positions", hint: "Shorten it: beams need one new token at least" });
-  const { cache, loan } = cacheFor(op, model, prompt, s);
-  try {
-    const feed = new Feed(model, cache, prompt.padding, prompt.length + prompt.maxNewTokens);
-    const sampler = new Sampler({ ...s, minTokensToKeep: s.eosTokenId.length > 0 ? s.eosTokenId.length + 1 : 2 });
-    const scores: Tensor[] = [];
-    const logits: Tensor[] = [];
-    const onStep = (score: Tensor, logit: Tensor): void => {
-      if (s.outputScores) scores.push(score);
-      if (s.outputLogits) logits.push(logit);
-    };
-    const found = await beamSearch({ settings: s, prompt, feed, processors: standardProcessors(s), sampler, onStep });
-    const newIds = found.map((f) => f.newIds);
-    const prompts = found.map((_, i) => prompt.ids[Math.floor(i / s.numReturnSequences) * s.numBeams]!);
-    return {
-      sequences: joined(prompts, newIds, s),
-      newIds,
-      finishReasons: found.map((f) => f.finishReason),
-      texts: s.tokenizer && newIds.map((ids) => textOf(ids, s)),
-      logprobs: s.logprobs ? found.map((f) => f.logprobs) : null,
-      topLogprobs: null,
-      scores: s.outputScores ? scores : null,
-      logits: s.outputLogits ? logits : null,
-      sequencesScores: found.map((f) => f.score),
-    };
-  } finally {
-    loan?.release([]);
-  }
+  const { cache } = cacheFor(op, model, prompt, s); // never on loan: that is for one row
+  const feed = new Feed(model, cache, prompt.padding, prompt.length + prompt.maxNewTokens);
+  const sampler = new Sampler({ ...s, minTokensToKeep: Math.max(2, 1 + s.eosTokenId.length) });
+  const scores: Tensor[] = [];
+  const logits: Tensor[] = [];
+  const onStep = (score: Tensor, logit: Tensor): void => {
+    if (s.outputScores) scores.push(score);
+    if (s.outputLogits) logits.push(logit);
+  };
+  const found = await beamSearch({ settings: s, prompt, feed, processors: standardProcessors(s), sampler, onStep });
+  const newIds = found.map((f) => f.newIds);
+  const prompts = found.map((_, i) => prompt.ids[Math.floor(i / s.numReturnSequences) * s.numBeams]!);
+  return {
+    sequences: joined(prompts, newIds, s),
+    newIds,
+    finishReasons: found.map((f) => f.finishReason),
+    texts: s.tokenizer && newIds.map((ids) => textOf(ids, s)),
+    logprobs: s.logprobs ? found.map((f) => f.logprobs) : null,
+    topLogprobs: null,
+    scores: s.outputScores ? scores : null,
+    logits: s.outputLogits ? logits : null,
+    sequencesScores: found.map((f) => f.score),
+  };
 }
 
 /** int64 [rows, T + most new tokens]. */

@@ -38,6 +38,12 @@ export interface Run {
 export const processed = (processors: readonly LogitsProcessor[], rows: readonly Row[], logits: Tensor): Tensor =>
   noGrad(() => processors.reduce((scores, p) => p.process(rows, scores), logits));
 
+/** What is kept of a step where it is asked for. */
+export const kept = ({ settings: s, sampler }: Run, scores: Tensor, logits: Tensor): Omit<Step, "got"> => ({
+  scores: !s.outputScores ? null : s.doSample ? noGrad(() => sampler.warp(scores)) : scores,
+  logits: s.outputLogits ? logits : null,
+});
+
 /** The answers to prompts, before their first token. */
 export const answersTo = (prompt: Prompt, s: Settings): Answer[] =>
   prompt.ids.map((ids, r) => new Answer(ids.slice(prompt.padding[r]), prompt.maxNewTokens, s));

@@ -10,7 +10,7 @@ import { drawFull } from "./draw.ts";
 import { breathe, Feed } from "./feed.ts";
 import { explain } from "./logprobs.ts";
 import type { CausalLM } from "./model.ts";
-import { aborted, processed, type Run, type Step } from "./run.ts";
+import { aborted, kept, processed, type Run, type Step } from "./run.ts";
 
 /** A guessed token, and the distribution [1, vocabSize] that it was drawn from where it was drawn. */
 interface Guess {
@@ -24,8 +24,9 @@ export async function* speculate(op: string, assistant: CausalLM, run: Run, firs
   const answer = answers[0]!;
   if (answers.length > 1)
     throw new ValueError({ op, message: `assistantModel with ${answers.length} rows`, hint: "It serves one prompt at a time" });
-  const limit = feed.cache.maxLength;
-  const draft = new Feed(assistant, assistant.newCache({ batch: 1, length: limit + 1 }), [0], 0);
+  const length = answer.ids.length + answer.remaining;
+  const draft = new Feed(assistant, assistant.newCache({ batch: 1, length }), [0], length);
+  const { nPositions, maxPositionEmbeddings = nPositions ?? length } = assistant.config;
   let guesses: readonly Guess[] = [];
   // Logits after the last token and after each guess, [1, 1 + guesses, vocabSize].
   for (let logits = first.unsqueeze(1); ; ) {
@@ -39,14 +40,14 @@ export async function* speculate(op: string, assistant: CausalLM, run: Run, firs
       const ends = answer.finishReason !== null || id !== guess?.id;
       if (ends) feed.cache.truncate(fed + i); // before others see the token: they may leave here
       const explained = s.logprobs ? explain(here, [id], s.topLogprobs)[0]! : null;
-      yield { got: [{ row: 0, id, text, explained }], scores: s.outputScores ? scores : null, logits: s.outputLogits ? here : null };
+      yield { got: [{ row: 0, id, text, explained }], ...kept(run, scores, here) };
       await breathe();
       if (ends) break;
     }
     if (answer.finishReason !== null) return;
     if (s.signal?.aborted) return void (yield aborted(answers));
-    const room = Math.min(limit, assistant.config.maxPositionEmbeddings ?? assistant.config.nPositions ?? limit) - answer.ids.length;
-    guesses = await guess(run, draft, Math.min(s.numAssistantTokens, room, answer.remaining - 1));
+    const room = Math.min(answer.remaining - 1, maxPositionEmbeddings - answer.ids.length);
+    guesses = await guess(run, draft, Math.min(s.numAssistantTokens, room));
     const last = answer.ids.at(-1)!;
     logits = feed.forward([[last, ...guesses.map((g) => g.id)]], guesses.length + 1);
   }

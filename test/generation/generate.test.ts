@@ -40,14 +40,19 @@ for (const architecture of architectures) {
         ...camel(c.options),
         attentionMask: given.attentionMask,
         seed: 7,
-        logprobs: true,
+        outputScores: true,
       });
       assert.deepEqual(out.sequences.narrow(1, 6, out.sequences.shape[1]! - 6).toArraySync(), c.sequences);
       c.scores?.forEach((w, i) => assert.ok(near(out.sequencesScores![i]!, w), `${out.sequencesScores![i]} ${w}`));
+      // Of the chosen tokens, under the scores that they were chosen by.
       const most = c.sequences[0]!.length;
+      const logP = out.scores!.map((x) => x.logSoftmax(-1).toArraySync() as number[][]);
       c.logprobs?.forEach((w, i) => {
-        const got = out.logprobs![Math.floor(i / most)]![i % most];
-        assert.ok(got === undefined || near(got, w!), `${got} ${w}`);
+        const [row, step] = [Math.floor(i / most), i % most];
+        const id = out.newIds[row]![step];
+        // transformers counts padding as the row's text where it looks for n-grams; here a batch gives what its prompts give alone.
+        if (row === 1 && /ngram/.test(c.name)) return;
+        if (id !== undefined) assert.ok(near(logP[step]![row]![id]!, w!), `${logP[step]![row]![id]} ${w}`);
       });
     });
 }

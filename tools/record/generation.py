@@ -16,6 +16,10 @@ def numbers(t):
     return [None if x == -float("inf") else x for x in t.flatten().tolist()]
 
 
+def rounded(t):
+    return [None if x == -float("inf") else round(x, 5) for x in t.flatten().tolist()]
+
+
 def processors():
     torch.manual_seed(0)
     scores = torch.randn(3, 40) * 3
@@ -112,8 +116,8 @@ def generations(architecture):
             case = {"name": name, "options": o, "padded": len(prompt) > 1, "sequences": made.sequences[:, 6:].tolist()}
             if o.get("num_beams", 1) > 1:
                 case["scores"] = made.sequences_scores.tolist()
-            elif not o.get("do_sample") and not set(o) - {"max_new_tokens", "pad_token_id", "eos_token_id"}:
-                case["logprobs"] = numbers(model.compute_transition_scores(made.sequences, made.scores, normalize_logits=True))
+            else:
+                case["logprobs"] = rounded(model.compute_transition_scores(made.sequences, made.scores, normalize_logits=True))
             out["cases"].append(case)
     return out
 
