@@ -32,7 +32,7 @@ export interface CausalLM {
     /** GPT-2's name for it. */
     readonly nPositions?: number | undefined;
     readonly eosTokenId?: number | readonly number[] | null | undefined;
-    readonly padTokenId?: number | null | undefined;
+    readonly padTokenId?: number | readonly number[] | null | undefined;
   };
   /** What `generation_config.json` beside the weights says: defaults that the options of a call override. */
   readonly generationConfig?: GenerateOptions | undefined;

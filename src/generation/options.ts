@@ -257,7 +257,7 @@ export function settingsOf(op: string, model: CausalLM, options: GenerateOptions
     earlyStopping: o.earlyStopping ?? false,
     numReturnSequences,
     eosTokenId,
-    padTokenId: o.padTokenId ?? model.config.padTokenId ?? eosTokenId[0] ?? null,
+    padTokenId: o.padTokenId ?? [model.config.padTokenId ?? []].flat()[0] ?? eosTokenId[0] ?? null,
     stopStrings,
     tokenizer: o.tokenizer ?? null,
     generator: o.seed != null ? new Generator().manualSeed(o.seed) : (o.generator ?? defaultGenerator),

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { type GenerateOptions, generate, PrefixCache } from "../../src/generation/index.ts";
 import * as torch from "../../src/index.ts";
+import { GPT2LMHeadModel, LlamaForCausalLM } from "../../src/models/index.ts";
 import { architectures, idsOf, letters, recorded, scripted, tiny } from "./support.ts";
 
 interface Case {
@@ -59,6 +60,17 @@ for (const architecture of architectures) {
 
 const model = await tiny();
 const greedy = (await generate(model, [prompt], { maxNewTokens: 20 })).newIds[0]!;
+
+test("models of firebrand/models are given as they are", async () => {
+  const gpt2 = new GPT2LMHeadModel({ vocabSize: 64, nPositions: 12, nEmbd: 8, nLayer: 1, nHead: 2 }).eval();
+  const out = await generate(gpt2, [prompt], { maxNewTokens: 9, numBeams: 2 });
+  assert.equal(out.newIds[0]!.length, 6); // its positions
+  assert.equal(out.sequences.requiresGrad, false);
+  const llama = new LlamaForCausalLM({ vocabSize: 64, hiddenSize: 8, intermediateSize: 8, numHiddenLayers: 1, numAttentionHeads: 2 }).to(
+    "bfloat16",
+  );
+  assert.equal((await generate(llama, [prompt], { maxNewTokens: 3, outputLogits: true })).logits![0]!.dtype, "float32");
+});
 
 test("a batch gives what each prompt gives alone, of whatever length", async () => {
   const ragged = [prompt, [27, 18, 28], [5]];
