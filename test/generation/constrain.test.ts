@@ -200,6 +200,14 @@ const schemas: Record<string, JsonSchema> = {
     additionalProperties: { type: "integer" },
   },
   map: { type: "object", additionalProperties: { type: "integer" }, maxProperties: 3, minProperties: 1 },
+  "one more than required": {
+    type: "object",
+    properties: { a: { type: "null" } },
+    required: ["a"],
+    additionalProperties: { type: "integer" },
+    minProperties: 2,
+    maxProperties: 3,
+  },
   "named and others": {
     type: "object",
     properties: { a: { type: "string" }, ab: { type: "string" } },
@@ -376,6 +384,8 @@ test("schemas that cannot be kept are typed errors", () => {
     [{ type: "object", minProperties: 2 }, "UnsupportedError"],
     [{ type: "object", required: ["a"], additionalProperties: false, properties: {} }, "ValueError"],
     [{ type: "string", minLength: 5, maxLength: 4 }, "ValueError"],
+    [{ type: "object", required: ["a", "b"], maxProperties: 1 }, "ValueError"],
+    [{ type: "object", properties: { a: true }, required: ["a"], additionalProperties: false, minProperties: 2 }, "ValueError"],
     [{ constructor: 1 }, "UnsupportedError"],
   ];
   for (const [s, name] of bad)

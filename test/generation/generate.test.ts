@@ -258,7 +258,7 @@ test("what cannot be is a typed error at the door", async () => {
     await assert.rejects(
       generate(model, (ids ?? [prompt]) as number[][], options as GenerateOptions),
       (e: Error) => e.name === name,
-      `${JSON.stringify(Object.keys(options))} ${JSON.stringify(ids)}: ${name}`,
+      `${name} for ${Object.keys(options).join()} ${String(ids)}`,
     );
   await assert.rejects(generate({} as never, [1]), (e: Error) => e.name === "ArgumentError");
   await assert.rejects(

@@ -245,7 +245,9 @@ class Compiler {
       ...Object.entries(properties),
       ...unnamed.map((name): [string, JsonSchema] => [name, k.additionalProperties ?? true]),
     ];
+    const names = named.map(([name]) => name);
     const { min, max } = this.#sizes(k, named.length, required.size, others !== false);
+    if (max !== null && max < 0) return; // more are required than may come
 
     const member = (key: (from: number, to: number) => void, value: JsonSchema): Rule => {
       const rule = n.rule();
@@ -277,21 +279,15 @@ class Compiler {
       [none, some] = [nextNone, nextSome];
     }
     if (min === 0) n.empty(none, close);
-    if (others === false || max === 0) return n.empty(some, close);
-    const rule = member(
-      (from, to) =>
-        addOtherKey(
-          n,
-          from,
-          to,
-          named.map(([name]) => name),
-        ),
-      others,
-    );
+    if (others === false || max === 0) {
+      if (min === 0) n.empty(some, close);
+      return;
+    }
+    const rule = member((from, to) => addOtherKey(n, from, to, names), others);
     const first = n.node();
     n.call(none, first, rule);
     n.repeat(first, close, 0, max === null ? null : max - 1, (from, to) => comma(from, to, rule));
-    n.repeat(some, close, 0, max, (from, to) => comma(from, to, rule));
+    n.repeat(some, close, min, max, (from, to) => comma(from, to, rule));
   }
 
   // How many properties that are not named may come. Their keys are free, so that two may be the same: only zero or one can be promised.
@@ -302,6 +298,6 @@ class Compiler {
       this.#unsupported(`minProperties ${minProperties}`, "Name the properties and require them");
     if (maxProperties === undefined || (maxProperties >= named && !open)) return { min: least, max: null };
     if (named > 0 && named !== required) this.#unsupported(`maxProperties ${maxProperties}`, "Name the properties and require them");
-    return { min: least, max: Math.max(0, maxProperties - named) };
+    return { min: least, max: maxProperties - named };
   }
 }
