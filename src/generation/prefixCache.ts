@@ -22,7 +22,7 @@ interface Slot {
 
 /**
  * Caches of a model for `slots` conversations of up to `length` tokens each; give it to `generate` or `stream` as `prefixCache`.
- * A call takes the free cache that shares the most tokens with its prompt, else the one unused for longest, and computes the rest.
+ * A call takes the free cache whose conversation its prompt continues, else the one unused for longest, and computes what they do not share.
  * @throws ArgumentError, ValueError for wrong arguments
  * @example
  * const caches = new PrefixCache({ newCache: () => ({ length: 0, maxLength: 8, truncate() {}, reorder() {} }) }, { length: 8 });
@@ -52,11 +52,15 @@ export class PrefixCache {
     const free = this.#slots.filter((s) => !s.busy);
     if (free.length === 0)
       throw new ValueError({ op: "PrefixCache", message: `all ${this.#slots.length} caches are in use`, hint: "Pass more slots, or wait" });
-    const shared = (s: Slot): number => Math.min(common(s.ids, ids), s.cache?.length ?? 0, ids.length - 1);
-    const slot = free.reduce((a, b) => (shared(b) > shared(a) || (shared(b) === shared(a) && b.used < a.used) ? b : a));
+    // The conversation that this prompt continues, if most of it is shared; where only a system prompt is, that conversation
+    // had better stay, and the one unused for longest goes.
+    const shared = (s: Slot): number => common(s.ids, ids);
+    const continued = free.filter((s) => 2 * shared(s) > s.ids.length);
+    const slot =
+      continued.length > 0 ? continued.reduce((a, b) => (shared(b) > shared(a) ? b : a)) : free.reduce((a, b) => (b.used < a.used ? b : a));
     slot.cache ??= this.#model.newCache({ batch: 1, length: this.length });
-    const reused = shared(slot);
     const { cache } = slot;
+    const reused = Math.min(shared(slot), cache.length, ids.length - 1);
     cache.truncate(reused);
     Object.assign(slot, { busy: true, ids: [], used: ++this.#clock });
     return {

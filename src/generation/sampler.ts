@@ -38,10 +38,12 @@ export class Sampler {
   readonly #rest: readonly LogitsProcessor[];
 
   constructor(settings: SamplerSettings) {
-    const { topK, topP, minP, typicalP } = settings;
+    // Greedy search does not look at them, whatever they are.
+    const none = { temperature: 1, topK: 0, topP: 1, minP: null, typicalP: 1 };
+    this.#settings = settings.doSample ? settings : { ...settings, ...none };
+    const { temperature, topK, topP, minP, typicalP } = this.#settings;
     const keep = { minTokensToKeep: settings.minTokensToKeep ?? 1 };
-    this.#settings = settings;
-    this.#temperature = new TemperatureLogitsWarper(settings.temperature);
+    this.#temperature = new TemperatureLogitsWarper(temperature);
     this.#topK = topK > 0 ? new TopKLogitsWarper(topK, keep) : null;
     this.#topP = topP < 1 ? new TopPLogitsWarper(topP, keep) : null;
     this.#rest = [

@@ -61,6 +61,11 @@ for (const architecture of architectures) {
 const model = await tiny();
 const greedy = (await generate(model, [prompt], { maxNewTokens: 20 })).newIds[0]!;
 
+test("greedy search does not look at the options of sampling", async () => {
+  const out = await generate(model, [prompt], { temperature: 0, topP: 0, minP: 7, maxNewTokens: 5 });
+  assert.deepEqual(out.newIds[0], greedy.slice(0, 5));
+});
+
 test("models of firebrand/models are given as they are", async () => {
   const gpt2 = new GPT2LMHeadModel({ vocabSize: 64, nPositions: 12, nEmbd: 8, nLayer: 1, nHead: 2 }).eval();
   const out = await generate(gpt2, [prompt], { maxNewTokens: 9, numBeams: 2 });
@@ -127,6 +132,10 @@ test("prefix caches keep what prompts share", async () => {
   await turn([40, 41, 42], 0); // the other cache
   await turn([...prompt.slice(0, 4), 1], 4);
   await turn([40, 41, 42], 2); // one token is always computed
+  await turn([...prompt.slice(0, 4), 1, 7], 5);
+  await turn([40, 41, 42, 43], 3);
+  await turn([prompt[0]!, 50, 51], 1); // little is shared: the older one goes
+  await turn([40, 41, 42, 43, 1], 4);
   const loans = [prefixCache.take([1]), prefixCache.take([2])];
   assert.throws(
     () => prefixCache.take([3]),
