@@ -2,7 +2,7 @@
 import { getDefaultDevice, getDevice } from "../core/device.ts";
 import { type DType, getDefaultDtype, isComplex, isDifferentiable, isFloating } from "../core/dtype.ts";
 import { ArgumentError, DTypeError, ShapeError, showShape, ValueError } from "../core/errors.ts";
-import { defaultGenerator, fillBernoulliEach, fillExponential, type Generator } from "../core/rng.ts";
+import { defaultGenerator, fillBernoulliEach, type Generator } from "../core/rng.ts";
 import { isTensor, type Tensor } from "../core/tensor.ts";
 import { checkInplace, needsGraph } from "../autograd/graph.ts";
 import { copy_, to } from "./copy.ts";
@@ -292,43 +292,52 @@ export const multinomial: Refill<[numSamples: number, replacement?: boolean | Ra
           hint: "Give one or two dimensions",
         });
       if (!(numSamples > 0)) throw new ValueError({ op: "multinomial", message: `${numSamples} samples`, hint: "Draw at least one" });
-      const n = input.shape.at(-1)!;
-      const rows = input.layout.numel / Math.max(1, n);
-      const w = hostValues(input) as ArrayLike<number>;
+      checkWeights(input, replacement ? 1 : numSamples);
       const g = generator ?? defaultGenerator;
-      const out = hostArray("int64", rows * numSamples) as BigInt64Array;
-      for (let r = 0; r < rows; r++) {
-        const row = Float64Array.from({ length: n }, (_, i) => Number(w[r * n + i]));
-        out.set(drawIndices(row, numSamples, replacement, input.dtype === "float64", g), r * numSamples);
+      if (!replacement || numSamples === 1) {
+        // The indices of the greatest weight / exponential are a sample without replacement.
+        const dtype = input.dtype === "float64" ? "float64" : "float32";
+        const e = drawn("multinomial", input.shape, dtype, input.device, { op: "exponential", params: [1], generator: g });
+        const keys = to(input.detach(), dtype).div(e);
+        return numSamples === 1 ? keys.argmax(-1, true) : keys.topk(numSamples).indices;
       }
-      return fromHost(out, input.ndim === 1 ? [numSamples] : [rows, numSamples], "int64", input.device);
+      const n = input.shape.at(-1)!;
+      const w = hostValues(input);
+      const out = hostArray("int64", (w.length / n) * numSamples) as BigInt64Array;
+      for (let r = 0; r * n < w.length; r++) out.set(withReplacement(w.subarray(r * n, (r + 1) * n), numSamples, g), r * numSamples);
+      return fromHost(out, input.ndim === 1 ? [numSamples] : [w.length / n, numSamples], "int64", input.device);
     },
   );
-function drawIndices(weights: Float64Array, count: number, replacement: boolean, double: boolean, g: Generator): BigInt64Array {
-  const n = weights.length;
-  const positive = weights.filter((v) => v > 0).length;
-  if (weights.some((v) => !(v >= 0) || v === Number.POSITIVE_INFINITY) || positive === 0)
-    throw new ValueError({ op: "multinomial", message: "weights must be finite, >= 0 and not all zero", hint: "Use softmax for scores" });
-  if (!replacement && count > positive)
-    throw new ValueError({
-      op: "multinomial",
-      message: `${count} samples without replacement from ${positive} positive weights`,
-      hint: "Take fewer, or pass { replacement: true }",
-    });
-  const out = new BigInt64Array(count);
-  if (!replacement || count === 1) {
-    // The indices of the greatest weight / exponential are a sample without replacement.
-    const e = double ? new Float64Array(n) : new Float32Array(n);
-    fillExponential(g, e, 1);
-    const keys = [...weights].map((v, i) => v / e[i]!);
-    const order = keys.map((_, i) => i).sort((a, b) => keys[b]! - keys[a]!);
-    return out.map((_, s) => BigInt(order[s]!));
+/** Throws unless all weights are finite and >= 0, and `needed` of each row positive. */
+function checkWeights(input: Tensor, needed: number): void {
+  const w = hostValues(input);
+  const n = input.shape.at(-1)!;
+  for (let start = 0; start < Math.max(1, w.length); start += Math.max(1, n)) {
+    let positive = 0;
+    let valid = true;
+    for (let i = start; i < start + n; i++) {
+      const v = w[i]!;
+      if (v > 0) positive++;
+      if (!(v >= 0 && v < Number.POSITIVE_INFINITY)) valid = false;
+    }
+    if (!valid || positive === 0)
+      throw new ValueError({ op: "multinomial", message: "weights must be finite, >= 0 and not all zero", hint: "Use softmax for scores" });
+    if (needed > positive)
+      throw new ValueError({
+        op: "multinomial",
+        message: `${needed} samples without replacement from ${positive} positive weights`,
+        hint: "Take fewer, or pass { replacement: true }",
+      });
   }
-  const total = weights.reduce((a, b) => a + b, 0);
-  return out.map(() => {
+}
+function withReplacement(weights: Float32Array | Float64Array, count: number, g: Generator): BigInt64Array {
+  let total = 0;
+  for (const v of weights) total += v;
+  const last = weights.length - 1;
+  return new BigInt64Array(count).map(() => {
     let u = g.double() * total;
     let i = 0;
-    while (i < n - 1 && (u -= weights[i]!) >= 0) i++;
+    while (i < last && (u -= weights[i]!) >= 0) i++;
     return BigInt(i);
   });
 }

@@ -2,6 +2,7 @@
 import * as autograd from "../../src/autograd/index.ts";
 import * as mode from "../../src/core/mode.ts";
 import * as data from "../../src/data/index.ts";
+import * as generation from "../../src/generation/index.ts";
 import * as torch from "../../src/index.ts";
 import * as io from "../../src/io/index.ts";
 import * as kernel from "../../src/kernel/fused.ts";
@@ -25,6 +26,7 @@ export const names: Readonly<Record<string, unknown>> = {
   ...io,
   ...hub,
   ...models,
+  ...generation,
   ...testing,
   ...tokenizers,
   ...autograd,
