@@ -26,7 +26,7 @@ enum Status { OK = 0, IndexOutOfRange = 1, DivisionByZero = 2, Unsupported = 3, 
 enum Op : int {
   OpProgram, OpPointwise, OpCopy, OpReduce, OpArgReduce, OpScan, OpMatmul, OpGather, OpScatter, OpSort, OpTopk,
   OpConv, OpPool, OpRandom, OpSoftmax, OpSoftmaxBackward, OpNorm, OpNormBackward, OpCrossEntropy, OpCrossEntropyBackward,
-  OpAttention, OpAttentionBackward, OpAdam, OpSgd, OpGelu, OpThreads, OpCount
+  OpAttention, OpAttentionBackward, OpAdam, OpSgd, OpGelu, OpQuantizedLinear, OpDequantize, OpThreads, OpCount
 };
 extern Kernel kernels[OpCount];
 struct Register {
@@ -73,9 +73,14 @@ template <class T> inline uint16_t toF16(T f) {
 }
 #else
 inline float f16ToF32(uint16_t h) {
-  int e = (h >> 10) & 31, m = h & 1023;
-  float v = e == 0 ? ldexpf((float)m, -24) : e == 31 ? (m ? NAN : INFINITY) : ldexpf((float)(1024 + m), e - 25);
-  return h & 0x8000 ? -v : v;
+  uint32_t u = (uint32_t)(h & 0x7fff) << 13;
+  float f;
+  memcpy(&f, &u, 4);
+  f *= 0x1p112f;  // the exponent's bias is 112 larger; subnormals are mended too
+  memcpy(&u, &f, 4);
+  u |= ((h & 0x7c00) == 0x7c00 ? 0x7f800000u : 0u) | (uint32_t)(h & 0x8000) << 16;
+  memcpy(&f, &u, 4);
+  return f;
 }
 template <class T> inline uint16_t toF16(T f) {
   uint16_t sign = std::signbit(f) ? 0x8000 : 0;
@@ -97,12 +102,6 @@ inline i64 toInt(i64 x) { return x; }
 // To 32 bits: out of range and NaN give the smallest number, as x86 converts.
 template <class T> inline int32_t toInt32(T x) { return x >= T(-2147483648.0) && x < T(2147483648.0) ? (int32_t)x : INT32_MIN; }
 inline int32_t toInt32(i64 x) { return (int32_t)x; }
-
-template <class T> struct Widen { typedef T type; };
-
-// Calls f with a value of the C++ type that stores this dtype (16-bit floats come as tags).
-struct Half { uint16_t bits; };
-struct BHalf { uint16_t bits; };
 
 template <class T> inline T load1(const void* base, int dtype, i64 i) {
   switch (dtype) {

@@ -1,7 +1,7 @@
 // Products of rows with rows, both contiguous along the sum: accumulators are vectors, summed up at the end. Nothing is
 // packed, so it is the way for thin products and for sums that run over pixels.
 #pragma once
-#include "lanes.h"
+#include "elements.h"
 
 namespace fb {
 
@@ -42,11 +42,11 @@ template <class T, int S, class V> inline void foldAll(V* v) {
 
 // sums[i·DN + j] = Σ_k a_i[k] · b_j[k] over K elements of R rows `lda` apart and DN rows `ldb` apart. Of the DN rows, those from
 // `cols` on are the last one again.
-template <class T, int R> void dotBlock(i64 K, const T* a, i64 lda, const T* b, i64 ldb, int cols, T* sums) {
+template <int R, class A, class E, class T = Wide<E>> void dotBlock(i64 K, const A* a, i64 lda, const E* b, i64 ldb, int cols, T* sums) {
   typedef typename Simd<T>::V V;
   constexpr int w = Width<T>, count = (R * DN + w - 1) / w * w;
   V acc[R][DN];
-  const T* bp[DN];
+  const E* bp[DN];
 #pragma GCC unroll 8
   for (int j = 0; j < DN; j++) bp[j] = b + (j < cols ? j : cols - 1) * ldb;
 #pragma GCC unroll 8
@@ -63,7 +63,7 @@ template <class T, int R> void dotBlock(i64 K, const T* a, i64 lda, const T* b, 
       V bv = load(bp[j] + k);
       FB_IN_REGISTER(bv);
 #pragma GCC unroll 8
-      for (int i = 0; i < R; i++) acc[i][j] += av[i] * bv;
+      for (int i = 0; i < R; i++) acc[i][j] = meet<E>(av[i], bv, acc[i][j]);
     }
   }
   V flat[count] = {};  // the accumulators' own addresses must not be taken, or they leave the registers
@@ -77,15 +77,15 @@ template <class T, int R> void dotBlock(i64 K, const T* a, i64 lda, const T* b, 
   }
   for (; k < K; k++)
     for (int i = 0; i < R; i++)
-      for (int j = 0; j < DN; j++) sums[i * DN + j] += a[i * lda + k] * bp[j][k];
+      for (int j = 0; j < DN; j++) sums[i * DN + j] += times(a[i * lda + k], bp[j][k]);
 }
 // Room for the sums of a block: whole vectors.
 template <class T> constexpr int DotSums = (DM * DN + Width<T> - 1) / Width<T> * Width<T>;
 
-template <class T, int R = DM> inline void dotRows(int rows, i64 K, const T* a, i64 lda, const T* b, i64 ldb, int cols, T* sums) {
+template <int R = DM, class A, class E, class T> inline void dotRows(int rows, i64 K, const A* a, i64 lda, const E* b, i64 ldb, int cols, T* sums) {
   if constexpr (R > 0) {
-    if (rows == R) dotBlock<T, R>(K, a, lda, b, ldb, cols, sums);
-    else dotRows<T, R - 1>(rows, K, a, lda, b, ldb, cols, sums);
+    if (rows == R) dotBlock<R>(K, a, lda, b, ldb, cols, sums);
+    else dotRows<R - 1>(rows, K, a, lda, b, ldb, cols, sums);
   }
 }
 

@@ -1,285 +1,20 @@
-// Matrix products after Goto and van de Geijn: B is packed into panels of NR columns that all threads share, A into panels
-// of MR rows that stay in L2; the micro-kernel (tile.h) keeps an MR x NR tile of C in registers and walks K.
-// Products with few rows or columns are memory-bound and go through dot products or row sums instead.
-#include "gemm.h"
+// C = A B for operands of any element type and strides: float32 and float64 by products.h, 16-bit floats in gemm16.cc, the others
+// by plain sums in a wider type.
+#include "products.h"
 
-#include <vector>
-
-#include "dots.h"
 #include "operand.h"
-#include "pool.h"
-#include "tile.h"
 
 namespace fb {
-namespace {
-
-constexpr i64 Thin = 40;           // products of so few rows do not pay for packing
-constexpr i64 KC = 320, MC = 10;  // columns of a panel of A, panels of a block: 180 KB of L2
-
-template <class T> void packA(Matrix<T> A, i64 m0, i64 m1, i64 k0, i64 kc, T* to) {
-  if (A.rs == 1) {  // columns are contiguous: one after the other into all panels
-    constexpr int whole = (MR + Width<T> - 1) / Width<T> * Width<T>;
-    for (i64 k = 0; k < kc; k++)
-      for (i64 m = m0; m < m1; m += MR) {
-        const T* p = A.p + m + (k0 + k) * A.cs;
-        T* d = to + (m - m0) * kc + k * MR;
-        if (m + whole <= m1 && k + 1 < kc)  // what goes too far is overwritten by the next column
-          for (int i = 0; i < MR; i += Width<T>) store(d + i, load(p + i));
-        else
-          for (i64 i = 0; i < MR && m + i < m1; i++) d[i] = p[i];
-      }
-    return;
-  }
-  for (i64 m = m0; m < m1; m += MR) {
-    int rows = m1 - m < MR ? (int)(m1 - m) : MR;
-    const T* p = A.p + m * A.rs + k0 * A.cs;
-    i64 k = 0;
-    if (A.cs == 1)  // what a square writes beyond its rows is overwritten by the next, or lies behind the last panel
-      for (; k + Width<T> <= kc; k += Width<T>)
-        for (int i = (rows - 1) / Width<T> * Width<T>; i >= 0; i -= Width<T>)
-          transposeSquare(p + i * A.rs + k, A.rs, rows - i < Width<T> ? rows - i : Width<T>, to + k * MR + i, MR);
-    for (; k < kc; k++)
-      for (int i = 0; i < rows; i++) to[k * MR + i] = p[i * A.rs + k * A.cs];
-    to += kc * MR;
-  }
-}
-
-template <class T> void packB(Matrix<T> B, i64 n0, i64 cols, i64 k0, i64 kc, T* to) {
-  constexpr int nr = NR<T>;
-  const T* p = B.p + k0 * B.rs + n0 * B.cs;
-  if (cols == nr && B.cs == 1) {
-    typedef typename Simd<T>::V V;
-    typedef typename Simd<T>::U U;
-    for (i64 k = 0; k < kc; k++)
-      for (int v = 0; v < NV; v++) *(V*)(to + k * nr + v * Width<T>) = (V)*(const U*)(p + k * B.rs + v * Width<T>);
-    return;
-  }
-  if (B.rs == 1 && B.cs != 1) {  // columns are contiguous along k
-    i64 k = 0;
-    for (; k + Width<T> <= kc; k += Width<T>)
-      for (i64 j = 0; j < nr; j += Width<T>)
-        transposeSquare(p + j * B.cs + k, B.cs, (int)(cols - j < 0 ? 0 : cols - j < Width<T> ? cols - j : Width<T>), to + k * nr + j, nr);
-    for (; k < kc; k++) {
-      for (i64 j = 0; j < cols; j++) to[k * nr + j] = p[j * B.cs + k];
-      for (i64 j = cols; j < nr; j++) to[k * nr + j] = T(0);
-    }
-    return;
-  }
-  for (i64 k = 0; k < kc; k++) {
-    for (i64 j = 0; j < cols; j++) to[k * nr + j] = p[k * B.rs + j * B.cs];
-    for (i64 j = cols; j < nr; j++) to[k * nr + j] = T(0);
-  }
-}
-
-template <class F> inline void share(bool alone, i64 n, const F& f) {
-  if (alone || n <= 1) {
-    for (i64 i = 0; i < n; i++) f(i);
-    return;
-  }
-  struct Ctx { const F* f; } ctx{&f};
-  runParts([](void* c, i64 i) { (*((Ctx*)c)->f)(i); }, &ctx, n);
-}
-
-template <class T>
-void blocked(i64 M, i64 N, i64 K, Matrix<T> A, Matrix<T> B, T* C, i64 ldc, bool accumulate, const T* bias, bool alone) {
-  constexpr int nr = NR<T>;
-  double flops = 2.0 * M * N * K;
-  int threads = alone || flops < 4e5 ? 1 : numThreads();
-  alone = threads == 1;
-  const i64 panels = (N + nr - 1) / nr;
-  const i64 NC = 3072 / nr * nr;
-  i64 mPanels = (M + MR - 1) / MR;
-  // Rows in blocks that fit L2. With several threads a block is at most a share of what is left, so that the last ones are
-  // small and all threads end together.
-  std::vector<i64> starts{0};
-  for (i64 left = mPanels; left > 0;) {
-    i64 share = threads > 1 ? (left + 2 * threads - 1) / (2 * threads) : left;
-    i64 take = share < MC ? share : MC;
-    starts.push_back(starts.back() + take);
-    left -= take;
-  }
-  const i64 mBlocks = (i64)starts.size() - 1;
-  // Few rows: cut the columns too.
-  i64 nSplit = threads > 1 && mPanels < 4 * threads ? (4 * threads + mPanels - 1) / mPanels : 1;
-  i64 nCap = N < NC ? panels * nr : NC;
-  // Few rows read each panel of B so seldom that it is not worth a copy; the last one may be too narrow to be read in place.
-  const bool inPlace = B.cs == 1 && M <= Thin;
-  T* packedB = scratch<T, GemmB>((size_t)nCap * (K < KC ? K : KC) + 64);
-  for (i64 n0 = 0; n0 < N; n0 += NC) {
-    i64 nc = N - n0 < NC ? N - n0 : NC;
-    i64 np = (nc + nr - 1) / nr;
-    i64 splits = nSplit < np ? nSplit : np;
-    for (i64 k0 = 0; k0 < K; k0 += KC) {
-      i64 kc = K - k0 < KC ? K - k0 : KC;
-      i64 group = alone ? np : (np + 4 * threads - 1) / (4 * threads);
-      const i64 packFrom = inPlace ? nc / nr : 0;
-      if (packFrom < np) share(alone || inPlace, (np + group - 1) / group, [&](i64 g) {
-        for (i64 j = g * group < packFrom ? packFrom : g * group; j < (g + 1) * group && j < np; j++) {
-          i64 cols = nc - j * nr < nr ? nc - j * nr : nr;
-          packB(B, n0 + j * nr, cols, k0, kc, packedB + j * nr * kc);
-        }
-      });
-      bool add = accumulate || k0 > 0;
-      bool last = k0 + kc >= K;
-      share(alone, mBlocks * splits, [&](i64 t) {
-        i64 mb = t / splits, sp = t % splits;
-        i64 m0 = starts[mb] * MR, m1 = starts[mb + 1] * MR < M ? starts[mb + 1] * MR : M;
-        i64 j0 = np * sp / splits, j1 = np * (sp + 1) / splits;
-        T* packedA = scratch<T, GemmA>((size_t)MC * MR * KC + Width<T>);
-        packA(A, m0, m1, k0, kc, packedA);
-        T edge[MR * nr];
-        for (i64 j = j0; j < j1; j++) {
-          const T* b = j < packFrom ? B.p + k0 * B.rs + n0 + j * nr : packedB + j * nr * kc;
-          i64 ldb = j < packFrom ? B.rs : nr;
-          i64 cols = nc - j * nr < nr ? nc - j * nr : nr;
-          for (i64 m = m0; m < m1; m += MR) {
-            int rows = m1 - m < MR ? (int)(m1 - m) : MR;
-            const T* a = packedA + (m - m0) * kc;
-            T* c = C + m * ldc + n0 + j * nr;
-            auto rowOf = [b, ldb](i64 k) { return b + k * ldb; };
-            if (cols == nr) tileRows<T>(rows, kc, a, MR, rowOf, c, ldc, add, nullptr);
-            else {
-              tileRows<T>(rows, kc, a, MR, rowOf, edge, nr, false, nullptr);
-              for (int i = 0; i < rows; i++)
-                for (i64 x = 0; x < cols; x++) c[i * ldc + x] = add ? c[i * ldc + x] + edge[i * nr + x] : edge[i * nr + x];
-            }
-            if (last && bias)
-              for (int i = 0; i < rows; i++)
-                for (i64 x = 0; x < cols; x++) c[i * ldc + x] += bias[n0 + j * nr + x];
-          }
-        }
-      });
-    }
-  }
-}
-
-// Few rows, B's columns contiguous along k: blocks of dot products. A stays in cache, B is read once.
-template <class T> void dots(i64 M, i64 N, i64 K, Matrix<T> A, Matrix<T> B, T* C, i64 ldc, bool accumulate, const T* bias, bool alone) {
-  auto body = [&](i64 b0, i64 b1) {
-    T sums[DotSums<T>];
-    for (i64 n = b0 * DN; n < b1 * DN && n < N; n += DN) {
-      int cols = (int)(N - n < DN ? N - n : DN);
-      for (i64 m = 0; m < M; m += DM) {
-        int rows = (int)(M - m < DM ? M - m : DM);
-        dotRows(rows, K, A.p + m * A.rs, A.rs, B.p + n * B.cs, B.cs, cols, sums);
-        for (int i = 0; i < rows; i++)
-          for (int j = 0; j < cols; j++) {
-            T t = bias ? sums[i * DN + j] + bias[n + j] : sums[i * DN + j];
-            T* c = C + (m + i) * ldc + n + j;
-            *c = accumulate ? *c + t : t;
-          }
-      }
-    }
-  };
-  i64 blocks = (N + DN - 1) / DN;
-  if (alone) body(0, blocks);
-  else parallelFor(blocks, 200000 / (M * K * DN + 1) + 1, body);
-}
-
-// Few rows, B's rows contiguous: rows of B are scaled and added up in a strip of registers.
-template <class T> void rowSums(i64 M, i64 N, i64 K, Matrix<T> A, Matrix<T> B, T* C, i64 ldc, bool accumulate, const T* bias, bool alone) {
-  typedef typename Simd<T>::V V;
-  typedef typename Simd<T>::U U;
-  constexpr int w = Width<T>, S = 8;
-  constexpr i64 strip = S * w;
-  auto body = [&](i64 b0, i64 b1) {
-    for (i64 s = b0; s < b1; s++) {
-      i64 n0 = s * strip, cols = N - n0 < strip ? N - n0 : strip;
-      for (i64 m = 0; m < M; m++) {
-        T out[strip];
-        if (cols == strip) {
-          V acc[S] = {};
-          for (i64 k = 0; k < K; k++) {
-            V a = A.p[m * A.rs + k * A.cs] - V{};
-            const T* b = B.p + k * B.rs + n0;
-#pragma GCC unroll 8
-            for (int i = 0; i < S; i++) acc[i] += a * (V)*(const U*)(b + i * w);
-          }
-          memcpy(out, acc, sizeof(acc));
-        } else {
-          for (i64 x = 0; x < cols; x++) out[x] = T(0);
-          for (i64 k = 0; k < K; k++) {
-            T a = A.p[m * A.rs + k * A.cs];
-            const T* b = B.p + k * B.rs + n0;
-            for (i64 x = 0; x < cols; x++) out[x] += a * b[x];
-          }
-        }
-        T* c = C + m * ldc + n0;
-        for (i64 x = 0; x < cols; x++) {
-          T t = bias ? out[x] + bias[n0 + x] : out[x];
-          c[x] = accumulate ? c[x] + t : t;
-        }
-      }
-    }
-  };
-  i64 strips = (N + strip - 1) / strip;
-  if (alone) body(0, strips);
-  else parallelFor(strips, 32768 / (K * strip + 1) + 1, body);
-}
-
-// out[0, n) += a[0] b[0] + … + a[R - 1] b[R - 1], rows of B that are bs apart.
-template <int R, class T> void addRows(i64 n, const T* a, i64 as, const T* b, i64 bs, T* out) {
-  typedef typename Simd<T>::V V;
-  constexpr int w = Width<T>;
-  i64 x = 0;
-  for (; x + w <= n; x += w) {
-    V t = load(out + x);
-#pragma GCC unroll 8
-    for (int i = 0; i < R; i++) t = madd(a[i * as] - V{}, load(b + i * bs + x), t);
-    store(out + x, t);
-  }
-  for (; x < n; x++)
-    for (int i = 0; i < R; i++) out[x] += a[i * as] * b[i * bs + x];
-}
-
-// The same for narrow vectors, whose strip of registers is too narrow for the prefetcher: eight rows of B at a time are added to
-// a strip of the result that stays in L1.
-template <class T> void rowPasses(i64 M, i64 N, i64 K, Matrix<T> A, Matrix<T> B, T* C, i64 ldc, bool accumulate, const T* bias, bool alone) {
-  constexpr i64 unit = 128, strip = 512;
-  auto body = [&](i64 begin, i64 end) {
-    T out[strip];
-    for (i64 n0 = begin; n0 < end; n0 += strip) {
-      i64 n = end - n0 < strip ? end - n0 : strip;
-      for (i64 m = 0; m < M; m++) {
-        const T *a = A.p + m * A.rs, *b = B.p + n0;
-        T* c = C + m * ldc + n0;
-        for (i64 x = 0; x < n; x++) out[x] = (accumulate ? c[x] : T(0)) + (bias ? bias[n0 + x] : T(0));
-        i64 k = 0;
-        for (; k + 8 <= K; k += 8) addRows<8>(n, a + k * A.cs, A.cs, b + k * B.rs, B.rs, out);
-        for (; k < K; k++) addRows<1>(n, a + k * A.cs, A.cs, b + k * B.rs, B.rs, out);
-        memcpy(c, out, n * sizeof(T));
-      }
-    }
-  };
-  if (alone) body(0, N);
-  else parallelFor((N + unit - 1) / unit, 32768 / (K * unit + 1) + 1, [&](i64 b, i64 e) { body(b * unit, e * unit < N ? e * unit : N); });
-}
-
-}  // namespace
 
 template <class T>
 void gemm(i64 M, i64 N, i64 K, Matrix<T> A, Matrix<T> B, T* C, i64 ldc, bool accumulate, const T* bias, bool alone) {
-  if (M == 0 || N == 0) return;
-  if (K == 0) {
-    for (i64 m = 0; m < M; m++)
-      for (i64 n = 0; n < N; n++) C[m * ldc + n] = (accumulate ? C[m * ldc + n] : T(0)) + (bias ? bias[n] : T(0));
-    return;
-  }
-  if (M <= Thin && B.rs == 1 && A.cs == 1) return dots(M, N, K, A, B, C, ldc, accumulate, bias, alone);
-  if (M <= 2 && B.cs == 1) return (FB_VEC_BYTES == 16 ? rowPasses<T> : rowSums<T>)(M, N, K, A, B, C, ldc, accumulate, bias, alone);
-  if (N == 1 && !bias && ldc == 1) return gemm<T>(1, M, K, {B.p, 0, B.rs}, {A.p, A.cs, A.rs}, C, M, accumulate, nullptr, alone);
-  blocked(M, N, K, A, B, C, ldc, accumulate, bias, alone);
+  product(M, N, K, A, B, C, ldc, accumulate, bias, alone);
 }
 template void gemm<float>(i64, i64, i64, Matrix<float>, Matrix<float>, float*, i64, bool, const float*, bool);
 template void gemm<double>(i64, i64, i64, Matrix<double>, Matrix<double>, double*, i64, bool, const double*, bool);
 
 namespace {
 
-struct Operand3 {
-  char* p;
-  int dtype;
-  i64 s[3];
-};
 Operand3 read3(Args& a) {
   Operand3 o;
   o.p = a.p<char>();
@@ -323,38 +58,6 @@ template <class T> void generic(i64 B, i64 M, i64 N, i64 K, const Operand3& a, c
   });
 }
 
-// 16-bit floats: widened to float once, multiplied fast, rounded once.
-void half(i64 B, i64 M, i64 N, i64 K, Operand3 a, Operand3 b, const Operand3& c, const Operand3* bias, bool accumulate) {
-  float *fa = new float[M * K + 1], *fb = new float[K * N + 1], *fc = new float[M * N + 1], *fbias = nullptr;
-  if (bias) {
-    fbias = new float[N];
-    loadRun(fbias, bias->p, bias->dtype, 0, bias->s[2], N);
-  }
-  for (i64 i = 0; i < B; i++) {
-    parallelFor(M, 32768 / (K + 1) + 1, [&](i64 x, i64 y) { for (i64 m = x; m < y; m++) loadRun(fa + m * K, a.p, a.dtype, i * a.s[0] + m * a.s[1], a.s[2], K); });
-    bool kn = b.s[2] == 1;  // keep B's own order
-    parallelFor(kn ? K : N, 32768 / ((kn ? N : K) + 1) + 1, [&](i64 x, i64 y) {
-      for (i64 r = x; r < y; r++) kn ? loadRun(fb + r * N, b.p, b.dtype, i * b.s[0] + r * b.s[1], 1, N) : loadRun(fb + r * K, b.p, b.dtype, i * b.s[0] + r * b.s[2], b.s[1], K);
-    });
-    gemm<float>(M, N, K, {fa, K, 1}, {fb, kn ? N : 1, kn ? 1 : K}, fc, N, false, fbias, false);
-    parallelFor(M, 32768 / (N + 1) + 1, [&](i64 x, i64 y) {
-      float* old = accumulate ? new float[N] : nullptr;
-      for (i64 m = x; m < y; m++) {
-        if (old) {
-          loadRun(old, c.p, c.dtype, i * c.s[0] + m * c.s[1], c.s[2], N);
-          for (i64 n = 0; n < N; n++) fc[m * N + n] += old[n];
-        }
-        storeRun(fc + m * N, c.p, c.dtype, i * c.s[0] + m * c.s[1], c.s[2], N);
-      }
-      delete[] old;
-    });
-  }
-  delete[] fa;
-  delete[] fb;
-  delete[] fc;
-  delete[] fbias;
-}
-
 // args: accumulate, B, M, N, K, a, b, out (pointer, dtype, three strides), has bias, bias
 int matmul(double* ring) {
   Args r(ring);
@@ -371,7 +74,7 @@ int matmul(double* ring) {
   if (B > 1 && b.s[0] == 0 && a.s[0] == M * a.s[1] && c.s[0] == M * c.s[1]) M *= B, B = 1;
   if (same && unit && biasUnit && a.dtype == F32) batched<float>(B, M, N, K, a, b, c, has ? (const float*)bias.p : nullptr, accumulate);
   else if (same && unit && biasUnit && a.dtype == F64) batched<double>(B, M, N, K, a, b, c, has ? (const double*)bias.p : nullptr, accumulate);
-  else if (c.dtype == F16 || c.dtype == BF16) half(B, M, N, K, a, b, c, has ? &bias : nullptr, accumulate);
+  else if (same && (c.dtype == F16 || c.dtype == BF16)) gemm16(B, M, N, K, a, b, c, has ? &bias : nullptr, accumulate);
   else if (c.dtype >= C64) generic<std::complex<double>>(B, M, N, K, a, b, c, has ? &bias : nullptr, accumulate);
   else if (c.dtype <= I64) generic<i64>(B, M, N, K, a, b, c, has ? &bias : nullptr, accumulate);
   else generic<double>(B, M, N, K, a, b, c, has ? &bias : nullptr, accumulate);

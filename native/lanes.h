@@ -19,6 +19,8 @@ template <> struct Simd<double> {
   typedef double U __attribute__((vector_size(FB_VEC_BYTES), aligned(8)));
   typedef i64 I __attribute__((vector_size(FB_VEC_BYTES)));
 };
+// The type in which an element is computed with (elements.h has those that are widened).
+template <class E> struct Widen { typedef E type; };
 template <class T> constexpr int Width = FB_VEC_BYTES / (int)sizeof(T);
 template <class T> inline typename Simd<T>::V load(const T* p) { return (typename Simd<T>::V) * (const typename Simd<T>::U*)p; }
 template <class T> inline void store(T* p, typename Simd<T>::V v) { *(typename Simd<T>::U*)p = (typename Simd<T>::U)v; }
@@ -48,7 +50,7 @@ template <class T, int S = Width<T> / 2, class V> inline void transpose(V* v) {
 }
 // to[k·ldTo + i] = from[i·ld + k] for `rows` of at most Width rows i and Width columns k. Whole vectors are written: what
 // lies beyond the rows is zero.
-template <class T> inline void transposeSquare(const T* from, i64 ld, int rows, T* to, i64 ldTo) {
+template <class E, class T = typename Widen<E>::type> inline void transposeSquare(const E* from, i64 ld, int rows, T* to, i64 ldTo) {
   typename Simd<T>::V v[Width<T>];
   if (rows == Width<T>) {
 #pragma GCC unroll 16
@@ -63,7 +65,7 @@ template <class T> inline void transposeSquare(const T* from, i64 ld, int rows, 
 }
 
 // Memory that a thread keeps between calls, one piece per `Which`; huge pages spare the TLB. Null when there is none left.
-enum Scratch { GemmB, GemmA, ConvFrame, ConvFrames, ConvWeights, ConvWindows, ConvEdges, ConvSums };
+enum Scratch { GemmB, GemmA, GemmSums, GemmWide, GemmBias, ConvFrame, ConvFrames, ConvWeights, ConvWindows, ConvEdges, ConvSums, QuantRows, QuantRow, QuantPanel, QuantSums };
 template <class T, Scratch Which> T* scratch(size_t n) {
   static thread_local struct Piece {
     void* p = nullptr;

@@ -3,7 +3,7 @@
 // WebAssembly the engine gives out the registers, and tiles that should fit spill: 2 x 16 is the fastest with separate
 // multiplications and additions, 6 x 8 with fused ones.
 #pragma once
-#include "lanes.h"
+#include "elements.h"
 
 namespace fb {
 
@@ -20,8 +20,8 @@ constexpr int MR = 4, NV = 2;
 #endif
 template <class T> constexpr int NR = NV * Width<T>;
 
-// c (+)= Σ_k a[k·lda + i] · rowOf(k)[j], plus bias[i]. `rowOf(k)` is where row k of B lies.
-template <class T, int R, class B> void tile(i64 K, const T* a, i64 lda, B rowOf, T* c, i64 ldc, bool add, const T* bias) {
+// c (+)= Σ_k a[k·lda + i] · rowOf(k)[j], plus bias[i]. `rowOf(k)` is where row k of B lies. E says what the panels hold.
+template <class E, int R, class B, class T = Wide<E>> void tile(i64 K, const T* a, i64 lda, B rowOf, T* c, i64 ldc, bool add, const Wide<E>* bias) {
   typedef typename Simd<T>::V V;
   V acc[R][NV];
 #pragma GCC unroll 16
@@ -32,7 +32,7 @@ template <class T, int R, class B> void tile(i64 K, const T* a, i64 lda, B rowOf
     for (int v = 0; v < NV; v++) acc[i][v] = V{};
   }
   for (i64 k = 0; k < K; k++) {
-    const T* b = rowOf(k);
+    auto b = rowOf(k);
     V bv[NV];
 #pragma GCC unroll 4
     for (int v = 0; v < NV; v++) bv[v] = load(b + v * Width<T>);
@@ -40,7 +40,7 @@ template <class T, int R, class B> void tile(i64 K, const T* a, i64 lda, B rowOf
     for (int i = 0; i < R; i++) {
       V av = a[i] - V{};
 #pragma GCC unroll 4
-      for (int v = 0; v < NV; v++) acc[i][v] = madd(av, bv[v], acc[i][v]);
+      for (int v = 0; v < NV; v++) acc[i][v] = meet<E>(av, bv[v], acc[i][v]);
     }
     a += lda;
   }
@@ -55,10 +55,11 @@ template <class T, int R, class B> void tile(i64 K, const T* a, i64 lda, B rowOf
     }
 }
 // The same for any number of rows up to MR: each has a kernel of its own, so that thin tiles do not pay for padding.
-template <class T, class B, int R = MR> inline void tileRows(int rows, i64 K, const T* a, i64 lda, B rowOf, T* c, i64 ldc, bool add, const T* bias) {
+template <class E, class B, int R = MR, class T = Wide<E>>
+inline void tileRows(int rows, i64 K, const T* a, i64 lda, B rowOf, T* c, i64 ldc, bool add, const Wide<E>* bias) {
   if constexpr (R > 0) {
-    if (rows == R) tile<T, R>(K, a, lda, rowOf, c, ldc, add, bias);
-    else tileRows<T, B, R - 1>(rows, K, a, lda, rowOf, c, ldc, add, bias);
+    if (rows == R) tile<E, R>(K, a, lda, rowOf, c, ldc, add, bias);
+    else tileRows<E, B, R - 1>(rows, K, a, lda, rowOf, c, ldc, add, bias);
   }
 }
 

@@ -13,7 +13,7 @@ import { fileURLToPath } from "node:url";
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const native = join(root, "native");
 const VARIANTS = { "kernels.wasm": [], "kernels-relaxed.wasm": ["-mrelaxed-simd"] };
-const RELAXED = ["conv.cc", "convweight.cc", "gemm.cc"];
+const RELAXED = ["conv.cc", "convweight.cc", "gemm.cc", "gemm16.cc", "quant.cc"];
 const target = (variant) => join(native, "prebuilt", variant);
 const record = join(native, "prebuilt", "kernels.json");
 // The addon's surface and allocator have no place in linear memory.

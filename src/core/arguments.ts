@@ -26,6 +26,11 @@ const oneOr =
     is(x) || (Array.isArray(x) && x.every(is));
 
 const MODULE = Symbol.for("firebrand.module"); // as nn/module.ts marks them
+const QUANTIZED = Symbol.for("firebrand.quantized"); // and ops/quantized/tensor.ts
+const marked =
+  (brand: symbol) =>
+  (x: unknown): boolean =>
+    typeof x === "object" && x !== null && (x as Record<symbol, unknown>)[brand] === true;
 
 /** The kinds that a declaration may name. */
 const KINDS = {
@@ -48,7 +53,8 @@ const KINDS = {
   texts: { what: "an array of strings", is: each((x) => typeof x === "string") },
   dtype: { what: 'a dtype such as "float32"', is: isDType },
   device: { what: 'a device name such as "cpu"', is: (x) => typeof x === "string" },
-  module: { what: "a Module", is: (x) => typeof x === "object" && x !== null && (x as Record<symbol, unknown>)[MODULE] === true },
+  module: { what: "a Module", is: marked(MODULE) },
+  quantized: { what: "a QuantizedTensor", is: marked(QUANTIZED) },
   generator: { what: "a Generator", is: (x) => x instanceof Generator },
   function: { what: "a function", is: (x) => typeof x === "function" },
   functions: { what: "an array of functions", is: each((x) => typeof x === "function") },

@@ -2,7 +2,7 @@
 import { ArgumentError, FormatError } from "../core/errors.ts";
 import { noGrad } from "../core/mode.ts";
 import type { Tensor } from "../core/tensor.ts";
-import { QuantizedTensor } from "./gguf/quantized.ts";
+import { QuantizedTensor } from "../ops/quantized/tensor.ts";
 import { type KeyReport, matchKeys, type Module } from "../nn/module.ts";
 import { copy_ } from "../ops/copy.ts";
 import { isStored, type OpenFile, type ReadOptions, type StoredTensor } from "./stored.ts";

@@ -50,6 +50,14 @@
 //
 // gelu                                  ins [x]        outs [y]   params [tanh]: x Φ(x), or the tanh approximation with tanh = 1
 // geluBackward                          ins [gy, x]    outs [gx]  same params
+//
+// quantizedLinear                       ins [x [M, K], w, bias? [N]]    outs [y [M, N]]    params [type, hasBias]
+//     y = x wᵀ + bias. w: uint8 [N, bytes of a row], blocks of a type of kernel/quant/types.ts among its KERNEL_TYPES, given by number.
+//     x, bias and y are float32, float16 or bfloat16 (not float64). Every 32 values of a row of x are rounded to d q with integers
+//     |q| <= 127 and d = max |x| / 127 in float32; a value that is not finite makes the whole row of y NaN.
+// dequantize                            ins [w, index? int64 [n]]       outs [y]           params [type, hasIndex]
+//     y: the values of w [N, K], or of its rows index [n, K], in float32 exactly those of the type, else rounded once. An index outside
+//     [0, N) throws IndexError. dtypes of y as above.
 import type { FusedSpec } from "./spec.ts";
 
 const NAMES = [
@@ -73,6 +81,8 @@ const NAMES = [
   "sgd",
   "gelu",
   "geluBackward",
+  "quantizedLinear",
+  "dequantize",
 ] as const;
 
 /** The names of fused kernels; their contracts stand at the top of `kernel/fused.ts`. */

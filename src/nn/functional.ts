@@ -1,5 +1,6 @@
 // torch.nn.functional.
 export { linear } from "../ops/matmul.ts";
+export { quantizedEmbedding, quantizedLinear } from "../ops/quantized/index.ts";
 export * from "../ops/activation.ts";
 export * from "../ops/activation-inplace.ts";
 export { relu, sigmoid, tanh } from "../ops/pointwise/index.ts";

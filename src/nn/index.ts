@@ -18,6 +18,7 @@ export { PReLU } from "./prelu.ts";
 export * from "./rnn.ts";
 export { MultiheadAttention, type AttentionForwardOptions } from "./attention.ts";
 export * from "./transformer.ts";
+export { QuantizedEmbedding, QuantizedLinear } from "./quantized.ts";
 export * as init from "./init.ts";
 export * as functional from "./functional.ts";
 export * as utils from "./utils.ts";

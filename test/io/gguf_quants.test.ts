@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import * as torch from "../../src/index.ts";
-import { blockType } from "../../src/io/gguf/types.ts";
+import { blockType } from "../../src/kernel/quant/types.ts";
 
 interface Recorded {
   readonly id: number;

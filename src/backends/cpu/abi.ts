@@ -28,6 +28,8 @@ const OPS = [
   "adam",
   "sgd",
   "gelu",
+  "quantizedLinear",
+  "dequantize",
   "threads",
 ] as const;
 /** The kernels of the native library. */

@@ -1,6 +1,6 @@
 // Drivers of the fused kernels: operands and params as `kernel/fused.ts` says, to arguments as native/*.cc reads them.
 import { UnsupportedError } from "../../core/errors.ts";
-import { type DType, dtypeId } from "../../core/dtype.ts";
+import { type DType, dtypeId, isHalf } from "../../core/dtype.ts";
 import { FUSED_NAMES, type FusedName } from "../../kernel/fused.ts";
 import { collapse } from "../../kernel/plan.ts";
 import type { Operand } from "../../kernel/spec.ts";
@@ -193,6 +193,28 @@ const gelu =
     host.call("gelu");
   };
 
+// ---- quantised weights: rows of blocks
+const quantizedLinear: Driver = (host, outs, ins, params) => {
+  contiguous("quantizedLinear", [...ins, ...outs]);
+  const [x, w, bias] = ins as [Operand, Operand, MaybeOperand];
+  const [m, k] = x.layout.shape as [number, number];
+  host.begin().push(params[0]!).push(dtypeId(x.dtype)).pushAll([m, w.layout.shape[0]!, k]);
+  write(read(read(read(host, x), w), bias), outs[0]);
+  host.call("quantizedLinear");
+};
+const dequantize: Driver = (host, outs, ins, params) => {
+  contiguous("dequantize", [...ins, ...outs]);
+  const [w, index] = ins as [Operand, MaybeOperand];
+  const y = outs[0]!;
+  host
+    .begin()
+    .push(params[0]!)
+    .push(dtypeId(y.dtype))
+    .pushAll([...y.layout.shape, w.layout.shape[0]!]);
+  write(read(read(host, w), index), y);
+  host.call("dequantize");
+};
+
 const DRIVERS: Readonly<Record<FusedName, Driver>> = {
   softmax: lines("softmax", 0),
   logSoftmax: lines("softmax", 1),
@@ -214,11 +236,15 @@ const DRIVERS: Readonly<Record<FusedName, Driver>> = {
   sgd,
   gelu: gelu(false),
   geluBackward: gelu(true),
+  quantizedLinear,
+  dequantize,
 };
+const QUANTIZED: readonly string[] = ["quantizedLinear", "dequantize"];
 
 /** Is there a kernel of this name for this dtype? */
 export const hasFused = (name: string, dtype: DType): boolean =>
-  (FUSED_NAMES as readonly string[]).includes(name) && (dtype === "float32" || dtype === "float64");
+  (FUSED_NAMES as readonly string[]).includes(name) &&
+  (dtype === "float32" || (QUANTIZED.includes(name) ? isHalf(dtype) : dtype === "float64"));
 
 /**
  * Runs a fused kernel; see `kernel/fused.ts`.

@@ -1,8 +1,8 @@
 // Quantised blocks of big-endian files: the scales in them are numbers of two or four bytes, the quants single bytes.
+import type { BlockType } from "../../kernel/quant/block.ts";
 import { CHUNK, fileRegion, type Region } from "../region.ts";
 import { swapBytes } from "../elements.ts";
 import { type ByteSource, damaged } from "../source.ts";
-import type { BlockType } from "./block.ts";
 import type { Description } from "./header.ts";
 
 /** Fields of more than one byte, as [first byte, bytes of a number, bytes in all]. Types of the codebook family store words of bits, of which no file is known. */

@@ -3,6 +3,7 @@
 import { itemSize } from "../../core/dtype.ts";
 import { showShape } from "../../core/errors.ts";
 import { numelOf } from "../../core/layout.ts";
+import { blockTypeOf } from "../../kernel/quant/types.ts";
 import { failing, shown } from "../damage.ts";
 import { Pages, textOf } from "../pages.ts";
 import { RangedTensor } from "../ranged.ts";
@@ -11,7 +12,7 @@ import { elementOf } from "../elements.ts";
 import type { ByteSource } from "../source.ts";
 import type { Format, StoredTensor } from "../stored.ts";
 import { StoredQuantized } from "./quantized.ts";
-import { blockTypeOf, dtypeOf } from "./types.ts";
+import { dtypeOf } from "./types.ts";
 
 const MAGIC = 0x67676d6c;
 const WHISPER = [

@@ -1,13 +1,14 @@
 // Headers of GGUF files: metadata and descriptions of tensors, checked before anything else is read.
+import type { BlockType } from "../../kernel/quant/block.ts";
+import { blockTypeOf } from "../../kernel/quant/types.ts";
+import { quantizedBytes } from "../../ops/quantized/tensor.ts";
 import { type DType, itemSize } from "../../core/dtype.ts";
 import { showShape } from "../../core/errors.ts";
 import { numelOf } from "../../core/layout.ts";
 import { type Fail, shown } from "../damage.ts";
 import type { ByteSource } from "../source.ts";
-import type { BlockType } from "./block.ts";
 import { Cursor, type GgufField, More } from "./metadata.ts";
-import { quantizedBytes } from "./quantized.ts";
-import { blockTypeOf, dtypeOf, REMOVED } from "./types.ts";
+import { dtypeOf, REMOVED } from "./types.ts";
 
 /** The first four bytes, as a little-endian number: they are the same in files of both byte orders. */
 export const MAGIC = 0x46554747;

@@ -4,7 +4,9 @@ import { checkOptions, located, need } from "../../core/arguments.ts";
 import { itemSize } from "../../core/dtype.ts";
 import { ArgumentError, DTypeError } from "../../core/errors.ts";
 import { isTensor, type Tensor } from "../../core/tensor.ts";
+import { blockType } from "../../kernel/quant/types.ts";
 import { rawCopy } from "../../ops/copy.ts";
+import { QuantizedTensor } from "../../ops/quantized/tensor.ts";
 import { failing, shown } from "../damage.ts";
 import { elementOf } from "../elements.ts";
 import { checkName } from "../names.ts";
@@ -16,9 +18,9 @@ import type { Format, OpenFile, OpenOptions, StoredTensor } from "../stored.ts";
 import { swapped } from "./bigEndian.ts";
 import { ALIGNMENT, MAGIC, readHeader } from "./header.ts";
 import { type GgufField, type GgufType, type GgufValue, guessType, Writer } from "./metadata.ts";
-import { QuantizedTensor, StoredQuantized } from "./quantized.ts";
+import { StoredQuantized } from "./quantized.ts";
 import { openPieces, type Piece } from "./split.ts";
-import { blockType, idOf } from "./types.ts";
+import { idOf } from "./types.ts";
 
 /** An open GGUF file: `value` has the tensors by name, `metadata` the plain values. */
 export interface GgufFile extends OpenFile {

@@ -53,7 +53,9 @@ function numeric(f: (xs: number[][]) => number[], xs: readonly number[][], gy: r
 test("names and dtypes", { skip }, () => {
   for (const name of FUSED_NAMES) {
     assert.equal(cpu.has(fused(name), "float32"), true);
-    assert.equal(cpu.has(fused(name), "bfloat16"), false);
+    const quantized = name === "quantizedLinear" || name === "dequantize";
+    assert.equal(cpu.has(fused(name), "bfloat16"), quantized);
+    assert.equal(cpu.has(fused(name), "float64"), !quantized);
   }
   assert.equal(cpu.has({ kind: "fused", name: "noSuch" }, "float32"), false);
 });
