@@ -18,7 +18,7 @@ const MAY = {
   hub: ["core", "io"],
   models: ["core", "ops", "nn", "io", "hub"],
   tokenizers: ["core", "ops", "io"],
-  generation: ["core", "ops"],
+  generation: ["core", "ops", "tokenizers"],
   testing: ["core", "ops", "autograd"],
   // The command line is a user of the library: it may import the front door too.
   cli: ["core", "io", ""],
