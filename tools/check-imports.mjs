@@ -16,7 +16,7 @@ const MAY = {
   data: ["core", "ops"],
   io: ["core", "kernel", "ops", "nn"],
   hub: ["core", "io"],
-  models: ["core", "ops", "nn", "io", "hub"],
+  models: ["core", "ops", "nn", "io", "hub", "generation"],
   tokenizers: ["core", "ops", "io"],
   generation: ["core", "ops", "tokenizers"],
   testing: ["core", "ops", "autograd"],

@@ -2,8 +2,9 @@
 import { checkOptions, checkTensor } from "../core/arguments.ts";
 import { DTypeError, ShapeError, showShape } from "../core/errors.ts";
 import type { Tensor } from "../core/tensor.ts";
+import { generate, type GenerateOptions, type GenerateOutput, type InputIds, type Piece, stream } from "../generation/index.ts";
 import { crossEntropy } from "../ops/loss.ts";
-import type { CommonConfig } from "./config.ts";
+import { type CommonConfig, snake } from "./config.ts";
 import { PreTrainedModel } from "./pretrained.ts";
 import type { Keys } from "./shared/cache.ts";
 import { KeyValueCache } from "./shared/cache.ts";
@@ -36,6 +37,11 @@ export interface BaseOutput {
   readonly lastHiddenState: Tensor;
   readonly hiddenStates: readonly Tensor[] | null;
 }
+// What a `generation_config.json` may say that `generate` knows.
+const GENERATION = new Set(
+  `maxNewTokens maxLength minNewTokens doSample temperature topK topP minP typicalP repetitionPenalty noRepeatNgramSize numBeams lengthPenalty
+   earlyStopping eosTokenId padTokenId`.split(/\s+/),
+);
 const OPTIONS = ["attentionMask?: tensor", "cache?: object", "logitsToKeep?: count", "labels?: tensor", "outputHiddenStates?: flag"];
 
 /** Checks what `forward` is given. @throws ShapeError, DTypeError */
@@ -89,6 +95,34 @@ export abstract class CausalModel<
     const keep = o.labels ? t : Math.min(o.logitsToKeep || t, t);
     const logits = this.head(keep === t ? lastHiddenState : lastHiddenState.narrow(1, t - keep, keep));
     return { logits, loss: o.labels ? nextTokenLoss(logits, o.labels) : null, hiddenStates };
+  }
+
+  /**
+   * Continues prompts: `await model.generate(ids, options)` gives whole answers, `for await (const piece of model.generate(ids, options))` the pieces
+   * as they come. `inputIds`: int64 [B, T], or arrays of ids.
+   * @throws what `generate` and `stream` of firebrand/generation throw
+   * @example
+   * const model = new GPT2LMHeadModel({ vocabSize: 10, nPositions: 8, nEmbd: 4, nLayer: 1, nHead: 2 }).eval();
+   * (await model.generate([[1, 2, 3]], { maxNewTokens: 2, eosTokenId: null })).sequences.shape // => [1, 5]
+   * let count = 0;
+   * for await (const piece of model.generate([1, 2, 3], { maxNewTokens: 2, eosTokenId: null })) count++;
+   * count // => 2
+   */
+  generate(inputIds: InputIds, options?: GenerateOptions): PromiseLike<GenerateOutput> & AsyncIterable<Piece> {
+    let whole: Promise<GenerateOutput> | null = null;
+    return {
+      then: (done, failed) => (whole ??= generate(this, inputIds, options)).then(done, failed),
+      [Symbol.asyncIterator]: () => stream(this, inputIds, options),
+    };
+  }
+  /** Defaults of `generate`, from `generation_config.json` beside the weights. */
+  generationConfig: GenerateOptions | undefined = undefined;
+  override readGeneration(json: Readonly<Record<string, unknown>>): void {
+    const told = Object.entries(json).map(([key, value]) => [key.replace(/_(\w)/g, (_, c: string) => c.toUpperCase()), value] as const);
+    this.generationConfig = Object.fromEntries(told.filter(([key, value]) => value !== null && GENERATION.has(key)));
+  }
+  override generationJson(): Record<string, unknown> | null {
+    return this.generationConfig ? Object.fromEntries(Object.entries(this.generationConfig).map(([k, v]) => [snake(k), v])) : null;
   }
 
   /** A cache for `batch` rows of up to `length` positions. @throws ValueError for sizes that are none */

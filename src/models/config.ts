@@ -63,7 +63,8 @@ export type FieldsOf<C extends CommonConfig> = { readonly [K in Exclude<keyof C,
 export type ConfigReader<C> = (given?: Partial<C> | Readonly<Record<string, unknown>>, file?: string) => C;
 
 const camel = (name: string): string => name.replace(/_+(\w)/g, (_, c: string) => c.toUpperCase());
-const snake = (name: string): string => name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
+/** `hiddenSize` → `hidden_size`. */
+export const snake = (name: string): string => name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
 
 /**
  * Declares a configuration. Fields are given in camelCase or in Python's spelling; `aliases` are other names for them in files. What is null in the file

@@ -13,7 +13,8 @@ import { type CommonConfig, configJson, type ConfigReader } from "./config.ts";
 import type { HubOptions } from "../hub/index.ts";
 import { openCheckpoint } from "./sources/checkpoint.ts";
 import type { ModelFiles } from "./sources/files.ts";
-import { loadWeights, materialise, type WeightsReport } from "./weights.ts";
+import { QuantizedEmbedding, QuantizedLinear } from "../nn/quantized.ts";
+import { loadWeights, materialise, replaceModule, type WeightsReport } from "./weights.ts";
 
 /** How far loading is: what is being done to which file, in bytes. */
 export interface Progress {
@@ -24,7 +25,7 @@ export interface Progress {
 }
 /** Options of `fromPretrained`; those of `hubFiles` are for models of the hub. */
 export interface FromPretrainedOptions extends Omit<HubOptions, "onProgress"> {
-  /** Of the parameters; `auto` (default): as stored. */
+  /** Of the parameters; `auto` (default): as stored, quantised weights of linear layers and embeddings in their blocks. */
   readonly dtype?: DType | "auto";
   /** Where they go (default: the default device). */
   readonly device?: string;
@@ -89,6 +90,12 @@ export abstract class PreTrainedModel<C extends CommonConfig = CommonConfig> ext
   tiedKeys(): readonly (readonly [string, string])[] {
     return [];
   }
+  /** @internal Takes what `generation_config.json` says; models that generate nothing do not care. */
+  readGeneration(_json: Readonly<Record<string, unknown>>): void {}
+  /** @internal What to write there, or null. */
+  generationJson(): Record<string, unknown> | null {
+    return null;
+  }
   /** Draws the values of parameters anew, as the architecture's authors did. */
   initWeights(only?: ReadonlySet<Tensor>): void {
     const std = (this.config as { initializerRange?: number }).initializerRange ?? 0.02;
@@ -149,8 +156,12 @@ export abstract class PreTrainedModel<C extends CommonConfig = CommonConfig> ext
     const tied = new Set(this.tiedKeys().map(([other]) => other));
     const state: StateDict = Object.fromEntries(Object.entries(this.stateDict()).filter(([k]) => !tied.has(k)));
     await save(state, join(folder, "model.safetensors"), { metadata: { format: "pt" }, maxShardSize });
-    const json = configJson(this.config, { architectures: [this.constructor.name], dtype: this.dtype });
-    await replaceFile(join(folder, "config.json"), (sink) => sink.write(new TextEncoder().encode(`${JSON.stringify(json, null, 2)}\n`)));
+    const files = {
+      "config.json": configJson(this.config, { architectures: [this.constructor.name], dtype: this.dtype }),
+      "generation_config.json": this.generationJson(),
+    };
+    for (const [name, json] of Object.entries(files))
+      if (json) await replaceFile(join(folder, name), (sink) => sink.write(new TextEncoder().encode(`${JSON.stringify(json, null, 2)}\n`)));
   }
 }
 const isOwnParameter = (x: unknown): x is Tensor => typeof x === "object" && x !== null && Symbol.for("firebrand.parameter") in x;
@@ -191,12 +202,14 @@ async function load<M extends PreTrainedModel>(
     const { config: json, name } = checkpoint;
     const type = pick(json, name);
     const config = readConfig(type, json, name);
-    return await build(type, config, await checkpoint.tensors(), {
+    const model = await build(type, config, await checkpoint.tensors(), {
       ...o,
       dtype: dtype === "auto" ? declared(json) : dtype,
       device,
       name,
     });
+    if (checkpoint.generation) model.readGeneration(checkpoint.generation);
+    return model;
   } finally {
     await checkpoint.close();
   }
@@ -259,6 +272,11 @@ export async function build<M extends PreTrainedModel>(
     ...(o.onProgress && { onProgress: (done: number, total: number) => o.onProgress!({ stage: "load", file: o.name, done, total }) }),
     ...(o.signal && { signal: o.signal }),
   });
+  for (const [other, name] of tied) {
+    const table = model.getSubmodule(name.replace(/\.weight$/, ""));
+    if (table instanceof QuantizedEmbedding)
+      replaceModule(model, other.replace(/\.weight$/, ""), QuantizedLinear.from(table.quantized).eval());
+  }
   const made = materialise(model, o.dtype === "auto" ? "float32" : o.dtype, o.device);
   if (made.length) model.initWeights(new Set(made));
   model.loadReport = { ...report, missingKeys: report.missingKeys.filter((k) => !tied.has(k)) };

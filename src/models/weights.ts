@@ -5,9 +5,13 @@ import { getDevice } from "../core/device.ts";
 import { noGrad } from "../core/mode.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { open, type TensorFile } from "../io/load.ts";
-import { QuantizedTensor } from "../io/gguf/quantized.ts";
+import { Mappings } from "../io/mapping.ts";
 import { type ReadOptions, StoredTensor } from "../io/stored.ts";
+import { Linear } from "../nn/linear.ts";
 import { isParameter, type Module, replaceData } from "../nn/module.ts";
+import { Embedding } from "../nn/norm.ts";
+import { QuantizedEmbedding, QuantizedLinear } from "../nn/quantized.ts";
+import { QuantizedTensor } from "../ops/quantized/tensor.ts";
 import { empty } from "../ops/create.ts";
 import { to } from "../ops/copy.ts";
 import { type ModelFiles, readJson } from "./sources/files.ts";
@@ -38,7 +42,10 @@ export class Derived extends StoredTensor {
 
 /** A stored matrix with rows and columns exchanged. */
 export const transposed = (x: StoredTensor): StoredTensor =>
-  new Derived([...x.shape].reverse(), [x], async (o) => ((await x.read(o)) as Tensor).t().contiguous());
+  new Derived([...x.shape].reverse(), [x], async (o) => {
+    const w = await x.read(o);
+    return (w instanceof QuantizedTensor ? w.dequantize() : (w as Tensor)).t().contiguous();
+  });
 
 const SINGLE = ["model.safetensors", "pytorch_model.bin", "model.bin"] as const;
 
@@ -102,7 +109,7 @@ async function openShards(files: ModelFiles, index: string): Promise<Weights> {
 
 /** How tensors become parameters. */
 export interface LoadWeightsOptions {
-  /** Of floating parameters; `auto`: as stored. */
+  /** Of floating parameters; `auto`: as stored, quantised weights of linear layers and embeddings in their blocks. */
   readonly dtype: DType | "auto";
   readonly device: string;
   /** Keys that files may lack: tied ones, and those that are made anew. */
@@ -157,35 +164,52 @@ export async function loadWeights(
   }
   const total = [...own.keys()].reduce((n, k) => n + (tensors.get(k)?.nbytes ?? 0), 0);
   let done = 0;
-  const shared = new Map<unknown, Tensor>();
-  for (const [key, t] of own) {
-    const stored = tensors.get(key);
-    if (!stored) continue;
-    o.signal?.throwIfAborted();
-    const kept = isDType(stored.dtype) ? stored.dtype : "float32";
-    const dtype = o.dtype === "auto" || !isFloating(t.dtype) ? (isFloating(t.dtype) && !isFloating(kept) ? t.dtype : kept) : o.dtype;
-    replaceData(t, await fresh(stored, t.shape, dtype, o.device, shared));
-    done += stored.nbytes;
-    o.onProgress?.(done, total);
+  const mappings = new Mappings();
+  const reading = { device: o.device, shared: new Map<unknown, Tensor>(), mappings };
+  try {
+    for (const [key, t] of own) {
+      const stored = tensors.get(key);
+      if (!stored) continue;
+      o.signal?.throwIfAborted();
+      const kept = isDType(stored.dtype) ? stored.dtype : "float32";
+      const dtype = o.dtype === "auto" || !isFloating(t.dtype) ? (isFloating(t.dtype) && !isFloating(kept) ? t.dtype : kept) : o.dtype;
+      const values = await stored.read(reading);
+      if (!(values instanceof QuantizedTensor)) replaceData(t, settled(values as Tensor, dtype));
+      else if (o.dtype !== "auto" || !keepQuantized(model, key, values)) replaceData(t, values.dequantize({ dtype }));
+      done += stored.nbytes;
+      o.onProgress?.(done, total);
+    }
+  } finally {
+    await mappings.close();
   }
   return { missingKeys, unexpectedKeys };
 }
-async function fresh(
-  stored: StoredTensor,
-  shape: readonly number[],
-  dtype: DType,
-  device: string,
-  shared: Map<unknown, Tensor>,
-): Promise<Tensor> {
-  const target = noGrad(() => empty([...shape], { dtype, device }));
-  if (await stored.readInto(target)) return target;
-  const values = await stored.read({ device, shared });
-  const plain = values instanceof QuantizedTensor ? values.dequantize({ dtype }) : (values as Tensor);
+// In its final dtype, in memory that holds nothing else.
+function settled(values: Tensor, dtype: DType): Tensor {
   return noGrad(() => {
-    const cast = to(plain.detach(), dtype).contiguous();
+    const cast = to(values.detach(), dtype).contiguous();
     // A view of a larger storage would keep all of it.
     return cast.storage.nbytes > 2 * cast.layout.numel * itemSize(dtype) ? cast.clone() : cast;
   });
+}
+/** Makes the layer whose weight it is one that computes with the blocks as they are. False where there is no such layer. */
+function keepQuantized(model: Module, key: string, weight: QuantizedTensor): boolean {
+  if (!key.endsWith(".weight") || weight.shape.length !== 2) return false;
+  const path = key.slice(0, -".weight".length);
+  const layer = model.getSubmodule(path);
+  const kept =
+    layer instanceof Linear
+      ? QuantizedLinear.from(weight, layer.bias)
+      : layer instanceof Embedding
+        ? QuantizedEmbedding.from(weight)
+        : null;
+  if (kept) replaceModule(model, path, kept.eval());
+  return kept !== null;
+}
+/** Puts another module in the place of the one at a dotted path. */
+export function replaceModule(model: Module, path: string, by: Module): void {
+  const dot = path.lastIndexOf(".");
+  model.getSubmodule(path.slice(0, Math.max(0, dot))).addModule(path.slice(dot + 1), by);
 }
 
 /** Gives memory to what is still on the `meta` device, and says which tensors those are: they hold no values yet. */

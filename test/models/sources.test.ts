@@ -129,6 +129,56 @@ for (const [kind, type] of [
     assert.ok(worst(again.forward(ids).logits, model.forward(ids).logits) < 1e-6);
   });
 
+test("a quantised GGUF file stays quantised, and computes as its dequantised twin", async () => {
+  torch.manualSeed(0);
+  for (const tieWordEmbeddings of [false, true]) {
+    const sizes = { vocabSize: 64, hiddenSize: 256, intermediateSize: 512, numHiddenLayers: 2, numAttentionHeads: 4, numKeyValueHeads: 2 };
+    const model = new LlamaForCausalLM({ ...sizes, initializerRange: 0.05, tieWordEmbeddings });
+    const plain = await torch.io.open(ggufOf(model, "llama"));
+    const quantised: Record<string, Tensor | torch.io.QuantizedTensor> = {};
+    for (const [name, stored] of plain.tensors) {
+      if (tieWordEmbeddings && name === "output.weight") continue;
+      const t = (await stored.read()) as Tensor;
+      const type = name === "token_embd.weight" ? "Q6_K" : "Q4_K";
+      quantised[name] = t.ndim === 2 ? torch.io.QuantizedTensor.quantize(t, type) : t;
+    }
+    const file = join(scratch, `quantised-${tieWordEmbeddings}.gguf`);
+    await torch.io.saveGguf(quantised, file, { metadata: plain.metadata as never });
+    const kept = (await AutoModelForCausalLM.fromPretrained(file)) as LlamaForCausalLM;
+    const twin = await AutoModelForCausalLM.fromPretrained(file, { dtype: "float32" });
+    assert.ok((kept.model.layers.at(0).self_attn.q_proj as unknown) instanceof nn.QuantizedLinear);
+    assert.ok((kept.model.embed_tokens as unknown) instanceof nn.QuantizedEmbedding);
+    assert.ok((kept.lm_head as unknown) instanceof nn.QuantizedLinear);
+    const ids = torch.tensor([[1, 2, 3, 4, 5, 6, 7, 8]]);
+    const [a, b] = [kept.forward(ids).logits, twin.forward(ids).logits];
+    // Activations are rounded to 8 bits on the way.
+    assert.ok(a.sub(b).norm().div(b.norm()).itemSync<number>() < 0.03, String(a.sub(b).norm().div(b.norm()).itemSync()));
+    const bytes = (m: nn.Module): number =>
+      Object.values(m.stateDict()).reduce((n, t) => n + t.layout.numel * (t.dtype === "uint8" ? 1 : 4), 0);
+    assert.ok(bytes(kept) < 0.2 * bytes(twin));
+    assert.equal((await kept.generate([[1, 2, 3]], { maxNewTokens: 4, eosTokenId: null })).newIds[0]!.length, 4);
+  }
+});
+test("generate takes its defaults from generation_config.json, and savePretrained keeps them", async () => {
+  const folder = copyOf("llama");
+  writeFileSync(
+    join(folder, "generation_config.json"),
+    JSON.stringify({ _from_model_config: true, eos_token_id: [2, 9], do_sample: true, top_k: 3, transformers_version: "5" }),
+  );
+  const model = await AutoModelForCausalLM.fromPretrained(folder);
+  assert.deepEqual(model.generationConfig, { eosTokenId: [2, 9], doSample: true, topK: 3 });
+  const to = mkdtempSync(join(scratch, "saved-"));
+  await model.savePretrained(to);
+  assert.deepEqual(JSON.parse(readFileSync(join(to, "generation_config.json"), "utf8")), {
+    eos_token_id: [2, 9],
+    do_sample: true,
+    top_k: 3,
+  });
+  let ids: (number | null)[] = [];
+  for await (const { id } of model.generate([5, 6, 7], { maxNewTokens: 6, seed: 1, eosTokenId: null })) ids = [...ids, id];
+  assert.deepEqual(ids, [...(await model.generate([5, 6, 7], { maxNewTokens: 6, seed: 1, eosTokenId: null })).newIds[0]!]);
+});
+
 test("pytorch_model.bin in shards, with and without the base model's prefix", async () => {
   const folder = copyOf("gpt2");
   const state = await torch.io.loadSafetensors(join(folder, "model.safetensors"));

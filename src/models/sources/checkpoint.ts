@@ -41,10 +41,12 @@ export async function openCheckpoint(
 async function fromFiles(files: ModelFiles, given: Readonly<Record<string, unknown>>): Promise<Checkpoint> {
   if (!(await files.has("config.json")) && (await files.has("params.json"))) return metaCheckpoint(files, given);
   const config = { ...(await readJson(files, "config.json")), ...given };
+  const generation = (await files.has("generation_config.json")) ? await readJson(files, "generation_config.json") : undefined;
   let weights: Weights | null = null;
   return {
     name: files.name,
     config,
+    ...(generation && { generation }),
     tensors: async () => (weights = await openWeights(files)).tensors,
     close: async () => weights?.close(),
   };

@@ -8,6 +8,8 @@ export interface Checkpoint {
   readonly name: string;
   /** As `config.json` has it. */
   readonly config: Readonly<Record<string, unknown>>;
+  /** As `generation_config.json` has it, where there is one. */
+  readonly generation?: Readonly<Record<string, unknown>>;
   /** The tensors by their names in Hugging Face's files, not read yet. @throws ArgumentError, FormatError when there are none, or damaged ones */
   tensors(): Promise<ReadonlyMap<string, StoredTensor>>;
   close(): Promise<void>;
