@@ -6,7 +6,9 @@ import { sameShape } from "../core/layout.ts";
 import { isTensor, Tensor } from "../core/tensor.ts";
 import type { DType } from "../core/dtype.ts";
 import { isDifferentiable, isDType, isFloating, isComplex } from "../core/dtype.ts";
+import { getDevice } from "../core/device.ts";
 import { copy_, to, type ToOptions } from "../ops/copy.ts";
+import { empty } from "../ops/create.ts";
 import "../ops/methods.ts";
 import { type BackwardHook, type BackwardPreHook, type ForwardHook, type ForwardPreHook, Hooks, hang } from "./hooks.ts";
 
@@ -201,6 +203,20 @@ export abstract class Module {
         }
       }
     }
+    return this;
+  }
+  /**
+   * Gives parameters and buffers new memory on a device, with no values yet: for modules built on `meta`, before their weights are loaded.
+   * @throws DeviceError for a device that is not known
+   */
+  toEmpty(options: { device: string }): this {
+    const { device } = checkOptions("toEmpty", ["device"], options);
+    getDevice(device, "toEmpty");
+    for (const t of [...this.parameters(), ...this.buffers()])
+      replaceData(
+        t,
+        noGrad(() => empty([...t.shape], { dtype: t.dtype, device })),
+      );
     return this;
   }
   /** Casts floating parameters and buffers to float32, in place. */

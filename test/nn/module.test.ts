@@ -139,3 +139,17 @@ test("copies of containers and recurrent layers compute and grow like the origin
   assert.equal(list.length, 2);
   assert.equal((list.at(-1) as nn.Linear).outFeatures, 2);
 });
+
+test("a module built on meta gets its memory later", () => {
+  torch.setDefaultDevice("meta");
+  let net: nn.Linear;
+  try {
+    net = new nn.Linear(2000, 1000);
+  } finally {
+    torch.setDefaultDevice("cpu");
+  }
+  assert.equal(net.weight.device, "meta");
+  net.toEmpty({ device: "cpu" }).loadStateDict(new nn.Linear(2000, 1000).stateDict());
+  assert.deepEqual(net.forward(torch.ones(3, 2000)).shape, [3, 1000]);
+  assert.throws(() => net.toEmpty({ device: "abacus" }), { name: "DeviceError" });
+});
