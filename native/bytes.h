@@ -30,8 +30,30 @@ inline B32 load32(const void* p) { return (B32) * (const B32u*)p; }
 inline F32x8 load8(const float* p) { return (F32x8) * (const F32x8u*)p; }
 inline void store8(float* p, F32x8 v) { *(F32x8u*)p = (F32x8u)v; }
 
+#if defined(__clang__) || __GNUC__ >= 12
+inline B32 join(B16 a, B16 b) {
+  return __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31);
+}
+#else
+inline B32 join(B16 a, B16 b) {
+  B32 v;
+  memcpy(&v, &a, 16), memcpy((char*)&v + 16, &b, 16);
+  return v;
+}
+#endif
+
 // Bytes shifted to the right (left where n is negative) and masked: nothing of a neighbour may come through the mask.
 inline B32 shift(B32 v, int n, int mask) { return (B32)(n < 0 ? (U16x16)v << -n : (U16x16)v >> n) & (uint8_t)mask; }
+// Nibbles of sixteen bytes: the low ones are the first half.
+inline B32 nibbles(const uint8_t* p) {
+#ifdef __AVX2__
+  __m256i twice = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i*)p));
+  return (B32)_mm256_srlv_epi32(twice, _mm256_setr_epi32(0, 0, 0, 0, 4, 4, 4, 4)) & 15;
+#else
+  B16 q = load16(p);
+  return shift(join(q, (B16)((U16x8)q >> 4)), 0, 15);
+#endif
+}
 // Eight bytes as floats.
 inline F32x8 floats(uint64_t eight) {
 #ifdef __AVX2__
@@ -61,18 +83,6 @@ inline F32x8 halves(const uint8_t* p, int step) {
   return F32x8{f16ToF32(h[0]), f16ToF32(h[1]), f16ToF32(h[2]), f16ToF32(h[3]), f16ToF32(h[4]), f16ToF32(h[5]), f16ToF32(h[6]), f16ToF32(h[7])};
 #endif
 }
-
-#if defined(__clang__) || __GNUC__ >= 12
-inline B32 join(B16 a, B16 b) {
-  return __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31);
-}
-#else
-inline B32 join(B16 a, B16 b) {
-  B32 v;
-  memcpy(&v, &a, 16), memcpy((char*)&v + 16, &b, 16);
-  return v;
-}
-#endif
 
 // Vectors folded in half until one lane is left: GCC adds lane by lane otherwise.
 template <int half, class V> inline V swapped(V v) {
@@ -104,9 +114,28 @@ inline void storeBytes(int8_t* p, I32x8 v) {
 #endif
 }
 
+// v in a register: the compiler would read it from memory once for every use, and loads are the limit.
+template <class V> inline V held(V v) {
+#if defined(__AVX512VL__)
+  asm("" : "+v"(v));
+#elif defined(__AVX__)
+  asm("" : "+x"(v));
+#endif
+  return v;
+}
+// Lane i eight times.
+template <int i> inline F32x8 spread8(F32x8 v) {
+#if defined(__AVX2__)
+  return (F32x8)_mm256_permutevar8x32_ps((__m256)v, _mm256_set1_epi32(i));
+#else
+  return v[i] - F32x8{};
+#endif
+}
 // Lane a four times, lane b four times.
 template <int a, int b> inline F32x8 fourOf(F32x8 v) {
-#if defined(__clang__) || __GNUC__ >= 12
+#if defined(__AVX2__)
+  return (F32x8)_mm256_permutevar8x32_ps((__m256)v, _mm256_setr_epi32(a, a, a, a, b, b, b, b));
+#elif defined(__clang__)
   return __builtin_shufflevector(v, v, a, a, a, a, b, b, b, b);
 #else
   return F32x8{v[a], v[a], v[a], v[a], v[b], v[b], v[b], v[b]};

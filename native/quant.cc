@@ -107,13 +107,6 @@ template <class Q> struct UnitOf {
   }
 };
 
-// Processors multiply by a number in memory for free; from a register it has to be spread first.
-#ifdef __x86_64__
-#define FB_IN_MEMORY(x) asm("" : "+m"(x))
-#else
-#define FB_IN_MEMORY(x)
-#endif
-
 // out[r] = row of w · row m0 + r of x.
 template <class Q, int R> void dotRow(const Product& p, const Activations& x, i64 m0, const uint8_t* w, float* out, i64 ldOut) {
   constexpr int S = Scales<Q>, chains = 4 / R;  // of additions that wait for one another
@@ -123,7 +116,7 @@ template <class Q, int R> void dotRow(const Product& p, const Activations& x, i6
     const uint8_t* u = unit.at(w, i, p.K);
     // Too few loads are under way between so many other instructions; rows follow each other in memory.
     for (i64 b = 0; b < UnitBytes<Q>; b += 64) __builtin_prefetch(u + Ahead + b);
-    float s[S], m[S], both[R][8];
+    float s[S], m[S];
     F32x8 scales[R][S / 8];
     Q::scales(u, s, m);
     const int8_t* q = x.q + m0 * x.ld + i * Unit;
@@ -134,17 +127,13 @@ template <class Q, int R> void dotRow(const Product& p, const Activations& x, i6
         scales[r][h / 8] = scale * load8(x.scale + at + r * x.groups + h);
         mins[r] += (Q::affine ? load8(m + h) : scale * (float)Q::offset) * load8(x.sum + at + r * x.groups + h);
       }
-    if constexpr (Q::per == 32) {
-      for (int r = 0; r < R; r++) store8(both[r], scales[r][0]);
-      FB_IN_MEMORY(both);
-    }
     unrolled<8>([&](auto G) __attribute__((always_inline)) {
       constexpr int g = G;
       B32 quants = Q::quants(u, g);
 #pragma GCC unroll 2
       for (int r = 0; r < R; r++) {
         F32x8 sums = __builtin_convertvector(dot4<Q::small>(I32x8{}, quants, load32(q + r * x.ld + 32 * g)), F32x8);
-        if constexpr (Q::per == 32) acc[r][g % chains] += sums * both[r][g];
+        if constexpr (Q::per == 32) acc[r][g % chains] += sums * spread8<g>(scales[r][0]);
         else acc[r][g % chains] += sums * fourOf<2 * g % 8, 2 * g % 8 + 1>(scales[r][g / 4]);
       }
     });

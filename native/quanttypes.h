@@ -12,13 +12,8 @@ inline float half(const uint8_t* p) {
   memcpy(&h, p, 2);
   return f16ToF32(h);
 }
-// Nibbles: the low ones are the first half.
-inline B32 nibbles(const uint8_t* p) {
-  B16 q = load16(p);
-  return shift(join(q, (B16)((U16x8)q >> 4)), 0, 15);
-}
 
-// Types of blocks of 32, `Head` bytes before the quants. Quants are below 128 when they are `Small`.
+// Types of blocks of 32. Quants are below 128 when they are `Small`.
 template <int Id, int Bytes, int Offset, bool Affine, bool Small> struct Simple {
   static constexpr int id = Id, size = 32, bytes = Bytes, offset = Offset, per = 32;
   static constexpr bool affine = Affine, small = Small;
@@ -74,7 +69,7 @@ inline void sixBits(const uint8_t* p, float d, float dmin, float* s, float* m) {
 struct Q4_K : Super<12, 144, 0, 32, true, true> {
   static void scales(const uint8_t* u, float* s, float* m) { sixBits(u + 4, half(u), half(u + 2), s, m); }
   static B32 quants(const uint8_t* u, int g) {
-    B32 q = load32(u + 16 + 32 * (g >> 1));
+    B32 q = held(load32(u + 16 + 32 * (g >> 1)));
     return shift(q, 4 * (g & 1), 15);
   }
 };
@@ -91,7 +86,7 @@ struct Q6_K : Super<14, 210, 32, 16, false, true> {
     store8(s, d * signedFloats(u + 192)), store8(s + 8, d * signedFloats(u + 200));
   }
   static B32 quants(const uint8_t* u, int g) {
-    B32 q = load32(u + 64 * (g >> 2) + 32 * (g & 1));
+    B32 q = held(load32(u + 64 * (g >> 2) + 32 * (g & 1)));
     return shift(q, 2 * (g & 2), 15) | shift(load32(u + 128 + 32 * (g >> 2)), 2 * (g & 3) - 4, 48);
   }
 };

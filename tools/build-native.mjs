@@ -23,6 +23,9 @@ const FLAGS = [
   "-DNAPI_VERSION=2147483647",
 ];
 
+// Names of functions are of use in special builds only.
+const STRIPPED = ["-s"];
+
 /** The newest compiler on PATH, as `{ cxx, version }`, or null. */
 function compiler() {
   for (const cxx of [process.env.CXX, "g++", "clang++"].filter(Boolean)) {
@@ -52,7 +55,7 @@ export async function buildNative({ extra = [], folder = "native", onStart = () 
     .sort();
   const hash = createHash("sha256");
   for (const f of files) hash.update(f).update(readFileSync(join(dir, f)));
-  hash.update([c.cxx, c.version, ...FLAGS, ...extra, process.arch, process.platform, cpus()[0]?.model ?? ""].join("\n"));
+  hash.update([c.cxx, c.version, ...FLAGS, ...STRIPPED, ...extra, process.arch, process.platform, cpus()[0]?.model ?? ""].join("\n"));
   const out = join(root, "build", folder);
   const path = join(out, `firebrand-${hash.digest("hex").slice(0, 16)}.node`);
   if (existsSync(path)) {
@@ -86,6 +89,7 @@ export async function buildNative({ extra = [], folder = "native", onStart = () 
       "-shared",
       ...extra,
       ...mac,
+      ...(extra.length || mac.length ? [] : STRIPPED),
       ...sources.map((f) => join(work, `${f}.o`)),
       "-o",
       join(work, "out.node"),
