@@ -3,6 +3,14 @@ import { given, located } from "../core/arguments.ts";
 import { FormatError } from "../core/errors.ts";
 import type { CausalModel } from "./causal.ts";
 import type { CommonConfig } from "./config.ts";
+import { BertForMaskedLM, BertForQuestionAnswering, BertForSequenceClassification, BertForTokenClassification, BertModel } from "./bert.ts";
+import {
+  DistilBertForMaskedLM,
+  DistilBertForQuestionAnswering,
+  DistilBertForSequenceClassification,
+  DistilBertForTokenClassification,
+  DistilBertModel,
+} from "./distilbert.ts";
 import { openCheckpoint } from "./sources/checkpoint.ts";
 import type { ModelFiles } from "./sources/files.ts";
 import { Gemma2ForCausalLM, Gemma2Model } from "./gemma2.ts";
@@ -14,6 +22,21 @@ import { Phi3ForCausalLM, Phi3Model } from "./phi3.ts";
 import { type FromPretrainedOptions, loadPretrained, type ModelClass, type PreTrainedModel, readConfig } from "./pretrained.ts";
 import { Qwen2ForCausalLM, Qwen2Model } from "./qwen2.ts";
 import { Qwen3ForCausalLM, Qwen3Model } from "./qwen3.ts";
+import {
+  RobertaForMaskedLM,
+  RobertaForQuestionAnswering,
+  RobertaForSequenceClassification,
+  RobertaForTokenClassification,
+  RobertaModel,
+  XLMRobertaForMaskedLM,
+  XLMRobertaForQuestionAnswering,
+  XLMRobertaForSequenceClassification,
+  XLMRobertaForTokenClassification,
+  XLMRobertaModel,
+} from "./roberta.ts";
+import type { Seq2SeqModel } from "./seq2seq.ts";
+import { T5ForConditionalGeneration, T5Model } from "./t5.ts";
+import type { MaskedLanguageModel, QuestionAnswerer, SequenceClassifier, TokenClassifier } from "./tasks.ts";
 
 /** Classes by the `model_type` of configurations. */
 type Classes<M extends PreTrainedModel> = Readonly<Record<string, ModelClass<M>>>;
@@ -26,6 +49,11 @@ const BASE: Classes<PreTrainedModel> = {
   phi3: Phi3Model,
   gemma2: Gemma2Model,
   gemma3_text: Gemma3TextModel,
+  bert: BertModel,
+  roberta: RobertaModel,
+  "xlm-roberta": XLMRobertaModel,
+  distilbert: DistilBertModel,
+  t5: T5Model,
 };
 const CAUSAL: Classes<CausalModel> = {
   gpt2: GPT2LMHeadModel,
@@ -37,6 +65,31 @@ const CAUSAL: Classes<CausalModel> = {
   gemma2: Gemma2ForCausalLM,
   gemma3_text: Gemma3ForCausalLM,
 };
+const MASKED: Classes<MaskedLanguageModel> = {
+  bert: BertForMaskedLM,
+  roberta: RobertaForMaskedLM,
+  "xlm-roberta": XLMRobertaForMaskedLM,
+  distilbert: DistilBertForMaskedLM,
+};
+const SEQUENCE: Classes<SequenceClassifier> = {
+  bert: BertForSequenceClassification,
+  roberta: RobertaForSequenceClassification,
+  "xlm-roberta": XLMRobertaForSequenceClassification,
+  distilbert: DistilBertForSequenceClassification,
+};
+const TOKEN: Classes<TokenClassifier> = {
+  bert: BertForTokenClassification,
+  roberta: RobertaForTokenClassification,
+  "xlm-roberta": XLMRobertaForTokenClassification,
+  distilbert: DistilBertForTokenClassification,
+};
+const ANSWER: Classes<QuestionAnswerer> = {
+  bert: BertForQuestionAnswering,
+  roberta: RobertaForQuestionAnswering,
+  "xlm-roberta": XLMRobertaForQuestionAnswering,
+  distilbert: DistilBertForQuestionAnswering,
+};
+const SEQ2SEQ: Classes<Seq2SeqModel> = { t5: T5ForConditionalGeneration };
 
 /** What loads models of any of several architectures. */
 export interface AutoClass<M extends PreTrainedModel> {
@@ -71,6 +124,19 @@ function classOf<M extends PreTrainedModel>(
 export const AutoModel: AutoClass<PreTrainedModel> = /*@__PURE__*/ auto("AutoModel", BASE);
 /** Models that predict the next token, of any architecture. */
 export const AutoModelForCausalLM: AutoClass<CausalModel> = /*@__PURE__*/ auto("AutoModelForCausalLM", CAUSAL);
+/** Models that guess masked tokens, of any architecture. */
+export const AutoModelForMaskedLM: AutoClass<MaskedLanguageModel> = /*@__PURE__*/ auto("AutoModelForMaskedLM", MASKED);
+/** Models that classify texts, of any architecture. */
+export const AutoModelForSequenceClassification: AutoClass<SequenceClassifier> = /*@__PURE__*/ auto(
+  "AutoModelForSequenceClassification",
+  SEQUENCE,
+);
+/** Models that classify tokens, of any architecture. */
+export const AutoModelForTokenClassification: AutoClass<TokenClassifier> = /*@__PURE__*/ auto("AutoModelForTokenClassification", TOKEN);
+/** Models that find answers in texts, of any architecture. */
+export const AutoModelForQuestionAnswering: AutoClass<QuestionAnswerer> = /*@__PURE__*/ auto("AutoModelForQuestionAnswering", ANSWER);
+/** Models that turn texts into texts, of any architecture. */
+export const AutoModelForSeq2SeqLM: AutoClass<Seq2SeqModel> = /*@__PURE__*/ auto("AutoModelForSeq2SeqLM", SEQ2SEQ);
 /** Configurations of any architecture. */
 export const AutoConfig: {
   /** Reads the configuration of whatever a model is loaded from. @throws FormatError for an architecture that is not known */

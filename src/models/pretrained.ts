@@ -9,6 +9,7 @@ import { replaceFile } from "../io/sink.ts";
 import { save } from "../io/save.ts";
 import type { StoredTensor } from "../io/stored.ts";
 import { Module, type StateDict } from "../nn/module.ts";
+import { Embedding } from "../nn/norm.ts";
 import { type CommonConfig, configJson, type ConfigReader } from "./config.ts";
 import type { HubOptions } from "../hub/index.ts";
 import { openCheckpoint } from "./sources/checkpoint.ts";
@@ -59,6 +60,10 @@ export interface ModelClass<M extends PreTrainedModel = PreTrainedModel> {
   readonly baseModelPrefix: string;
   /** Keys of old files that mean nothing any more. */
   readonly ignoredKeys: RegExp | null;
+  /** Keys that files may lack: what they name is made anew then. */
+  readonly newKeys: RegExp | null;
+  /** The configuration in the light of what the files hold. */
+  fitConfig(config: CommonConfig, tensors: ReadonlyMap<string, StoredTensor>): CommonConfig;
   /** Sees a checkpoint of another layout as one of this class. */
   adapt(tensors: ReadonlyMap<string, StoredTensor>, config: CommonConfig): ReadonlyMap<string, StoredTensor>;
 }
@@ -73,6 +78,10 @@ export abstract class PreTrainedModel<C extends CommonConfig = CommonConfig> ext
   /** The field that holds the model without its head; keys of files may have it or not. */
   static readonly baseModelPrefix: string = "";
   static readonly ignoredKeys: RegExp | null = null;
+  static readonly newKeys: RegExp | null = null;
+  static fitConfig(config: CommonConfig, _tensors: ReadonlyMap<string, StoredTensor>): CommonConfig {
+    return config;
+  }
   static adapt(tensors: ReadonlyMap<string, StoredTensor>, _config: CommonConfig): ReadonlyMap<string, StoredTensor> {
     return tensors;
   }
@@ -107,6 +116,8 @@ export abstract class PreTrainedModel<C extends CommonConfig = CommonConfig> ext
           if (name.startsWith("bias")) p.zero_();
           else if (norm) p.fill_(this.normIsOffset(path) ? 0 : 1);
           else p.normal_(0, std);
+          // Padding means nothing.
+          if (m instanceof Embedding && m.paddingIdx !== null) p.select(0, m.paddingIdx).zero_();
         }
     });
   }
@@ -252,10 +263,11 @@ export function readConfig(type: ModelClass, json: Readonly<Record<string, unkno
 /** Builds a model from a configuration and tensors. */
 export async function build<M extends PreTrainedModel>(
   type: ModelClass<M>,
-  config: CommonConfig,
+  stated: CommonConfig,
   tensors: ReadonlyMap<string, StoredTensor>,
   o: Omit<FromPretrainedOptions, "dtype" | "device"> & { dtype: DType | "auto"; device: string; name: string },
 ): Promise<M> {
+  const config = type.fitConfig(stated, tensors);
   const model = onMeta(() => new type(config as never)).eval();
   const own = Object.keys(model.stateDict());
   const named = fitNames(type.adapt(tensors, config), own, type.baseModelPrefix);
@@ -266,7 +278,7 @@ export async function build<M extends PreTrainedModel>(
   const report = await loadWeights(model, all, {
     dtype: o.dtype,
     device: o.device,
-    optional: (k) => tied.has(k) || o.initializeMissing === true,
+    optional: (k) => tied.has(k) || o.initializeMissing === true || type.newKeys?.test(k) === true,
     ignored: (k) => type.ignoredKeys?.test(k) === true,
     name: o.name,
     ...(o.onProgress && { onProgress: (done: number, total: number) => o.onProgress!({ stage: "load", file: o.name, done, total }) }),

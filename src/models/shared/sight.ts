@@ -20,9 +20,14 @@ export interface AttentionStyle {
   readonly softcap?: number | null;
   /** Dropout of the weights. */
   readonly dropoutP?: number;
+  /** Added to the scores instead of the view's own mask: what `biased` made. */
+  readonly mask?: Tensor;
 }
 
-/** The view that T queries have of S keys, of which they are the last; `padding` [B, S] is 0 where a key is padding. */
+/**
+ * The view that T queries have of S keys: those of the cache and their own, unless `keys` says otherwise (cross attention).
+ * `padding` [B, S] is 0 where a key is padding. Causal: the queries are the last of the keys, and see none after themselves.
+ */
 export class Sight {
   readonly #queries: number;
   readonly #keys: number;
@@ -32,10 +37,10 @@ export class Sight {
   readonly #masks = new Map<number | null, Tensor | null>();
 
   /** @throws ShapeError when the padding is not [B, S] */
-  constructor(x: Tensor, cache: Keys | null, padding: Tensor | null, causal = true) {
+  constructor(x: Tensor, cache: Keys | null, padding: Tensor | null, causal = true, keys: number = (cache?.length ?? 0) + x.shape[1]!) {
     const [b, t] = x.shape as [number, number];
     this.#queries = t;
-    this.#keys = (cache?.length ?? 0) + t;
+    this.#keys = keys;
     this.#causal = causal;
     this.#device = x.device;
     if (padding && (padding.ndim !== 2 || padding.shape[0] !== b || padding.shape[1] !== this.#keys))
@@ -56,7 +61,7 @@ export class Sight {
       const from = k.shape[2]! - window;
       return this.attend(q, k.narrow(2, from, window), v.narrow(2, from, window), { ...style, window: null });
     }
-    const mask = this.#mask(window);
+    const mask = style.mask ?? this.#mask(window);
     const causal = this.#causal && this.#queries > 1;
     if (softcap !== null) {
       const groups = q.shape[1]! / k.shape[1]!;
@@ -70,7 +75,13 @@ export class Sight {
     return scaledDotProductAttention(q, k, v, { scale, dropoutP, attnMask: mask, isCausal, enableGqa: true });
   }
 
-  // [B or 1, 1, T, S] to add to the scores; null where being causal says it all.
+  /** A bias of the scores [1, H, T, S] that hides what this view hides: for `AttentionStyle.mask`. */
+  biased(bias: Tensor): Tensor {
+    const hidden = this.#mask(null) ?? (this.#causal && this.#queries > 1 ? this.#build(null) : null);
+    return hidden ? bias.to("float32").add(hidden) : bias;
+  }
+
+  // [B or 1, 1, T or 1, S] to add to the scores; null where being causal says it all.
   #mask(window: number | null): Tensor | null {
     if (!this.#padding && (window === null || this.#queries === 1)) return null;
     let mask = this.#masks.get(window);
@@ -78,7 +89,8 @@ export class Sight {
     return mask;
   }
   #build(window: number | null): Tensor {
-    const [t, s] = [this.#queries, this.#keys];
+    // All queries see the same keys where only padding hides some.
+    const [t, s] = [this.#causal || window !== null ? this.#queries : 1, this.#keys];
     return noGrad(() => {
       let seen = ones(t, s, { dtype: "bool", device: this.#device });
       if (this.#causal) seen = seen.tril(s - t);
