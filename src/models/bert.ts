@@ -205,7 +205,12 @@ class BertEncoder extends Module {
   }
 }
 
-/** BERT without a head: tokens [B, T] → hidden states [B, T, C], and what the pooler makes of the first. */
+/**
+ * BERT without a head: tokens [B, T] → hidden states [B, T, C], and what the pooler makes of the first.
+ * @example
+ * const model = new BertModel({ vocabSize: 10, hiddenSize: 8, intermediateSize: 8, numHiddenLayers: 1, numAttentionHeads: 2 });
+ * model.forward(tensor([[1, 2, 3]])).lastHiddenState.shape // => [1, 3, 8]
+ */
 export class BertModel<C extends BertConfig = BertConfig> extends EncoderModel<C> {
   static override readonly configOf: ConfigReader<CommonConfig> = bertConfig;
   static override readonly baseModelPrefix: string = "bert";
@@ -321,7 +326,12 @@ export class BertForMaskedLM extends MaskedLanguageModel<BertConfig> {
   }
 }
 
-/** BERT that classifies texts by what the pooler makes of the first token: tokens [B, T] → logits [B, numLabels]. */
+/**
+ * BERT that classifies texts by what the pooler makes of the first token: tokens [B, T] → logits [B, numLabels].
+ * @example
+ * const model = new BertForSequenceClassification({ vocabSize: 10, hiddenSize: 8, intermediateSize: 8, numHiddenLayers: 1, numAttentionHeads: 2, numLabels: 3 });
+ * model.forward(tensor([[1, 2, 3]])).logits.shape // => [1, 3]
+ */
 export class BertForSequenceClassification extends SequenceClassifier<BertConfig> {
   static override readonly configOf: ConfigReader<CommonConfig> = bertConfig;
   static override readonly baseModelPrefix = "bert";
@@ -342,7 +352,12 @@ export class BertForSequenceClassification extends SequenceClassifier<BertConfig
   }
 }
 
-/** BERT that classifies tokens: tokens [B, T] → logits [B, T, numLabels]. */
+/**
+ * BERT that classifies tokens: tokens [B, T] → logits [B, T, numLabels].
+ * @example
+ * const model = new BertForTokenClassification({ vocabSize: 10, hiddenSize: 8, intermediateSize: 8, numHiddenLayers: 1, numAttentionHeads: 2, numLabels: 5 });
+ * model.forward(tensor([[1, 2, 3]])).logits.shape // => [1, 3, 5]
+ */
 export class BertForTokenClassification extends TokenClassifier<BertConfig> {
   static override readonly configOf: ConfigReader<CommonConfig> = bertConfig;
   static override readonly baseModelPrefix = "bert";
@@ -363,7 +378,12 @@ export class BertForTokenClassification extends TokenClassifier<BertConfig> {
   }
 }
 
-/** BERT that finds answers in texts: tokens [B, T] → logits of their first and last token, [B, T] each. */
+/**
+ * BERT that finds answers in texts: tokens [B, T] → logits of their first and last token, [B, T] each.
+ * @example
+ * const model = new BertForQuestionAnswering({ vocabSize: 10, hiddenSize: 8, intermediateSize: 8, numHiddenLayers: 1, numAttentionHeads: 2 });
+ * model.forward(tensor([[1, 2, 3]])).startLogits.shape // => [1, 3]
+ */
 export class BertForQuestionAnswering extends QuestionAnswerer<BertConfig> {
   static override readonly configOf: ConfigReader<CommonConfig> = bertConfig;
   static override readonly baseModelPrefix = "bert";

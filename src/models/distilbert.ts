@@ -158,7 +158,12 @@ class Transformer extends Module {
   }
 }
 
-/** DistilBERT without a head: tokens [B, T] → hidden states [B, T, C]. It has no token types. */
+/**
+ * DistilBERT without a head: tokens [B, T] → hidden states [B, T, C]. It has no token types.
+ * @example
+ * const model = new DistilBertModel({ vocabSize: 10, dim: 8, hiddenDim: 8, nLayers: 1, nHeads: 2 });
+ * model.forward(tensor([[1, 2, 3]])).lastHiddenState.shape // => [1, 3, 8]
+ */
 export class DistilBertModel extends EncoderModel<DistilBertConfig> {
   static override readonly configOf: ConfigReader<CommonConfig> = distilBertConfig;
   static override readonly baseModelPrefix = "distilbert";
@@ -215,7 +220,12 @@ export class DistilBertForMaskedLM extends MaskedLanguageModel<DistilBertConfig>
   }
 }
 
-/** DistilBERT that classifies texts by their first token: tokens [B, T] → logits [B, numLabels]. */
+/**
+ * DistilBERT that classifies texts by their first token: tokens [B, T] → logits [B, numLabels].
+ * @example
+ * const model = new DistilBertForSequenceClassification({ vocabSize: 10, dim: 8, hiddenDim: 8, nLayers: 1, nHeads: 2, numLabels: 3 });
+ * model.forward(tensor([[1, 2, 3]])).logits.shape // => [1, 3]
+ */
 export class DistilBertForSequenceClassification extends SequenceClassifier<DistilBertConfig> {
   static override readonly configOf: ConfigReader<CommonConfig> = distilBertConfig;
   static override readonly baseModelPrefix = "distilbert";
@@ -240,7 +250,12 @@ export class DistilBertForSequenceClassification extends SequenceClassifier<Dist
   }
 }
 
-/** DistilBERT that classifies tokens: tokens [B, T] → logits [B, T, numLabels]. */
+/**
+ * DistilBERT that classifies tokens: tokens [B, T] → logits [B, T, numLabels].
+ * @example
+ * const model = new DistilBertForTokenClassification({ vocabSize: 10, dim: 8, hiddenDim: 8, nLayers: 1, nHeads: 2, numLabels: 5 });
+ * model.forward(tensor([[1, 2, 3]])).logits.shape // => [1, 3, 5]
+ */
 export class DistilBertForTokenClassification extends TokenClassifier<DistilBertConfig> {
   static override readonly configOf: ConfigReader<CommonConfig> = distilBertConfig;
   static override readonly baseModelPrefix = "distilbert";
@@ -261,7 +276,12 @@ export class DistilBertForTokenClassification extends TokenClassifier<DistilBert
   }
 }
 
-/** DistilBERT that finds answers in texts: tokens [B, T] → logits of their first and last token, [B, T] each. */
+/**
+ * DistilBERT that finds answers in texts: tokens [B, T] → logits of their first and last token, [B, T] each.
+ * @example
+ * const model = new DistilBertForQuestionAnswering({ vocabSize: 10, dim: 8, hiddenDim: 8, nLayers: 1, nHeads: 2 });
+ * model.forward(tensor([[1, 2, 3]])).startLogits.shape // => [1, 3]
+ */
 export class DistilBertForQuestionAnswering extends QuestionAnswerer<DistilBertConfig> {
   static override readonly configOf: ConfigReader<CommonConfig> = distilBertConfig;
   static override readonly baseModelPrefix = "distilbert";

@@ -63,7 +63,11 @@ export function checkEncoderInputs(op: string, inputIds: Tensor, options: Encode
   return o;
 }
 
-/** A model around an encoder, with whatever head. */
+/**
+ * A model around an encoder, with whatever head.
+ * @example
+ * new BertModel({ vocabSize: 10, hiddenSize: 8, intermediateSize: 8, numHiddenLayers: 1, numAttentionHeads: 2 }) instanceof EncoderModel // => true
+ */
 export abstract class EncoderModel<C extends CommonConfig = CommonConfig> extends PreTrainedModel<C> {
   // Positions were once kept in files; they are 0, 1, 2, …
   static override readonly ignoredKeys: RegExp | null = /(^|\.)position_ids$/;

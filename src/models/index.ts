@@ -87,5 +87,13 @@ export {
   type T5ModelOptions,
   type T5ModelOutput,
 } from "./t5.ts";
-export { type BatchTokenizer, Dense, Normalize, type SentenceOptions, type SentenceParts, SentenceTransformer, type TokenBatch } from "./sentence.ts";
+export {
+  type BatchTokenizer,
+  Dense,
+  Normalize,
+  type SentenceOptions,
+  type SentenceParts,
+  SentenceTransformer,
+  type TokenBatch,
+} from "./sentence.ts";
 export { pool, type PoolingMode } from "./shared/pooling.ts";

@@ -30,7 +30,12 @@ export const xlmRobertaConfig: ConfigReader<RobertaConfig> = /*@__PURE__*/ label
   defineConfig<RobertaConfig>("xlm-roberta", { ...fields, vocabSize: size(30522) }),
 );
 
-/** RoBERTa without a head: tokens [B, T] → hidden states [B, T, C], and what the pooler makes of the first. */
+/**
+ * RoBERTa without a head: tokens [B, T] → hidden states [B, T, C], and what the pooler makes of the first.
+ * @example
+ * const model = new RobertaModel({ vocabSize: 10, hiddenSize: 8, intermediateSize: 8, numHiddenLayers: 1, numAttentionHeads: 2 });
+ * model.forward(tensor([[1, 2, 3]])).lastHiddenState.shape // => [1, 3, 8]
+ */
 export class RobertaModel extends BertModel<RobertaConfig> {
   static override readonly configOf: ConfigReader<CommonConfig> = robertaConfig;
   static override readonly baseModelPrefix: string = "roberta";
@@ -112,7 +117,12 @@ class RobertaClassificationHead extends Module {
     return this.out_proj.forward(drop(this.dense.forward(drop(hidden.select(1, 0))).tanh())); // [B, numLabels]
   }
 }
-/** RoBERTa that classifies texts by their first token: tokens [B, T] → logits [B, numLabels]. */
+/**
+ * RoBERTa that classifies texts by their first token: tokens [B, T] → logits [B, numLabels].
+ * @example
+ * const model = new RobertaForSequenceClassification({ vocabSize: 10, hiddenSize: 8, intermediateSize: 8, numHiddenLayers: 1, numAttentionHeads: 2, numLabels: 3 });
+ * model.forward(tensor([[1, 2, 3]])).logits.shape // => [1, 3]
+ */
 export class RobertaForSequenceClassification extends SequenceClassifier<RobertaConfig> {
   static override readonly configOf: ConfigReader<CommonConfig> = robertaConfig;
   static override readonly baseModelPrefix = "roberta";
@@ -133,7 +143,12 @@ export class RobertaForSequenceClassification extends SequenceClassifier<Roberta
   }
 }
 
-/** RoBERTa that classifies tokens: tokens [B, T] → logits [B, T, numLabels]. */
+/**
+ * RoBERTa that classifies tokens: tokens [B, T] → logits [B, T, numLabels].
+ * @example
+ * const model = new RobertaForTokenClassification({ vocabSize: 10, hiddenSize: 8, intermediateSize: 8, numHiddenLayers: 1, numAttentionHeads: 2, numLabels: 5 });
+ * model.forward(tensor([[1, 2, 3]])).logits.shape // => [1, 3, 5]
+ */
 export class RobertaForTokenClassification extends TokenClassifier<RobertaConfig> {
   static override readonly configOf: ConfigReader<CommonConfig> = robertaConfig;
   static override readonly baseModelPrefix = "roberta";
@@ -154,7 +169,12 @@ export class RobertaForTokenClassification extends TokenClassifier<RobertaConfig
   }
 }
 
-/** RoBERTa that finds answers in texts: tokens [B, T] → logits of their first and last token, [B, T] each. */
+/**
+ * RoBERTa that finds answers in texts: tokens [B, T] → logits of their first and last token, [B, T] each.
+ * @example
+ * const model = new RobertaForQuestionAnswering({ vocabSize: 10, hiddenSize: 8, intermediateSize: 8, numHiddenLayers: 1, numAttentionHeads: 2 });
+ * model.forward(tensor([[1, 2, 3]])).startLogits.shape // => [1, 3]
+ */
 export class RobertaForQuestionAnswering extends QuestionAnswerer<RobertaConfig> {
   static override readonly configOf: ConfigReader<CommonConfig> = robertaConfig;
   static override readonly baseModelPrefix = "roberta";
@@ -175,23 +195,48 @@ export class RobertaForQuestionAnswering extends QuestionAnswerer<RobertaConfig>
   }
 }
 
-/** XLM-R without a head, as `RobertaModel`. */
+/**
+ * XLM-R without a head, as `RobertaModel`.
+ * @example
+ * const model = new XLMRobertaModel({ vocabSize: 10, hiddenSize: 8, intermediateSize: 8, numHiddenLayers: 1, numAttentionHeads: 2 });
+ * model.forward(tensor([[1, 2, 3]])).lastHiddenState.shape // => [1, 3, 8]
+ */
 export class XLMRobertaModel extends RobertaModel {
   static override readonly configOf: ConfigReader<CommonConfig> = xlmRobertaConfig;
 }
-/** XLM-R that guesses masked tokens, as `RobertaForMaskedLM`. */
+/**
+ * XLM-R that guesses masked tokens, as `RobertaForMaskedLM`.
+ * @example
+ * const model = new XLMRobertaForMaskedLM({ vocabSize: 10, hiddenSize: 8, intermediateSize: 8, numHiddenLayers: 1, numAttentionHeads: 2 });
+ * model.forward(tensor([[1, 2, 3]])).logits.shape // => [1, 3, 10]
+ */
 export class XLMRobertaForMaskedLM extends RobertaForMaskedLM {
   static override readonly configOf: ConfigReader<CommonConfig> = xlmRobertaConfig;
 }
-/** XLM-R that classifies texts, as `RobertaForSequenceClassification`. */
+/**
+ * XLM-R that classifies texts, as `RobertaForSequenceClassification`.
+ * @example
+ * const model = new XLMRobertaForSequenceClassification({ vocabSize: 10, hiddenSize: 8, intermediateSize: 8, numHiddenLayers: 1, numAttentionHeads: 2, numLabels: 3 });
+ * model.forward(tensor([[1, 2, 3]])).logits.shape // => [1, 3]
+ */
 export class XLMRobertaForSequenceClassification extends RobertaForSequenceClassification {
   static override readonly configOf: ConfigReader<CommonConfig> = xlmRobertaConfig;
 }
-/** XLM-R that classifies tokens, as `RobertaForTokenClassification`. */
+/**
+ * XLM-R that classifies tokens, as `RobertaForTokenClassification`.
+ * @example
+ * const model = new XLMRobertaForTokenClassification({ vocabSize: 10, hiddenSize: 8, intermediateSize: 8, numHiddenLayers: 1, numAttentionHeads: 2, numLabels: 5 });
+ * model.forward(tensor([[1, 2, 3]])).logits.shape // => [1, 3, 5]
+ */
 export class XLMRobertaForTokenClassification extends RobertaForTokenClassification {
   static override readonly configOf: ConfigReader<CommonConfig> = xlmRobertaConfig;
 }
-/** XLM-R that finds answers, as `RobertaForQuestionAnswering`. */
+/**
+ * XLM-R that finds answers, as `RobertaForQuestionAnswering`.
+ * @example
+ * const model = new XLMRobertaForQuestionAnswering({ vocabSize: 10, hiddenSize: 8, intermediateSize: 8, numHiddenLayers: 1, numAttentionHeads: 2 });
+ * model.forward(tensor([[1, 2, 3]])).startLogits.shape // => [1, 3]
+ */
 export class XLMRobertaForQuestionAnswering extends RobertaForQuestionAnswering {
   static override readonly configOf: ConfigReader<CommonConfig> = xlmRobertaConfig;
 }

@@ -58,18 +58,23 @@ export interface SentenceOptions {
   readonly batchSize?: number;
   /** Make vectors of length 1? Default: as the model's own steps have it. */
   readonly normalize?: boolean;
-  /** A text put in front of each, or the name of one of the model's. Default: the model's default, or none. */
+  /** A text put in front of each. Default: the model's own, or none. */
   readonly prompt?: string;
+  /** The name of one of the model's prompts instead. */
   readonly promptName?: string;
 }
 
-/** Vectors of length 1: x / |x|. @example new Normalize().forward(tensor([[3, 4]])) // => [[0.6, 0.8]] */
+/** Vectors of length 1: x / |x|. @example new Normalize().forward(tensor([[1.5, 2]])) // => [[0.6, 0.8]] */
 export class Normalize extends Module {
   forward(x: Tensor): Tensor {
     return normalize(x, { p: 2, dim: 1 });
   }
 }
-/** A projection and an activation: [B, C] → [B, D]. */
+/**
+ * A projection and an activation: [B, C] → [B, D].
+ * @example
+ * new Dense(4, 3).forward(ones(2, 4)).shape // => [2, 3]
+ */
 export class Dense extends Module {
   linear: Linear;
   readonly act: (x: Tensor) => Tensor;
@@ -161,7 +166,11 @@ export class SentenceTransformer extends Module {
   #prompt(op: string, name: string | null): string {
     if (name === null) return "";
     if (!Object.hasOwn(this.prompts, name))
-      throw new ArgumentError({ op, message: `no prompt ${given(name)}`, hint: `The model has ${Object.keys(this.prompts).join(", ") || "none"}` });
+      throw new ArgumentError({
+        op,
+        message: `no prompt ${given(name)}`,
+        hint: `The model has ${Object.keys(this.prompts).join(", ") || "none"}`,
+      });
     return this.prompts[name]!;
   }
 
@@ -172,10 +181,16 @@ export class SentenceTransformer extends Module {
   static fromPretrained: (
     source: string | ModelFiles,
     options?: FromPretrainedOptions & { tokenizer?: BatchTokenizer | null },
-  ) => Promise<SentenceTransformer> = /*@__PURE__*/ located("SentenceTransformer.fromPretrained", "source, { tokenizer, dtype, device, … }", load);
+  ) => Promise<SentenceTransformer> = /*@__PURE__*/ located(
+    "SentenceTransformer.fromPretrained",
+    "source, { tokenizer, dtype, device, … }",
+    load,
+  );
 }
 const onDevice = (batch: TokenBatch, device: string): TokenBatch =>
-  batch.inputIds.device === device ? batch : (Object.fromEntries(Object.entries(batch).map(([k, t]) => [k, to(t as Tensor, device)])) as unknown as TokenBatch);
+  batch.inputIds.device === device
+    ? batch
+    : (Object.fromEntries(Object.entries(batch).map(([k, t]) => [k, to(t as Tensor, device)])) as unknown as TokenBatch);
 
 /** The files of a folder within. */
 const within = (files: ModelFiles, folder: string): ModelFiles =>
@@ -199,7 +214,8 @@ async function load(
 ): Promise<SentenceTransformer> {
   const { tokenizer = null, ...o } = options;
   const files = await filesOf(source, o);
-  const optional = async (at: ModelFiles, file: string): Promise<Record<string, unknown>> => ((await at.has(file)) ? readJson(at, file) : {});
+  const optional = async (at: ModelFiles, file: string): Promise<Record<string, unknown>> =>
+    (await at.has(file)) ? readJson(at, file) : {};
   const modules = (await files.has("modules.json")) ? await modulesOf(files) : [{ kind: "Transformer", at: files }];
   const general = await optional(files, "config_sentence_transformers.json");
   const parts: { -readonly [K in keyof SentenceParts]?: SentenceParts[K] } = {};
@@ -222,7 +238,11 @@ async function load(
       });
   }
   if (!parts.encoder)
-    throw new FormatError({ op: "SentenceTransformer.fromPretrained", message: `${files.name}/modules.json: no Transformer`, hint: "The file is damaged" });
+    throw new FormatError({
+      op: "SentenceTransformer.fromPretrained",
+      message: `${files.name}/modules.json: no Transformer`,
+      hint: "The file is damaged",
+    });
   const { prompts, default_prompt_name: defaultPromptName } = general;
   return new SentenceTransformer({
     ...(parts as SentenceParts),
@@ -255,7 +275,11 @@ function poolingOf(config: Readonly<Record<string, unknown>>, name: string): rea
     pooling_mode_lasttoken: "lasttoken",
   };
   const named = [config["pooling_mode"] ?? []].flat() as PoolingMode[];
-  const modes = named.length ? named : Object.keys(flags).filter((k) => config[k] === true).map((k) => flags[k]!);
+  const modes = named.length
+    ? named
+    : Object.keys(flags)
+        .filter((k) => config[k] === true)
+        .map((k) => flags[k]!);
   const other = Object.keys(config).find((k) => k.startsWith("pooling_mode_") && config[k] === true && !(k in flags));
   const unknown = other ?? modes.find((m) => !POOLING_MODES.includes(m));
   if (unknown !== undefined || modes.length === 0)

@@ -12,7 +12,12 @@ import { checkIds } from "./encoder.ts";
 import { PreTrainedModel } from "./pretrained.ts";
 import { type Keys, KeyValueCache } from "./shared/cache.ts";
 
-/** An encoded text, with what the decoder's layers make of it: computed once, however many tokens follow. */
+/**
+ * An encoded text, with what the decoder's layers make of it: computed once, however many tokens follow.
+ * @example
+ * const model = new T5ForConditionalGeneration({ vocabSize: 10, dModel: 8, dKv: 4, dFf: 8, numLayers: 1, numHeads: 2 });
+ * model.encode(tensor([[3, 4, 1]])).lastHiddenState.shape // => [1, 3, 8]
+ */
 export class Encoded implements BaseOutput {
   /** [P, S, C] */
   readonly lastHiddenState: Tensor;
@@ -39,6 +44,7 @@ export interface DecoderOptions {
   readonly decoderAttentionMask?: Tensor | null;
   /** Holds the decoder's positions before; this pass adds its own. */
   readonly cache?: Keys | null;
+  /** Return the hidden states before each layer, and the last after the final norm? */
   readonly outputHiddenStates?: boolean;
 }
 /** Options of an encoder-decoder's `forward`. */
@@ -98,19 +104,25 @@ export function shiftRight(labels: Tensor, config: Seq2SeqConfig): Tensor {
 }
 
 /** Texts that have been encoded, as a language model of what follows: what `generate` wants. */
-export interface Conditioned<C extends CommonConfig> {
-  readonly config: C;
+export interface Conditioned {
+  readonly config: { readonly vocabSize: number; readonly eosTokenId: Token; readonly padTokenId: number | null };
   /** The start token of each text: the prompts to begin with. */
   readonly prompts: readonly (readonly number[])[];
   /** Rows may be several times the texts, side by side: the beams of each. */
   forward(
     inputIds: Tensor,
-    options?: { attentionMask?: Tensor | null; cache?: Keys | null; logitsToKeep?: number },
+    options?: { attentionMask?: Tensor | null; cache?: KeyValueCache | null; logitsToKeep?: number },
   ): { readonly logits: Tensor };
   newCache(options: { batch: number; length: number }): KeyValueCache;
 }
 
-/** A model that turns texts into texts. */
+/**
+ * A model that turns texts into texts.
+ * @example
+ * const model = new T5ForConditionalGeneration({ vocabSize: 10, dModel: 8, dKv: 4, dFf: 8, numLayers: 1, numHeads: 2 });
+ * const given = model.conditioned(tensor([[3, 4, 1]]));
+ * (await generate(given, given.prompts, { maxNewTokens: 4, eosTokenId: [] })).sequences.shape // => [1, 5]
+ */
 export abstract class Seq2SeqModel<C extends Seq2SeqConfig = Seq2SeqConfig> extends PreTrainedModel<C> {
   /** Sizes of the cache that `newCache` makes. */
   abstract cacheShape(): CacheShape;
@@ -154,10 +166,11 @@ export abstract class Seq2SeqModel<C extends Seq2SeqConfig = Seq2SeqConfig> exte
     return new KeyValueCache({ ...this.cacheShape(), batch, length, dtype: this.dtype, device: this.device });
   }
   /** Encodes texts, int64 [P, S], and gives what follows them as a language model. @throws ShapeError, DTypeError */
-  conditioned(inputIds: Tensor, options?: { attentionMask?: Tensor | null }): Conditioned<C> {
+  conditioned(inputIds: Tensor, options?: { attentionMask?: Tensor | null }): Conditioned {
     const encoded = noGrad(() => this.encode(inputIds, options));
+    const { vocabSize, eosTokenId, padTokenId } = this.config;
     return {
-      config: this.config,
+      config: { vocabSize, eosTokenId, padTokenId: [padTokenId].flat()[0] ?? null },
       prompts: Array.from({ length: inputIds.shape[0]! }, () => [startToken(this.config)]),
       forward: (decoderInputIds, { attentionMask = null, ...o } = {}) =>
         this.forward(null, { ...o, decoderInputIds, encoderOutputs: encoded, decoderAttentionMask: attentionMask }),

@@ -258,7 +258,12 @@ export interface T5ModelOutput extends BaseOutput {
   readonly encoderOutputs: Encoded;
 }
 
-/** T5 without a head: tokens [B, S] for the encoder and [B, T] for the decoder → the decoder's hidden states [B, T, C]. */
+/**
+ * T5 without a head: tokens [B, S] for the encoder and [B, T] for the decoder → the decoder's hidden states [B, T, C].
+ * @example
+ * const model = new T5Model({ vocabSize: 10, dModel: 8, dKv: 4, dFf: 8, numLayers: 1, numHeads: 2 });
+ * model.forward(tensor([[3, 4, 1]]), { decoderInputIds: tensor([[0, 5]]) }).lastHiddenState.shape // => [1, 2, 8]
+ */
 export class T5Model extends PreTrainedModel<T5Config> {
   static override readonly configOf: ConfigReader<CommonConfig> = t5Config;
   static override readonly ignoredKeys: RegExp = ignoredKeys;
@@ -296,7 +301,12 @@ const TIED = [
   ["decoder.embed_tokens.weight", "shared.weight"],
 ] as const;
 
-/** T5's encoder alone: tokens [B, S] → hidden states [B, S, C]. */
+/**
+ * T5's encoder alone: tokens [B, S] → hidden states [B, S, C].
+ * @example
+ * const model = new T5EncoderModel({ vocabSize: 10, dModel: 8, dKv: 4, dFf: 8, numLayers: 1, numHeads: 2 });
+ * model.forward(tensor([[1, 2, 3]])).lastHiddenState.shape // => [1, 3, 8]
+ */
 export class T5EncoderModel extends PreTrainedModel<T5Config> {
   static override readonly configOf: ConfigReader<CommonConfig> = t5Config;
   // What else a whole T5 has.

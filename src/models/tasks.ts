@@ -54,7 +54,11 @@ abstract class TaskModel<C extends CommonConfig> extends EncoderModel<C> {
   }
 }
 
-/** Predicts the tokens that are masked: logits [B, T, vocabSize]. */
+/**
+ * Predicts the tokens that are masked: logits [B, T, vocabSize].
+ * @example
+ * new BertForMaskedLM({ vocabSize: 10, hiddenSize: 8, intermediateSize: 8, numHiddenLayers: 1, numAttentionHeads: 2 }) instanceof MaskedLanguageModel // => true
+ */
 export abstract class MaskedLanguageModel<
   C extends CommonConfig & { readonly vocabSize: number } = CommonConfig & { readonly vocabSize: number },
 > extends TaskModel<C> {
@@ -63,7 +67,11 @@ export abstract class MaskedLanguageModel<
   }
 }
 
-/** Predicts a class of each token: logits [B, T, numLabels]. */
+/**
+ * Predicts a class of each token: logits [B, T, numLabels].
+ * @example
+ * new BertForTokenClassification({ vocabSize: 10, hiddenSize: 8, intermediateSize: 8, numHiddenLayers: 1, numAttentionHeads: 2 }) instanceof TokenClassifier // => true
+ */
 export abstract class TokenClassifier<C extends LabelConfig = LabelConfig> extends TaskModel<C> {
   protected override lossOf(logits: Tensor, labels: Tensor): Tensor {
     return this.classLoss(logits, labels);
@@ -73,6 +81,9 @@ export abstract class TokenClassifier<C extends LabelConfig = LabelConfig> exten
 /**
  * Predicts classes of whole texts, or numbers: logits [B, numLabels]. The loss is the configuration's `problemType`; without one, one label is a
  * regression, integer labels [B] are classes, and floating ones [B, numLabels] say of each class whether it holds.
+ * @example
+ * const model = new BertForSequenceClassification({ vocabSize: 10, hiddenSize: 8, intermediateSize: 8, numHiddenLayers: 1, numAttentionHeads: 2, numLabels: 1 });
+ * model.forward(tensor([[1, 2]]), { labels: tensor([0.5]) }).loss.shape // => []
  */
 export abstract class SequenceClassifier<C extends LabelConfig = LabelConfig> extends TaskModel<C> {
   protected override lossOf(logits: Tensor, labels: Tensor): Tensor {
@@ -109,7 +120,12 @@ export interface AnswerOutput {
   readonly loss: Tensor | null;
   readonly hiddenStates: readonly Tensor[] | null;
 }
-/** Finds where in a text the answer to a question stands. */
+/**
+ * Finds where in a text the answer to a question stands.
+ * @example
+ * const model = new BertForQuestionAnswering({ vocabSize: 10, hiddenSize: 8, intermediateSize: 8, numHiddenLayers: 1, numAttentionHeads: 2 });
+ * model.forward(tensor([[1, 2]]), { startPositions: tensor([0]), endPositions: tensor([1]) }).loss.shape // => []
+ */
 export abstract class QuestionAnswerer<C extends LabelConfig = LabelConfig> extends EncoderModel<C> {
   /** The model without its head. */
   abstract base(inputIds: Tensor, options: EncoderOptions): EncoderOutput;

@@ -12,6 +12,7 @@ import * as models from "../../src/models/index.ts";
 import * as init from "../../src/nn/init.ts";
 import * as nn from "../../src/nn/index.ts";
 import * as optim from "../../src/optim/index.ts";
+import * as pipeline from "../../src/pipeline/index.ts";
 import * as tokenizers from "../../src/tokenizers/index.ts";
 import * as testing from "../../src/testing/index.ts";
 
@@ -29,6 +30,7 @@ export const names: Readonly<Record<string, unknown>> = {
   ...generation,
   ...testing,
   ...tokenizers,
+  ...pipeline,
   ...autograd,
   ...mode,
   ...torch,

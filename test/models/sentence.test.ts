@@ -17,7 +17,10 @@ const numbers: BatchTokenizer = {
     const rows = texts.map((t) => t.split(" ").map(Number).slice(0, maxLength));
     const longest = Math.max(...rows.map((r) => r.length));
     const padded = (value: (r: number[], i: number) => number): Tensor =>
-      torch.tensor(rows.map((r) => Array.from({ length: longest }, (_, i) => value(r, i))), { dtype: "int64" });
+      torch.tensor(
+        rows.map((r) => Array.from({ length: longest }, (_, i) => value(r, i))),
+        { dtype: "int64" },
+      );
     return { inputIds: padded((r, i) => r[i] ?? 0), attentionMask: padded((r, i) => (i < r.length ? 1 : 0)) };
   },
 };
@@ -26,7 +29,14 @@ function folder(pooling: Record<string, unknown>, after: readonly string[] = [],
   const file = (name: string): Uint8Array => new Uint8Array(readFileSync(join(models, "encoders", "bert", name)));
   const types = ["Transformer", "Pooling", ...after];
   return givenFiles({
-    "modules.json": bytes(types.map((type, i) => ({ idx: i, name: `${i}`, path: i === 0 ? "0_Transformer" : `${i}_${type}`, type: `sentence_transformers.models.${type}` }))),
+    "modules.json": bytes(
+      types.map((type, i) => ({
+        idx: i,
+        name: `${i}`,
+        path: i === 0 ? "0_Transformer" : `${i}_${type}`,
+        type: `sentence_transformers.models.${type}`,
+      })),
+    ),
     "0_Transformer/config.json": file("config.json"),
     "0_Transformer/model.safetensors": file("model.safetensors"),
     "0_Transformer/sentence_bert_config.json": bytes({ max_seq_length: 6 }),
@@ -59,7 +69,9 @@ test("pooling over tokens, not padding, in any batches", async () => {
     const model = await SentenceTransformer.fromPretrained(folder({ [key]: true }), { tokenizer: numbers });
     for (const batchSize of [1, 2, 3]) assert.ok(worst(model.encode(texts, { batchSize }), torch.tensor(s.map(f))) < 1e-5, key);
   }
-  const both = await SentenceTransformer.fromPretrained(folder({ pooling_mode_cls_token: true, pooling_mode_max_tokens: true }), { tokenizer: numbers });
+  const both = await SentenceTransformer.fromPretrained(folder({ pooling_mode_cls_token: true, pooling_mode_max_tokens: true }), {
+    tokenizer: numbers,
+  });
   assert.deepEqual(both.encode(texts).shape, [3, 16]);
   const newer = await SentenceTransformer.fromPretrained(folder({ pooling_mode: "max" }), { tokenizer: numbers });
   assert.ok(worst(newer.encode(texts[0]!), torch.tensor(by["pooling_mode_max_tokens"]!(s[0]!))) < 1e-5);
@@ -70,7 +82,9 @@ test("Dense, Normalize, prompts, truncation", async () => {
     "2_Dense/config.json": bytes({ in_features: 8, out_features: 3, bias: false, activation_function: "torch.nn.modules.activation.Tanh" }),
     "2_Dense/model.safetensors": torch.io.safetensorsBytes({ "linear.weight": w }),
   };
-  const model = await SentenceTransformer.fromPretrained(folder({ pooling_mode_cls_token: true }, ["Dense", "Normalize"], dense), { tokenizer: numbers });
+  const model = await SentenceTransformer.fromPretrained(folder({ pooling_mode_cls_token: true }, ["Dense", "Normalize"], dense), {
+    tokenizer: numbers,
+  });
   const cls = torch.tensor((await states()).map((r) => r[0]!));
   const raw = cls.matmul(w.t()).tanh();
   assert.ok(worst(model.encode(texts), raw.div(raw.square().sum(1, { keepdim: true }).sqrt())) < 1e-5);
@@ -93,15 +107,26 @@ test("bad input", async () => {
   assert.throws(() => model.encode(["5"], { batchsize: 3 } as object), /batchSize/);
   assert.throws(() => model.encode("5", { promptName: "document" }), /no prompt "document".*query/s);
   assert.throws(() => new SentenceTransformer({ encoder: model.encoder }).encode("5"), /there is no tokenizer/);
-  await assert.rejects(SentenceTransformer.fromPretrained(folder({ pooling_mode_weightedmean_tokens: true })), /pooling "pooling_mode_weightedmean_tokens"/);
+  await assert.rejects(
+    SentenceTransformer.fromPretrained(folder({ pooling_mode_weightedmean_tokens: true })),
+    /pooling "pooling_mode_weightedmean_tokens"/,
+  );
   await assert.rejects(SentenceTransformer.fromPretrained(folder({ pooling_mode_mean_tokens: true }, ["LSTM"])), /a module of type "LSTM"/);
-  const dense = { "2_Dense/config.json": bytes({ in_features: 8, out_features: 3 }), "2_Dense/model.safetensors": torch.io.safetensorsBytes({ "linear.weight": torch.zeros(3, 7) }) };
-  await assert.rejects(SentenceTransformer.fromPretrained(folder({ pooling_mode_mean_tokens: true }, ["Dense"], dense)), /linear.weight is \[3, 7\], needed \[3, 8\]/);
+  const dense = {
+    "2_Dense/config.json": bytes({ in_features: 8, out_features: 3 }),
+    "2_Dense/model.safetensors": torch.io.safetensorsBytes({ "linear.weight": torch.zeros(3, 7) }),
+  };
+  await assert.rejects(
+    SentenceTransformer.fromPretrained(folder({ pooling_mode_mean_tokens: true }, ["Dense"], dense)),
+    /linear.weight is \[3, 7\], needed \[3, 8\]/,
+  );
   assert.throws(() => pool(torch.zeros(2, 3, 4), torch.zeros(2, 2), "mean"), /states \[2, 3, 4\], attentionMask \[2, 2\]/);
 });
 
 const minilm = process.env["FIREBRAND_MINILM"] ?? "";
-const absent = existsSync(minilm) ? false : "FIREBRAND_MINILM is not set to the folder of all-MiniLM-L6-v2 (tools/record/minilm.py says where to get it)";
+const absent = existsSync(minilm)
+  ? false
+  : "FIREBRAND_MINILM is not set to the folder of all-MiniLM-L6-v2 (tools/record/minilm.py says where to get it)";
 test("all-MiniLM-L6-v2: embeddings and ranking are PyTorch's", { skip: absent }, async () => {
   const want = JSON.parse(readFileSync(join(process.cwd(), "test", "models", "minilm.json"), "utf8"));
   const tokenizer = await AutoTokenizer.fromPretrained(minilm);

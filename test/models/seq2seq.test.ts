@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import * as torch from "firebrand";
 import type { Tensor } from "firebrand";
+import { generate } from "firebrand/generation";
 import {
   AutoModelForSeq2SeqLM,
   relativeBucket,
@@ -56,6 +57,14 @@ for (const name of readdirSync(folder)) {
     const both = greedy(model, ids, mask, 16, true).toArraySync() as number[][];
     assert.deepEqual(both, e["padded.greedy"]!.toArraySync());
     assert.deepEqual([both[1]], greedy(model, ids.narrow(0, 1, 1).narrow(1, 0, 9), null, 16, true).toArraySync());
+  });
+  test(`${name}: generate, greedy and with beams`, async () => {
+    const [model, e] = [await AutoModelForSeq2SeqLM.fromPretrained(at), await recorded(at)];
+    const given = model.conditioned(e["input_ids"]!, { attentionMask: e["attention_mask"]! });
+    const plain = await generate(given, given.prompts, { maxNewTokens: 16, eosTokenId: [] });
+    assert.deepEqual(plain.sequences.toArraySync(), e["padded.greedy"]!.toArraySync());
+    const beams = await generate(given, given.prompts, { maxNewTokens: 16, numBeams: 3, numReturnSequences: 2, eosTokenId: 1 });
+    assert.deepEqual(beams.sequences.toArraySync(), e["beams"]!.toArraySync());
   });
   test(`${name}: rows that share a text see it as if each had its own`, async () => {
     const [model, e] = [await AutoModelForSeq2SeqLM.fromPretrained(at), await recorded(at)];

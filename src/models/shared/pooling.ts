@@ -5,6 +5,7 @@ import { arange, ones } from "../../ops/create.ts";
 
 /** How states become one vector: the first token's, the mean, the largest of each feature, the sum over √length, the last token's. */
 export type PoolingMode = "cls" | "mean" | "max" | "mean_sqrt_len_tokens" | "lasttoken";
+/** All of them. */
 export const POOLING_MODES: readonly PoolingMode[] = ["cls", "mean", "max", "mean_sqrt_len_tokens", "lasttoken"];
 
 /**
@@ -34,7 +35,11 @@ export function pool(states: Tensor, attentionMask: Tensor | null, mode: Pooling
     case "max":
       return states.maskedFill(seen.logicalNot(), Number.NEGATIVE_INFINITY).amax(1);
     case "lasttoken": {
-      const last = mask.ne(0).to("int64").mul(arange(t, { device: states.device })).amax(1); // [B]: the place of the last token
+      const last = mask
+        .ne(0)
+        .to("int64")
+        .mul(arange(t, { device: states.device }))
+        .amax(1); // [B]: the place of the last token
       return states.gather(1, last.reshape([b, 1, 1]).expand([b, 1, states.shape[2]!])).squeeze(1);
     }
     default:
