@@ -7,6 +7,8 @@ export interface Field<T> {
   readonly needed: string;
   readonly is: (x: unknown) => boolean;
   readonly fallback: T;
+  /** A float in Python, which tells 30 from 30.0: written so. */
+  readonly isReal?: boolean;
 }
 const field =
   <T>(needed: string, is: (x: unknown) => boolean) =>
@@ -17,7 +19,7 @@ export const size: (fallback: number) => Field<number> = /*@__PURE__*/ field(
   (x) => Number.isSafeInteger(x) && (x as number) >= 1,
 );
 /** A number. */
-export const real: (fallback: number) => Field<number> = /*@__PURE__*/ field("a number", Number.isFinite);
+export const real = (fallback: number): Field<number> => ({ needed: "a number", is: Number.isFinite, fallback, isReal: true });
 /** true or false. */
 export const flag: (fallback: boolean) => Field<boolean> = /*@__PURE__*/ field("true or false", (x) => typeof x === "boolean");
 /** One of several words, or any where none is listed. */
@@ -49,6 +51,7 @@ export const maybe = <T>(f: Field<T>): Field<T | null> => ({
   needed: `${f.needed}, or null`,
   is: (x) => x === null || f.is(x),
   fallback: null,
+  isReal: f.isReal === true,
 });
 /** Fields that every configuration has. */
 export interface CommonConfig {
@@ -66,6 +69,9 @@ const camel = (name: string): string => name.replace(/_+(\w)/g, (_, c: string) =
 /** `hiddenSize` → `hidden_size`. */
 export const snake = (name: string): string => name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
 
+/** The fields of each architecture. */
+const FIELDS = new Map<string, Readonly<Record<string, Field<unknown>>>>();
+
 /**
  * Declares a configuration. Fields are given in camelCase or in Python's spelling; `aliases` are other names for them in files. What is null in the file
  * and may not be is what its default says.
@@ -77,6 +83,7 @@ export function defineConfig<C extends CommonConfig>(
   aliases: Readonly<Record<string, keyof C & string>> = {},
 ): ConfigReader<C> {
   const known = fields as unknown as Readonly<Record<string, Field<unknown>>>;
+  FIELDS.set(modelType, known);
   return (given_ = {}, file) => {
     const out: Record<string, unknown> = { modelType };
     const rest: Record<string, unknown> = { ...((given_ as Partial<CommonConfig>).rest ?? {}) };
@@ -114,9 +121,25 @@ function wrong(modelType: string, file: string | undefined, name: string, value:
     : new FormatError({ op: "fromPretrained", ...facts });
 }
 
-/** A configuration as `config.json` holds it, in Python's spelling. */
-export function configJson(config: CommonConfig, more: Readonly<Record<string, unknown>> = {}): Record<string, unknown> {
+/** A configuration as the text of a `config.json`, in Python's spelling and with its floats. */
+export function configText(config: CommonConfig, more: Readonly<Record<string, unknown>> = {}): string {
   const out: Record<string, unknown> = { ...config.rest };
-  for (const [key, value] of Object.entries(config)) if (key !== "rest") out[snake(key)] = value;
-  return { ...out, ...more };
+  const fields = FIELDS.get(config.modelType) ?? {};
+  const reals = new Set<string>();
+  for (const [key, value] of Object.entries(config)) {
+    // What is null by default goes without saying: for some readers a null is not the same as nothing.
+    if (key === "rest" || (value === null && fields[key]?.fallback === null)) continue;
+    out[snake(key)] = value;
+    if (fields[key]?.isReal) reals.add(snake(key));
+  }
+  const lines = Object.entries({ ...out, ...more }).map(([key, value]) => {
+    const rope = key === "rope_parameters" || key === "rope_scaling";
+    const text = JSON.stringify(value, rope ? ropeFloat : reals.has(key) ? asFloat : undefined, 2);
+    return `  ${JSON.stringify(key)}: ${text.replace(MARKED, "$1.0").replace(/\n/g, "\n  ")}`;
+  });
+  return `{\n${lines.join(",\n")}\n}\n`;
 }
+// A whole number that is a float becomes a marked string, and the mark `.0`.
+const MARKED = /"float:(-?\d+)"/g;
+const asFloat = (_key: string, x: unknown): unknown => (Number.isSafeInteger(x) ? `float:${x as number}` : x);
+const ropeFloat = (key: string, x: unknown): unknown => (key.startsWith("original_") ? x : asFloat(key, x));

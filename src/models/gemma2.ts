@@ -33,7 +33,7 @@ export const gemma2Config: ConfigReader<Gemma2Config> = /*@__PURE__*/ defineConf
     eosTokenId: token(1),
     bosTokenId: token(2),
     attentionBias: flag(false),
-    queryPreAttnScalar: real(256),
+    queryPreAttnScalar: size(256),
     slidingWindow: { ...maybe(size(0)), fallback: 4096 },
     layerTypes: list<string>((x) => typeof x === "string"),
     finalLogitSoftcapping: { ...maybe(real(0)), fallback: 30 },

@@ -38,7 +38,7 @@ export const gemma3TextConfig: ConfigReader<Gemma3TextConfig> = /*@__PURE__*/ de
     bosTokenId: token(2),
     ropeTheta: real(1e6),
     attentionBias: flag(false),
-    queryPreAttnScalar: real(256),
+    queryPreAttnScalar: size(256),
     slidingWindow: { ...maybe(size(0)), fallback: 4096 },
     layerTypes: list<string>((x) => typeof x === "string"),
     slidingWindowPattern: size(6),

@@ -10,7 +10,7 @@ import { save } from "../io/save.ts";
 import type { StoredTensor } from "../io/stored.ts";
 import { Module, type StateDict } from "../nn/module.ts";
 import { Embedding } from "../nn/norm.ts";
-import { type CommonConfig, configJson, type ConfigReader } from "./config.ts";
+import { type CommonConfig, type ConfigReader, configText } from "./config.ts";
 import type { HubOptions } from "../hub/index.ts";
 import { openCheckpoint } from "./sources/checkpoint.ts";
 import type { ModelFiles } from "./sources/files.ts";
@@ -167,12 +167,14 @@ export abstract class PreTrainedModel<C extends CommonConfig = CommonConfig> ext
     const tied = new Set(this.tiedKeys().map(([other]) => other));
     const state: StateDict = Object.fromEntries(Object.entries(this.stateDict()).filter(([k]) => !tied.has(k)));
     await save(state, join(folder, "model.safetensors"), { metadata: { format: "pt" }, maxShardSize });
+    const generation = this.generationJson();
     const files = {
-      "config.json": configJson(this.config, { architectures: [this.constructor.name], dtype: this.dtype }),
-      "generation_config.json": this.generationJson(),
+      "config.json": configText(this.config, { architectures: [this.constructor.name], dtype: this.dtype }),
+      "generation_config.json": generation && `${JSON.stringify(generation, null, 2)}
+`,
     };
-    for (const [name, json] of Object.entries(files))
-      if (json) await replaceFile(join(folder, name), (sink) => sink.write(new TextEncoder().encode(`${JSON.stringify(json, null, 2)}\n`)));
+    for (const [name, text] of Object.entries(files))
+      if (text) await replaceFile(join(folder, name), (sink) => sink.write(new TextEncoder().encode(text)));
   }
 }
 const isOwnParameter = (x: unknown): x is Tensor => typeof x === "object" && x !== null && Symbol.for("firebrand.parameter") in x;
