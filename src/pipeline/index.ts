@@ -1,4 +1,6 @@
-// firebrand/pipeline.
+// firebrand/pipeline. A user of the library: it opens the front door, so that there are backends to run on.
+import "../index.ts";
+
 export { pipeline, type PipelineOf, type Pipelines, type TaskName } from "./pipeline.ts";
 export type { Parts, PerText, PipelineSource } from "./parts.ts";
 export type { Span } from "./offsets.ts";

@@ -8,7 +8,7 @@ import type { Parts } from "./parts.ts";
 
 /** A conversation. */
 export type Chat = readonly ChatMessage[];
-/** Options of a call: those of `generate`, and what is given back. */
+/** Options of a call: those of `generate`, greedy and with at most 256 new tokens unless they say otherwise, and what is given back. */
 export interface TextGenerationOptions extends Omit<GenerateOptions, "attentionMask" | "tokenizer"> {
   /** Give the prompt too? Default true. */
   readonly returnFullText?: boolean;
@@ -29,6 +29,15 @@ const isText = (x: unknown): x is string => typeof x === "string";
 const isChat = (x: unknown): x is Chat =>
   Array.isArray(x) && x.length > 0 && x.every((m) => typeof m === "object" && m !== null && typeof (m as ChatMessage).role === "string");
 
+/** Does a conversation end with words of the assistant's, which then go on? */
+const opens = (chat: Chat): boolean => chat.at(-1)!.role === "assistant";
+const answered = (chat: Chat, text: string): ChatMessage[] => {
+  const last = chat.at(-1)!;
+  return opens(chat)
+    ? [...chat.slice(0, -1), { ...last, content: `${String(last.content)}${text}` }]
+    : [...chat, { role: "assistant", content: text }];
+};
+
 /** Makes the pipeline. */
 export function textGeneration({ model, tokenizer }: Parts<CausalModel>): TextGeneration {
   const op = "text-generation";
@@ -48,7 +57,7 @@ export function textGeneration({ model, tokenizer }: Parts<CausalModel>): TextGe
       prompts.push(
         isText(x)
           ? tokenizer.encode(x, addSpecialTokens === undefined ? {} : { addSpecialTokens })
-          : await tokenizer.applyChatTemplate(x, { addGenerationPrompt: true }),
+          : await tokenizer.applyChatTemplate(x, opens(x) ? { continueFinalMessage: true } : { addGenerationPrompt: true }),
       );
     const length = o.maxNewTokens === undefined && o.maxLength === undefined ? { maxNewTokens: 256 } : {};
     const { newIds } = await generate(asCausalLM(model), prompts, { ...length, ...o, tokenizer });
@@ -58,8 +67,8 @@ export function textGeneration({ model, tokenizer }: Parts<CausalModel>): TextGe
         // Together with the prompt: how a token reads may depend on the one before.
         const whole = tokenizer.decode([...prompts[i]!, ...ids], { skipSpecialTokens: true });
         const fresh = whole.slice(tokenizer.decode(prompts[i]!, { skipSpecialTokens: true }).length);
-        if (isText(x)) return { generatedText: returnFullText ? x + fresh : fresh };
-        return { generatedText: returnFullText ? [...x, { role: "assistant", content: fresh }] : fresh };
+        if (!returnFullText) return { generatedText: fresh };
+        return { generatedText: isText(x) ? x + fresh : answered(x, fresh) };
       }),
     );
     return one ? all[0] : all;

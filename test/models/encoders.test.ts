@@ -184,6 +184,26 @@ test("regression with one label compares [B, 1] with [B]", () => {
   const [a, b] = logits.reshape([-1]).toArraySync() as [number, number];
   assert.ok(Math.abs((loss!.itemSync() as number) - ((a - 0.5) ** 2 + (b + 1) ** 2) / 2) < 1e-6);
 });
+test("floats are written as floats, and what is null by default not at all", async () => {
+  const to = mkdtempSync(join(tmpdir(), "firebrand-"));
+  try {
+    await new BertModel({
+      vocabSize: 9,
+      hiddenSize: 4,
+      intermediateSize: 4,
+      numHiddenLayers: 1,
+      numAttentionHeads: 1,
+      hiddenDropoutProb: 1,
+    }).savePretrained(to);
+    const text = readFileSync(join(to, "config.json"), "utf8");
+    assert.match(text, /"hidden_dropout_prob": 1\.0,\n {2}"/);
+    assert.match(text, /"hidden_size": 4,/);
+    assert.doesNotMatch(text, /classifier_dropout|problem_type|num_labels/);
+    assert.deepEqual(JSON.parse(text).id2label, { "0": "LABEL_0", "1": "LABEL_1" });
+  } finally {
+    rmSync(to, { recursive: true });
+  }
+});
 test("labels of configurations", () => {
   assert.equal(bertConfig().numLabels, 2);
   assert.equal(bertConfig({ id2label: { 0: "a", 1: "b", 2: "c" } }).numLabels, 3);

@@ -158,6 +158,23 @@ test("text-generation", here, async () => {
   assert.equal((await write(prompts[0]!, { maxNewTokens: 4, numReturnSequences: 3, doSample: true, seed: 1 })).length, 3);
   await assert.rejects(write(3 as unknown as string), /the input is 3/);
 });
+test("text-generation of conversations", here, async () => {
+  const model = drawn(new GPT2LMHeadModel({ nEmbd: 16, nLayer: 2, nHead: 2, nPositions: 64 }), 6, 0.3);
+  const template =
+    "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% if not loop.last %}|{% endif %}{% endfor %}{% if add_generation_prompt %}|<assistant>{% endif %}";
+  const config = new TextEncoder().encode(`{"chat_template": "${template}"}`);
+  const tokenizer = await AutoTokenizer.fromPretrained(
+    memoryFiles({ "vocab.json": bytes(gpt2Vocab), "merges.txt": bytes(gpt2Merges), "tokenizer_config.json": config }),
+  );
+  const write = await pipeline("text-generation", { model, tokenizer });
+  const chat = [{ role: "user", content: "Hello" }];
+  const o = { maxNewTokens: 6 };
+  const [plain] = await write("<user>Hello|<assistant>", { ...o, returnFullText: false });
+  same(await write(chat, o), [{ generatedText: [...chat, { role: "assistant", content: plain!.generatedText }] }]);
+  const begun = [...chat, { role: "assistant", content: "Well" }];
+  const [more] = await write("<user>Hello|<assistant>Well", { ...o, returnFullText: false });
+  same((await write([chat, begun], o))[1], [{ generatedText: [...chat, { role: "assistant", content: `Well${more!.generatedText}` }] }]);
+});
 test("summarization and translation", here, async () => {
   const model = drawn(new T5ForConditionalGeneration({ dModel: 16, dKv: 8, dFf: 24, numLayers: 2, numHeads: 2 }), 7, 0.5);
   const tokenizer = await AutoTokenizer.fromPretrained(
