@@ -204,6 +204,24 @@ test("floats are written as floats, and what is null by default not at all", asy
     rmSync(to, { recursive: true });
   }
 });
+test("dropout while training; weights drawn anew; half precision", async () => {
+  const e = await recorded(bert);
+  const model = await AutoModelForMaskedLM.fromPretrained(bert);
+  const loss = (): number => model.forward(e["input_ids"]!, { ...inputs(e), labels: e["mlm.labels"]! }).loss!.itemSync() as number;
+  const calm = loss();
+  model.train();
+  const [one, two] = [loss(), loss()];
+  assert.ok(one !== two && Number.isFinite(one) && Math.abs(one - calm) < 3);
+  model.eval();
+  assert.equal(loss(), calm);
+  const fresh = new BertModel({ vocabSize: 50, hiddenSize: 32, intermediateSize: 8, numHiddenLayers: 1, numAttentionHeads: 2, initializerRange: 0.5 });
+  const words = fresh.embeddings.word_embeddings.weight;
+  assert.equal(words.select(0, 0).abs().sum().itemSync(), 0); // padding
+  assert.ok(Math.abs((words.narrow(0, 1, 49).std().itemSync() as number) - 0.5) < 0.05);
+  const half = await AutoModelForMaskedLM.fromPretrained(bert, { dtype: "bfloat16" });
+  assert.equal(half.dtype, "bfloat16");
+  assert.ok(worst(half.forward(e["input_ids"]!, inputs(e)).logits, e["mlm.logits"]!) < 0.05);
+});
 test("labels of configurations", () => {
   assert.equal(bertConfig().numLabels, 2);
   assert.equal(bertConfig({ id2label: { 0: "a", 1: "b", 2: "c" } }).numLabels, 3);

@@ -111,6 +111,20 @@ for (const name of readdirSync(folder)) {
     }
   });
 }
+test("dropout while training; half precision", async () => {
+  const at = join(folder, "t5");
+  const [model, e] = [await AutoModelForSeq2SeqLM.fromPretrained(at), await recorded(at)];
+  const o = { attentionMask: e["attention_mask"]!, labels: e["labels"]! };
+  const loss = (): Tensor => model.train().forward(e["input_ids"]!, o).loss!;
+  const [one, two] = [loss(), loss()];
+  assert.notEqual(one.itemSync(), two.itemSync());
+  one.backward();
+  for (const [key, p] of model.namedParameters()) assert.ok(Number.isFinite(p.grad!.abs().max().itemSync() as number), key);
+  for (const [dtype, tolerance] of [["bfloat16", 0.1], ["float16", 0.02]] as const) {
+    const half = await AutoModelForSeq2SeqLM.fromPretrained(at, { dtype });
+    assert.ok(worst(half.forward(e["input_ids"]!, o).logits, e["logits"]!) < tolerance, dtype);
+  }
+});
 test("buckets of distances are those of transformers", async () => {
   const e = await recorded(join(folder, "t5"));
   const distances = Array.from({ length: 601 }, (_, i) => i - 300);

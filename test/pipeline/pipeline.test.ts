@@ -1,6 +1,7 @@
 // Pipelines against those of transformers, with random models and real vocabularies (tools/record/pipelines.py).
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import * as torch from "firebrand";
@@ -210,6 +211,17 @@ test("places of tokens", here, async () => {
 });
 test("what pipelines are made of", here, async () => {
   const tokenizer = await bertTokenizer();
+  const to = mkdtempSync(join(tmpdir(), "firebrand-"));
+  try {
+    const model = drawn(new BertForMaskedLM(sizes), 3, 0.4);
+    await model.savePretrained(to);
+    await tokenizer.savePretrained(to);
+    const [text, given] = ["Paris is the [MASK] of France.", await pipeline("fill-mask", { model, tokenizer })];
+    assert.deepEqual(await (await pipeline("fill-mask", to))(text), await given(text));
+    await assert.rejects(pipeline("text-generation", to), /model_type is "bert".*Known architectures: gpt2/s);
+  } finally {
+    rmSync(to, { recursive: true });
+  }
   await assert.rejects(pipeline("poetry" as "ner", "folder"), /no task "poetry".*text-generation/s);
   await assert.rejects(pipeline("ner", { model: {} as PreTrainedModel, tokenizer }), /model is/);
   await assert.rejects(pipeline("ner", "no/such/folder/here"), /no\/such\/folder/);
