@@ -29,6 +29,8 @@ export interface TokenBatch {
 }
 /** What sentence embeddings ask of a tokenizer; those of firebrand/tokenizers offer it. */
 export interface BatchTokenizer {
+  /** Most tokens that it says the model takes. */
+  readonly modelMaxLength?: number;
   call(texts: readonly string[], options: { padding: true; truncation: true; maxLength: number }): TokenBatch;
 }
 /** A model that gives hidden states. */
@@ -45,7 +47,7 @@ export interface SentenceParts {
   /** Steps behind pooling: `Dense`, `Normalize`. */
   readonly steps?: readonly (Module & Step)[];
   readonly tokenizer?: BatchTokenizer | null;
-  /** Longer texts are cut. */
+  /** Longer texts are cut. Default: what tokenizer and encoder both take. */
   readonly maxSeqLength?: number;
   readonly doLowerCase?: boolean;
   /** Texts put in front of texts, by name. */
@@ -113,8 +115,9 @@ export class SentenceTransformer extends Module {
     this.steps = new ModuleList(parts.steps ?? []);
     this.pooling = parts.pooling ?? ["mean"];
     this.tokenizer = parts.tokenizer ?? null;
-    const config = parts.encoder.config as { maxPositionEmbeddings?: number };
-    this.maxSeqLength = parts.maxSeqLength ?? config.maxPositionEmbeddings ?? 512;
+    const { config, longest } = parts.encoder as PreTrainedModel & { readonly longest?: number };
+    const room = longest ?? (config as { maxPositionEmbeddings?: number }).maxPositionEmbeddings ?? 512;
+    this.maxSeqLength = parts.maxSeqLength ?? Math.min(this.tokenizer?.modelMaxLength ?? room, room);
     this.doLowerCase = parts.doLowerCase ?? false;
     this.prompts = parts.prompts ?? {};
     this.defaultPromptName = parts.defaultPromptName ?? null;
@@ -281,7 +284,9 @@ function poolingOf(config: Readonly<Record<string, unknown>>, name: string): rea
         .filter((k) => config[k] === true)
         .map((k) => flags[k]!);
   const other = Object.keys(config).find((k) => k.startsWith("pooling_mode_") && config[k] === true && !(k in flags));
-  const unknown = other ?? modes.find((m) => !POOLING_MODES.includes(m));
+  // Prompts that are left out of the mean, as INSTRUCTOR has them.
+  const instructed = config["include_prompt"] === false ? "without the prompt" : undefined;
+  const unknown = other ?? modes.find((m) => !POOLING_MODES.includes(m)) ?? instructed;
   if (unknown !== undefined || modes.length === 0)
     throw new UnsupportedError({
       op: "SentenceTransformer.fromPretrained",
@@ -294,6 +299,12 @@ function poolingOf(config: Readonly<Record<string, unknown>>, name: string): rea
 async function denseOf(files: ModelFiles, o: FromPretrainedOptions, encoder: PreTrainedModel): Promise<Dense> {
   const config = await readJson(files, "config.json");
   const { in_features: inFeatures, out_features: outFeatures, bias, activation_function: act = "Tanh" } = config;
+  if ((config["module_input_name"] ?? "sentence_embedding") !== "sentence_embedding")
+    throw new UnsupportedError({
+      op: "SentenceTransformer.fromPretrained",
+      message: `${files.name}: a Dense of ${given(config["module_input_name"])}`,
+      hint: "A Dense stands behind pooling here",
+    });
   if (typeof inFeatures !== "number" || typeof outFeatures !== "number")
     throw new FormatError({
       op: "SentenceTransformer.fromPretrained",

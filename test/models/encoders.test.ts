@@ -214,7 +214,14 @@ test("dropout while training; weights drawn anew; half precision", async () => {
   assert.ok(one !== two && Number.isFinite(one) && Math.abs(one - calm) < 3);
   model.eval();
   assert.equal(loss(), calm);
-  const fresh = new BertModel({ vocabSize: 50, hiddenSize: 32, intermediateSize: 8, numHiddenLayers: 1, numAttentionHeads: 2, initializerRange: 0.5 });
+  const fresh = new BertModel({
+    vocabSize: 50,
+    hiddenSize: 32,
+    intermediateSize: 8,
+    numHiddenLayers: 1,
+    numAttentionHeads: 2,
+    initializerRange: 0.5,
+  });
   const words = fresh.embeddings.word_embeddings.weight;
   assert.equal(words.select(0, 0).abs().sum().itemSync(), 0); // padding
   assert.ok(Math.abs((words.narrow(0, 1, 49).std().itemSync() as number) - 0.5) < 0.05);

@@ -101,6 +101,14 @@ test("T5's encoder as a sentence encoder; a folder of transformers alone", async
   assert.deepEqual(alone.pooling, ["mean"]);
   assert.deepEqual(alone.encode(texts).shape, [3, 8]);
 });
+test("a folder that sentence-transformers 6 wrote", async () => {
+  const at = join(models, "sentences");
+  const want = JSON.parse(readFileSync(join(at, "expected.json"), "utf8"));
+  const model = await SentenceTransformer.fromPretrained(at, { tokenizer: await AutoTokenizer.fromPretrained(at) });
+  assert.equal(model.maxSeqLength, 12);
+  for (const batchSize of [1, 2, 32]) assert.ok(worst(model.encode(want.texts, { batchSize }), torch.tensor(want.embeddings)) < 1e-5);
+  assert.ok(worst(model.encode(want.texts, { promptName: "query" }), torch.tensor(want.prompted)) < 1e-5);
+});
 test("bad input", async () => {
   const model = await SentenceTransformer.fromPretrained(folder({ pooling_mode_mean_tokens: true }), { tokenizer: numbers });
   assert.throws(() => model.encode([]), /no texts/);
@@ -112,6 +120,10 @@ test("bad input", async () => {
     /pooling "pooling_mode_weightedmean_tokens"/,
   );
   await assert.rejects(SentenceTransformer.fromPretrained(folder({ pooling_mode_mean_tokens: true }, ["LSTM"])), /a module of type "LSTM"/);
+  await assert.rejects(
+    SentenceTransformer.fromPretrained(folder({ pooling_mode: "mean", include_prompt: false })),
+    /pooling "without the prompt"/,
+  );
   const dense = {
     "2_Dense/config.json": bytes({ in_features: 8, out_features: 3 }),
     "2_Dense/model.safetensors": torch.io.safetensorsBytes({ "linear.weight": torch.zeros(3, 7) }),

@@ -120,7 +120,10 @@ test("dropout while training; half precision", async () => {
   assert.notEqual(one.itemSync(), two.itemSync());
   one.backward();
   for (const [key, p] of model.namedParameters()) assert.ok(Number.isFinite(p.grad!.abs().max().itemSync() as number), key);
-  for (const [dtype, tolerance] of [["bfloat16", 0.1], ["float16", 0.02]] as const) {
+  for (const [dtype, tolerance] of [
+    ["bfloat16", 0.1],
+    ["float16", 0.02],
+  ] as const) {
     const half = await AutoModelForSeq2SeqLM.fromPretrained(at, { dtype });
     assert.ok(worst(half.forward(e["input_ids"]!, o).logits, e["logits"]!) < tolerance, dtype);
   }
