@@ -1,4 +1,5 @@
-// Where the tokens of a text stand in it: tokens are matched with the text, both without case and accents where tokenizers drop them, one after the other.
+// Where the tokens of a text stand in it, and which words they are of.
+import { UnsupportedError } from "../core/errors.ts";
 import type { Tokenizer } from "../tokenizers/index.ts";
 
 /** A stretch of a text, in UTF-16 units: `text.slice(start, end)`. */
@@ -18,89 +19,59 @@ export function spellingOf(tokenizer: Tokenizer): Spelling {
       return false;
     }
   };
-  return has("##s") ? "wordpiece" : has("Ġ") || has("Ġa") ? "bytes" : "pieces";
+  return has("##s") ? "wordpiece" : has("Ġa") ? "bytes" : "pieces";
 }
 
-const fold = (text: string): string => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
-const isSpace = (c: string): boolean => /^[\s\p{C}]*$/u.test(c);
 // BERT's words end at white space, at punctuation and at Chinese characters.
-const ALONE = /[\p{P}$+<=>^`|~\u{3400}-\u{4dbf}\u{4e00}-\u{9fff}\u{f900}-\u{faff}\u{20000}-\u{2fa1f}]/u;
+const ALONE = /[\p{P}$+<=>^`|~\u{3400}-\u{4dbf}\u{4e00}-\u{9fff}\u{f900}-\u{faff}\u{20000}-\u{2fa1f}]/u.source;
 const WORDS: Readonly<Record<Spelling, RegExp>> = {
-  wordpiece: new RegExp(`${ALONE.source}|(?:(?!${ALONE.source})[^\\s])+`, "gu"),
+  wordpiece: new RegExp(`${ALONE}|(?:(?!${ALONE})[^\\s])+`, "gu"),
   bytes: /'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}+|[^\s\p{L}\p{N}]+/gu,
   pieces: /\S+/gu,
 };
-const WORD_HERE = new RegExp(`^(?:${WORDS.wordpiece.source})`, "u");
 /** The words of a text, as a tokenizer of this kind has them. */
 export const wordsOf = (text: string, spelling: Spelling): Span[] =>
   [...text.matchAll(WORDS[spelling])].map((m) => ({ start: m.index, end: m.index + m[0].length }));
 
-/** A text folded, with the place in it that each folded unit comes from. */
-interface Folded {
-  readonly text: string;
-  readonly from: readonly Span[];
-}
-function folded(text: string, fold: (text: string) => string): Folded {
-  const from: Span[] = [];
-  let out = "";
-  let at = 0;
-  for (const c of text) {
-    const f = fold(c);
-    for (let i = 0; i < f.length; i++) from.push({ start: at, end: at + c.length });
-    out += f;
-    at += c.length;
+/** Where each token stands; `ids` are the tokens of `text` without special ones. White space before a word is not its own. */
+export function offsetsOf(text: string, ids: readonly number[], tokenizer: Tokenizer): Span[] {
+  try {
+    const { offsetMapping } = tokenizer.call(text, { addSpecialTokens: false, returnOffsetsMapping: true });
+    return offsetMapping![0]!.slice(0, ids.length).map(([from, end]) => {
+      const start = from + text.slice(from, end).search(/\S|$/);
+      return start < end ? { start, end } : { start: from, end };
+    });
+  } catch (e) {
+    // Vocabularies of pieces change texts before they cut them, and do not say where.
+    if (!(e instanceof UnsupportedError)) throw e;
+    return matched(text, ids, tokenizer);
   }
-  return { text: out, from };
 }
 
-/** Where each token stands: `ids` are the tokens of `text` without special ones. What no text belongs to has an empty span. */
-export function offsetsOf(text: string, ids: readonly number[], tokenizer: Tokenizer): Span[] {
-  // Bytes are the text itself.
-  const same = spellingOf(tokenizer) === "bytes" ? (t: string): string => t : fold;
-  const all = folded(text, same);
-  const tokens = tokenizer.convertIdsToTokens(ids);
-  const spans: Span[] = [];
-  let at = 0;
-  const skip = (): void => {
-    while (at < all.text.length) {
-      const c = String.fromCodePoint(all.text.codePointAt(at)!);
-      if (!isSpace(c)) return;
-      at += c.length;
-    }
-  };
-  const nothing = (): Span => {
-    const here = all.from[at]?.start ?? text.length;
-    return { start: here, end: here };
-  };
-  const place = (length: number): Span => {
-    if (length === 0) return nothing();
-    const [first, last] = [all.from[at]!, all.from[at + length - 1]!];
-    at += length;
-    return { start: first.start, end: last.end };
-  };
-  for (let i = 0; i < ids.length; ) {
-    // Tokens of bytes may hold parts of a character: those that make it up share its place.
-    let count = 1;
-    let piece = tokenizer.decode([ids[i]!]);
-    while (piece.includes("\uFFFD") && count < 8 && i + count < ids.length) piece = tokenizer.decode(ids.slice(i, i + ++count));
-    if (piece.includes("\uFFFD")) count = 1;
-    skip();
-    const shapes = [piece, tokens[i]!.replace(/^(##|▁|Ġ)/, "")].map((p) => same(p.trim()));
-    const known = ids[i] === tokenizer.unkTokenId ? undefined : shapes.find((p) => p !== "" && all.text.startsWith(p, at));
-    let span: Span;
-    if (known !== undefined) span = place(known.length);
-    else if (ids[i] === tokenizer.unkTokenId) span = place(unknown(all.text, at));
-    else {
-      span = nothing();
-      count = 1;
-    }
-    for (let k = 0; k < count; k++) spans.push(span);
-    i += count;
+const fold = (text: string): string => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
+/** Tokens found in the text one after the other, both without case, accents and forms of width; unknown ones are what lies between. */
+function matched(text: string, ids: readonly number[], tokenizer: Tokenizer): Span[] {
+  let all = "";
+  // The place in the text that each folded unit comes from.
+  const from: Span[] = [];
+  let place = 0;
+  for (const c of text) {
+    const f = fold(c);
+    for (let i = 0; i < f.length; i++) from.push({ start: place, end: place + c.length });
+    all += f;
+    place += c.length;
   }
-  return spans;
-}
-/** How much an unknown token covers: the rest of the word. */
-function unknown(text: string, at: number): number {
-  const word = WORD_HERE.exec(text.slice(at));
-  return word ? word[0].length : Math.min(1, text.length - at);
+  const pieces = ids.map((id) => (id === tokenizer.unkTokenId ? null : fold(tokenizer.decode([id]).trim())));
+  let at = 0;
+  return pieces.map((piece, i) => {
+    while (at < all.length && /\s/.test(all[at]!)) at++;
+    const next = pieces.slice(i + 1).find((p) => p !== null && p !== "") ?? null;
+    const found = next === null ? all.trimEnd().length : all.indexOf(next, at + 1);
+    const length =
+      piece === null ? all.slice(at, found < 0 ? at + 1 : found).trimEnd().length : all.startsWith(piece, at) ? piece.length : 0;
+    const here = from[at]?.start ?? text.length;
+    if (length === 0) return { start: here, end: here };
+    at += length;
+    return { start: here, end: from[at - 1]!.end };
+  });
 }

@@ -1,7 +1,7 @@
 // `pipeline("text-generation")`: texts and conversations go on.
 import { given } from "../core/arguments.ts";
 import { ArgumentError } from "../core/errors.ts";
-import { type CausalLM, generate, type GenerateOptions } from "../generation/index.ts";
+import { generate, type GenerateOptions } from "../generation/index.ts";
 import type { CausalModel } from "../models/index.ts";
 import type { ChatMessage } from "../tokenizers/index.ts";
 import type { Parts } from "./parts.ts";
@@ -60,7 +60,7 @@ export function textGeneration({ model, tokenizer }: Parts<CausalModel>): TextGe
           : await tokenizer.applyChatTemplate(x, opens(x) ? { continueFinalMessage: true } : { addGenerationPrompt: true }),
       );
     const length = o.maxNewTokens === undefined && o.maxLength === undefined ? { maxNewTokens: 256 } : {};
-    const { newIds } = await generate(asCausalLM(model), prompts, { ...length, ...o, tokenizer });
+    const { newIds } = await generate(model, prompts, { ...length, ...o, tokenizer });
     const copies = newIds.length / prompts.length;
     const all = (list as readonly (string | Chat)[]).map((x, i) =>
       newIds.slice(i * copies, (i + 1) * copies).map((ids) => {
@@ -73,22 +73,4 @@ export function textGeneration({ model, tokenizer }: Parts<CausalModel>): TextGe
     );
     return one ? all[0] : all;
   }) as TextGeneration;
-}
-
-/** A model as generation sees it: with its bounds under the names that generation knows. @internal */
-export function asCausalLM(model: CausalModel): CausalLM {
-  const c = model.config as {
-    vocabSize: number;
-    maxPositionEmbeddings?: number;
-    nPositions?: number;
-    eosTokenId?: number | number[] | null;
-    padTokenId?: number | null;
-  };
-  const config = {
-    vocabSize: c.vocabSize,
-    maxPositionEmbeddings: c.maxPositionEmbeddings ?? c.nPositions,
-    eosTokenId: c.eosTokenId,
-    padTokenId: c.padTokenId,
-  };
-  return { config, forward: (ids, o) => model.forward(ids, o as object), newCache: (o) => model.newCache(o) };
 }

@@ -209,6 +209,19 @@ test("places of tokens", here, async () => {
       );
     });
 });
+test("places of pieces, which their vocabulary does not tell", here, async () => {
+  const { offsetsOf } = await import("../../src/pipeline/offsets.ts");
+  const tokenizer = await AutoTokenizer.fromPretrained(memoryFiles({ "spiece.model": bytes(t5Model) }));
+  for (const text of [...(want.offsets.texts as string[]).slice(0, 2), "The ﬁne ＷＩＤＥ café,  東京 is  far\t away."]) {
+    const ids = tokenizer.encode(text, { addSpecialTokens: false });
+    const spans = offsetsOf(text, ids, tokenizer);
+    ids.forEach((id, i) => {
+      const [piece, here] = [tokenizer.decode([id]).trim(), text.slice(spans[i]!.start, spans[i]!.end)];
+      if (id === tokenizer.unkTokenId) assert.ok(["東京", "Å"].includes(here), here);
+      else assert.equal(here.normalize("NFKC"), piece);
+    });
+  }
+});
 test("what pipelines are made of", here, async () => {
   const tokenizer = await bertTokenizer();
   const to = mkdtempSync(join(tmpdir(), "firebrand-"));
