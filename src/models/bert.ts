@@ -198,10 +198,14 @@ class BertEncoder extends Module {
     super();
     this.layer = new ModuleList(Array.from({ length: config.numHiddenLayers }, () => new BertLayer(config)));
   }
-  forward(embedded: Tensor, sight: Sight): Tensor[] {
-    const states = [embedded];
-    for (const layer of this.layer) states.push(layer.forward(states.at(-1)!, sight));
-    return states; // layers + 1 of [B, T, C]
+  /** The last states [B, T, C]; those before each layer go into `states`, where it is given. */
+  forward(embedded: Tensor, sight: Sight, states: Tensor[] | null): Tensor {
+    let x = embedded;
+    for (const layer of this.layer) {
+      states?.push(x);
+      x = layer.forward(x, sight);
+    }
+    return x;
   }
 }
 
@@ -243,12 +247,12 @@ export class BertModel<C extends BertConfig = BertConfig> extends EncoderModel<C
     const o = checkEncoderInputs(`${this.constructor.name}.forward`, inputIds, options, this.longest);
     const sight = new Sight(inputIds, null, o.attentionMask ?? null, false);
     const embedded = this.embeddings.forward(inputIds, o.positionIds ?? this.positionsOf(inputIds), o.tokenTypeIds ?? null);
-    const states = this.encoder.forward(embedded, sight);
-    const last = states.at(-1)!;
+    const states: Tensor[] | null = o.outputHiddenStates ? [] : null;
+    const last = this.encoder.forward(embedded, sight, states);
     return {
       lastHiddenState: last,
       poolerOutput: this.pooler ? this.pooler.forward(last.select(1, 0)) : null, // [B, C]
-      hiddenStates: o.outputHiddenStates ? states : null,
+      hiddenStates: states && [...states, last],
     };
   }
 }

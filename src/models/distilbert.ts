@@ -151,10 +151,14 @@ class Transformer extends Module {
     super();
     this.layer = new ModuleList(Array.from({ length: config.nLayers }, () => new TransformerBlock(config)));
   }
-  forward(embedded: Tensor, sight: Sight): Tensor[] {
-    const states = [embedded];
-    for (const layer of this.layer) states.push(layer.forward(states.at(-1)!, sight));
-    return states; // layers + 1 of [B, T, C]
+  /** The last states [B, T, C]; those before each layer go into `states`, where it is given. */
+  forward(embedded: Tensor, sight: Sight, states: Tensor[] | null): Tensor {
+    let x = embedded;
+    for (const layer of this.layer) {
+      states?.push(x);
+      x = layer.forward(x, sight);
+    }
+    return x;
   }
 }
 
@@ -179,8 +183,9 @@ export class DistilBertModel extends EncoderModel<DistilBertConfig> {
   forward(inputIds: Tensor, options?: EncoderOptions): EncoderOutput {
     const o = checkEncoderInputs("DistilBertModel.forward", inputIds, options, this.config.maxPositionEmbeddings);
     const sight = new Sight(inputIds, null, o.attentionMask ?? null, false);
-    const states = this.transformer.forward(this.embeddings.forward(inputIds, o.positionIds ?? null), sight);
-    return { lastHiddenState: states.at(-1)!, poolerOutput: null, hiddenStates: o.outputHiddenStates ? states : null };
+    const states: Tensor[] | null = o.outputHiddenStates ? [] : null;
+    const last = this.transformer.forward(this.embeddings.forward(inputIds, o.positionIds ?? null), sight, states);
+    return { lastHiddenState: last, poolerOutput: null, hiddenStates: states && [...states, last] };
   }
 }
 

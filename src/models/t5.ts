@@ -1,7 +1,7 @@
 // T5: an encoder and a decoder whose positions are a learned bias of the attention scores. Raffel et al. 2020; 1.1 has gated MLPs (Shazeer 2020).
 // In the comments, B rows of T tokens are C = dModel wide, in H = numHeads heads of D = dKv features; S keys.
 import { checkOptions } from "../core/arguments.ts";
-import { ValueError } from "../core/errors.ts";
+import { UnsupportedError, ValueError } from "../core/errors.ts";
 import { noGrad } from "../core/mode.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { dropout } from "../ops/sparse.ts";
@@ -215,7 +215,13 @@ class T5Stack extends Module {
     const drop = (x: Tensor): Tensor => dropout(x, this.config.dropoutRate, this.training);
     const { cache = null, encoded = null } = o;
     const sight = new Sight(inputIds, cache, padding, this.isDecoder);
-    const first = [...this.block][0]!.layer.at(0) as T5LayerSelfAttention;
+    if (cache?.lengths)
+      throw new UnsupportedError({
+        op: "T5.forward",
+        message: "a cache of rows that differ in length",
+        hint: "Positions are a bias that all rows share: decode each row with a cache of its own",
+      });
+    const first = this.block.at(0).layer.at(0) as T5LayerSelfAttention;
     const [P, S] = encoded ? encoded.lastHiddenState.shape : [1, 1];
     const pass: T5Pass = {
       sight,
@@ -224,12 +230,16 @@ class T5Stack extends Module {
       encoded,
       crossSight: encoded && new Sight(inputIds.reshape([P!, -1]), null, encoded.attentionMask, false, S!),
     };
-    const states = [drop(this.embed_tokens.forward(inputIds))]; // [B, T, C]
+    let x = drop(this.embed_tokens.forward(inputIds)); // [B, T, C]
+    const states: Tensor[] | null = o.outputHiddenStates ? [] : null;
     let i = 0;
-    for (const block of this.block) states.push(block.forward(states.at(-1)!, pass, i++));
-    const last = drop(this.final_layer_norm.forward(states.pop()!));
+    for (const block of this.block) {
+      states?.push(x);
+      x = block.forward(x, pass, i++);
+    }
+    const last = drop(this.final_layer_norm.forward(x));
     cache?.advance(inputIds);
-    return { lastHiddenState: last, hiddenStates: o.outputHiddenStates ? [...states, last] : null };
+    return { lastHiddenState: last, hiddenStates: states && [...states, last] };
   }
 }
 

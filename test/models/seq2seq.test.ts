@@ -9,6 +9,7 @@ import type { Tensor } from "firebrand";
 import { generate } from "firebrand/generation";
 import {
   AutoModelForSeq2SeqLM,
+  CacheBatch,
   relativeBucket,
   type Seq2SeqModel,
   T5EncoderModel,
@@ -160,6 +161,8 @@ test("bad input", async () => {
     /labels \[1, 2\] for logits \[2, 3, 40\]/,
   );
   assert.throws(() => model.forward(ids, { decoderInputIds: ids, attentionMask: torch.ones(2, 5) }), /attentionMask \[2, 5\]/);
+  const cache = new CacheBatch([model.newCache({ batch: 1, length: 4 })]);
+  assert.throws(() => model.forward(ids.narrow(0, 0, 1), { decoderInputIds: torch.tensor([[0]]), cache }), /rows that differ in length/);
   assert.throws(() => new T5Model({ feedForwardProj: "gated-" }), /feedForwardProj is "gated-"/);
   assert.throws(() => new T5Model({ feedForwardProj: "nice" }).forward(ids, { decoderInputIds: ids }), /no activation "nice"/);
 });
