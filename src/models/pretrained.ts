@@ -170,7 +170,9 @@ export abstract class PreTrainedModel<C extends CommonConfig = CommonConfig> ext
     const generation = this.generationJson();
     const files = {
       "config.json": configText(this.config, { architectures: [this.constructor.name], dtype: this.dtype }),
-      "generation_config.json": generation && `${JSON.stringify(generation, null, 2)}
+      "generation_config.json":
+        generation &&
+        `${JSON.stringify(generation, null, 2)}
 `,
     };
     for (const [name, text] of Object.entries(files))

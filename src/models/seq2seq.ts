@@ -6,6 +6,7 @@ import type { Tensor } from "../core/tensor.ts";
 import { full } from "../ops/create.ts";
 import { cat } from "../ops/join.ts";
 import { crossEntropy } from "../ops/loss.ts";
+import { generate, type GenerateOptions, type GenerateOutput, type Piece, stream } from "../generation/index.ts";
 import type { BaseOutput, CacheShape } from "./causal.ts";
 import type { CommonConfig, Token } from "./config.ts";
 import { checkIds } from "./encoder.ts";
@@ -164,6 +165,22 @@ export abstract class Seq2SeqModel<C extends Seq2SeqConfig = Seq2SeqConfig> exte
   newCache(options: { batch: number; length: number }): KeyValueCache {
     const { batch, length } = options;
     return new KeyValueCache({ ...this.cacheShape(), batch, length, dtype: this.dtype, device: this.device });
+  }
+  /**
+   * Writes what follows from texts, int64 [P, S], `attentionMask` 0 where they are padded: `await` gives whole answers, `for await` the pieces of one.
+   * @throws what `generate` and `stream` of firebrand/generation throw
+   * @example
+   * const model = new T5ForConditionalGeneration({ vocabSize: 10, dModel: 8, dKv: 4, dFf: 8, numLayers: 1, numHeads: 2 }).eval();
+   * (await model.generate(tensor([[3, 4, 1]]), { maxNewTokens: 3, numBeams: 2, eosTokenId: [] })).sequences.shape // => [1, 4]
+   */
+  generate(inputIds: Tensor, options: GenerateOptions = {}): PromiseLike<GenerateOutput> & AsyncIterable<Piece> {
+    const { attentionMask = null, ...o } = options;
+    const given = this.conditioned(inputIds, { attentionMask });
+    let whole: Promise<GenerateOutput> | null = null;
+    return {
+      then: (done, failed) => (whole ??= generate(given, given.prompts, o)).then(done, failed),
+      [Symbol.asyncIterator]: () => stream(given, given.prompts, o),
+    };
   }
   /** Encodes texts, int64 [P, S], and gives what follows them as a language model. @throws ShapeError, DTypeError */
   conditioned(inputIds: Tensor, options?: { attentionMask?: Tensor | null }): Conditioned {

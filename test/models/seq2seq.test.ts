@@ -64,6 +64,11 @@ for (const name of readdirSync(folder)) {
     const given = model.conditioned(e["input_ids"]!, { attentionMask: e["attention_mask"]! });
     const plain = await generate(given, given.prompts, { maxNewTokens: 16, eosTokenId: [] });
     assert.deepEqual(plain.sequences.toArraySync(), e["padded.greedy"]!.toArraySync());
+    const own = await model.generate(e["input_ids"]!, { attentionMask: e["attention_mask"]!, maxNewTokens: 16, eosTokenId: [] });
+    assert.deepEqual(own.sequences.toArraySync(), plain.sequences.toArraySync());
+    const pieces: (number | null)[] = [];
+    for await (const { id } of model.generate(e["input_ids"]!.narrow(0, 0, 1), { maxNewTokens: 8, eosTokenId: [] })) pieces.push(id);
+    assert.deepEqual([0, ...pieces], (e["greedy"]!.toArraySync() as number[][])[0]!.slice(0, 9));
     const beams = await generate(given, given.prompts, { maxNewTokens: 16, numBeams: 3, numReturnSequences: 2, eosTokenId: 1 });
     assert.deepEqual(beams.sequences.toArraySync(), e["beams"]!.toArraySync());
   });
