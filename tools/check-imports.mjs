@@ -16,9 +16,11 @@ const MAY = {
   data: ["core", "ops"],
   io: ["core", "kernel", "ops", "nn"],
   hub: ["core", "io"],
-  models: ["core", "ops", "nn", "io", "hub"],
   tokenizers: ["core", "ops", "io"],
   generation: ["core", "ops", "tokenizers"],
+  generation: ["core", "ops"],
+  models: ["core", "autograd", "ops", "nn", "io", "hub"],
+  finetune: ["core", "autograd", "ops", "nn", "io", "models"],
   testing: ["core", "ops", "autograd"],
   // The command line is a user of the library: it may import the front door too.
   cli: ["core", "io", ""],

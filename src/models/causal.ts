@@ -12,6 +12,8 @@ import { KeyValueCache } from "./shared/cache.ts";
 export interface CausalOptions {
   /** int64 [B, S], S = positions in the cache + T: 1 where a token is, 0 where padding is, which must be on the left. */
   readonly attentionMask?: Tensor | null;
+  /** int64 [B, T]: the document that a token is of, where several are packed into a row one after another. Tokens see their own document only. */
+  readonly segmentIds?: Tensor | null;
   /** Holds the positions before; this pass adds its own. */
   readonly cache?: Keys | null;
   /** Compute logits of the last so many positions only (default: all). */
@@ -36,7 +38,7 @@ export interface BaseOutput {
   readonly lastHiddenState: Tensor;
   readonly hiddenStates: readonly Tensor[] | null;
 }
-const OPTIONS = ["attentionMask?: tensor", "cache?: object", "logitsToKeep?: count", "labels?: tensor", "outputHiddenStates?: flag"];
+const OPTIONS = ["attentionMask?: tensor", "segmentIds?: tensor", "cache?: object", "logitsToKeep?: count", "labels?: tensor", "outputHiddenStates?: flag"];
 
 /** Checks what `forward` is given. @throws ShapeError, DTypeError */
 export function checkInputs(op: string, inputIds: Tensor, options: CausalOptions | undefined): CausalOptions {
