@@ -4,7 +4,7 @@ import type { Tensor } from "../core/tensor.ts";
 import { open, type TensorFile } from "../io/load.ts";
 import { save } from "../io/save.ts";
 import { replaceFile } from "../io/sink.ts";
-import { type ModelFiles, readJson } from "../models/files.ts";
+import { type ModelFiles, readJson } from "../models/sources/files.ts";
 import { LoraConfig } from "./loraConfig.ts";
 
 const CONFIG = "adapter_config.json";

@@ -30,7 +30,8 @@ export function fileKeys(model: Module, name: string, config: LoraConfig): Map<s
   if (config.bias === "all") for (const [key, t] of stateOf(model)) if (isBias(key)) out.set(PREFIX + key, t);
   return out;
 }
-const isBias = (key: string): boolean => key.endsWith(".bias") && !/\.(original_module|modules_to_save|lora_[AB])\./.test(key);
+/** Is it a bias of the base model, outside what adapters bring? */
+export const isBias = (key: string): boolean => key.endsWith(".bias") && !/\.(original_module|modules_to_save|lora_[AB])\./.test(key);
 
 /** What `fileKeys` will give once an adapter is in its place: names and shapes. */
 function expected(config: LoraConfig, targets: readonly Target[], whole: readonly Place[], model: Module): Map<string, readonly number[]> {
@@ -74,7 +75,9 @@ export function checkAdapterState(
   const some = (all: readonly string[]): string => `${all.slice(0, 12).join(", ")}${all.length > 12 ? `, … (${all.length} in all)` : ""}`;
   const lines: string[] = [];
   if (wrong.length)
-    lines.push(`shapes differ: ${some(wrong.map(([k, s]) => `${k} (found ${showShape(tensors.get(k)!.shape)}, expected ${showShape(s)})`))}`);
+    lines.push(
+      `shapes differ: ${some(wrong.map(([k, s]) => `${k} (found ${showShape(tensors.get(k)!.shape)}, expected ${showShape(s)})`))}`,
+    );
   if (missingKeys.length) lines.push(`missing keys: ${some(missingKeys)}`);
   if (unexpectedKeys.length) lines.push(`unexpected keys: ${some(unexpectedKeys)}`);
   if (lines.length === 0) return;

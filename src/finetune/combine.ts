@@ -22,7 +22,11 @@ export function combine(
 ): LoraConfig {
   if (adapters.length === 0) throw new ArgumentError({ op, message: "no adapters are given", hint: "Name one at least" });
   if (!Array.isArray(weights) || weights.length !== adapters.length || !weights.every(Number.isFinite))
-    throw new ArgumentError({ op, message: `weights are ${given(weights)} for ${adapters.length} adapters`, hint: "Give a number for each" });
+    throw new ArgumentError({
+      op,
+      message: `weights are ${given(weights)} for ${adapters.length} adapters`,
+      hint: "Give a number for each",
+    });
   if (configs.some((c) => c.modulesToSave !== null))
     throw new ValueError({ op, message: "an adapter has modulesToSave, which cannot be added up", hint: "Combine adapters without them" });
   // In each layer the ranks of all adapters that it has.
@@ -31,7 +35,11 @@ export function combine(
   const most = Math.max(...configs.map((c) => Math.max(c.r, ...Object.values(c.rankPattern))));
   const differ = ranks.flat().find((r) => r !== 0 && r !== most);
   if (type === "linear" && differ !== undefined)
-    throw new ValueError({ op, message: `ranks ${differ} and ${most}`, hint: 'Adding A\'s and B\'s needs equal ranks; { combinationType: "cat" } does not' });
+    throw new ValueError({
+      op,
+      message: `ranks ${differ} and ${most}`,
+      hint: "Adding A's and B's needs equal ranks; { combinationType: \"cat\" } does not",
+    });
   const r = type === "linear" ? most : configs.reduce((n, c) => n + Math.max(c.r, ...Object.values(c.rankPattern)), 0);
   // Everything is in A and B: the factor is 1.
   const config = new LoraConfig({ ...first, r, loraAlpha: r, useRslora: false, targetModules: null, rankPattern: {}, alphaPattern: {} });
@@ -45,8 +53,18 @@ export function combine(
       b.zero_();
       if (type === "cat") {
         const rows = ranks[i]!.reduce((x, y) => x + y, 0);
-        a.narrow(0, 0, rows).copy_(cat(own.map(([n, w]) => layer.lora_A.get(n).weight.mul(w * layer.scaling.get(n)!)), 0));
-        b.narrow(1, 0, rows).copy_(cat(own.map(([n]) => layer.lora_B.get(n).weight as Tensor), 1));
+        a.narrow(0, 0, rows).copy_(
+          cat(
+            own.map(([n, w]) => layer.lora_A.get(n).weight.mul(w * layer.scaling.get(n)!)),
+            0,
+          ),
+        );
+        b.narrow(1, 0, rows).copy_(
+          cat(
+            own.map(([n]) => layer.lora_B.get(n).weight as Tensor),
+            1,
+          ),
+        );
         continue;
       }
       for (const [n, w] of own) {

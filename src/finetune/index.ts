@@ -9,3 +9,8 @@ export {
   type TrainableParameters,
 } from "./peftModel.ts";
 export type { CombinationType } from "./combine.ts";
+export { checkpoint } from "../autograd/checkpoint.ts";
+export { accumulateGradients, type LossModel, type MicroBatch } from "./accumulate.ts";
+export { type ChatExampleOptions, type ChatTokenizer, chatExample, type Message } from "./chat.ts";
+export { type Document, type PackedBatch, type PackOptions, packSequences } from "./packing.ts";
+export { type LogitsModel, type Perplexity, perplexity, type PerplexityOptions } from "./perplexity.ts";

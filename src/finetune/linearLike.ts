@@ -1,6 +1,6 @@
 // The layers that LoRA is for: what multiplies by a matrix.
 import type { Tensor } from "../core/tensor.ts";
-import type { Module, Parameter } from "../nn/module.ts";
+import { isParameter, type Module, type Parameter } from "../nn/module.ts";
 import { Conv1D } from "../models/gpt2.ts";
 
 /** A layer [..., in] → [..., out]: an nn.Linear, GPT-2's Conv1D, or a frozen quantised one. */
@@ -24,14 +24,17 @@ export function linearSizes(m: Module): LinearSizes | null {
 
 /** The weight of a layer, where it has a floating one to add to. */
 export function floatWeight(m: Module): Parameter | null {
-  const { weight } = m as { weight?: Parameter };
-  return weight && typeof weight === "object" && "requiresGrad" in weight ? weight : null;
+  const { weight } = m as { weight?: unknown };
+  return isParameter(weight) ? weight : null;
 }
 
-/** A quantised layer, which can give its weight [out, in] as numbers. */
-export interface Dequantizable {
-  dequantize(): Tensor;
+/** A layer whose weight [out, in] is quantised, as nn.QuantizedLinear's is: it can be had as numbers, but not trained. */
+export interface QuantizedLike {
+  readonly quantized: { dequantize(): Tensor };
   readonly bias: Parameter | null;
 }
-/** Can the weight of a layer be had as numbers only? */
-export const isDequantizable = (m: object): m is Dequantizable => typeof (m as Partial<Dequantizable>).dequantize === "function";
+/** Is it such a layer? */
+export function isQuantized(m: object): m is QuantizedLike {
+  const { quantized } = m as Partial<QuantizedLike>;
+  return typeof quantized === "object" && quantized !== null && typeof quantized.dequantize === "function";
+}

@@ -9,7 +9,7 @@ import { Identity, Linear } from "../nn/linear.ts";
 import { Module, replaceData } from "../nn/module.ts";
 import { empty } from "../ops/create.ts";
 import { add } from "../ops/pointwise/index.ts";
-import { floatWeight, isDequantizable, type LinearLike, type LinearSizes, linearSizes } from "./linearLike.ts";
+import { floatWeight, isQuantized, type LinearLike, type LinearSizes, linearSizes } from "./linearLike.ts";
 import type { LoraConfig } from "./loraConfig.ts";
 
 type TensorModule = Module & { forward(x: Tensor): Tensor };
@@ -109,13 +109,19 @@ export class LoraLinear extends Module {
         hint: "mergeAndUnload() makes floating layers; without merging, adapters work as they are",
       });
     const original = weight.detach();
-    replaceData(weight, noGrad(() => this.#sum(original, own)));
+    replaceData(
+      weight,
+      noGrad(() => this.#sum(original, own)),
+    );
     this.#merged = { names: own, original };
   }
   #sum(weight: Tensor, names: readonly string[]): Tensor {
     // Rounded once, however many adapters there are and however narrow the weight is.
     const wide = weight.dtype === "float64" ? weight : weight.to("float32");
-    return names.reduce((w, n) => w.add(this.delta(n)), wide).to(weight.dtype).contiguous();
+    return names
+      .reduce((w, n) => w.add(this.delta(n)), wide)
+      .to(weight.dtype)
+      .contiguous();
   }
   /** Gives the weight back that `merge` found. */
   unmerge(): void {
@@ -130,18 +136,25 @@ export class LoraLinear extends Module {
     const weight = floatWeight(base);
     if (weight) {
       this.unmerge();
-      if (own.length) replaceData(weight, noGrad(() => this.#sum(weight.detach(), own)));
+      if (own.length)
+        replaceData(
+          weight,
+          noGrad(() => this.#sum(weight.detach(), own)),
+        );
       return base;
     }
     if (own.length === 0) return base;
-    if (!isDequantizable(base))
+    if (!isQuantized(base))
       throw new ArgumentError({
         op: "mergeAndUnload",
         message: `a ${base.constructor.name} gives no weight`,
-        hint: "Layers that have neither a weight nor dequantize() cannot be merged",
+        hint: "Layers that have neither a weight nor a quantised one cannot be merged",
       });
     const out = new Linear(this.inFeatures, this.outFeatures, { bias: false, device: "meta" });
-    replaceData(out.weight, noGrad(() => this.#sum(base.dequantize(), own)));
+    replaceData(
+      out.weight,
+      noGrad(() => this.#sum(base.quantized.dequantize(), own)),
+    );
     out.bias = base.bias;
     out.requiresGrad_(false);
     return out.train(base.training);

@@ -1,17 +1,19 @@
 // A model with adapters: PEFT's PeftModel. The adapters stand in the model's own modules, which so goes on working where it is used.
 import { checkOptions, given, need } from "../core/arguments.ts";
-import { ArgumentError, UnsupportedError, ValueError } from "../core/errors.ts";
+import { ArgumentError, ValueError } from "../core/errors.ts";
 import { noGrad } from "../core/mode.ts";
 import type { Tensor } from "../core/tensor.ts";
-import { folderFiles, type ModelFiles } from "../models/files.ts";
-import { isParameter, Module, type StateDict } from "../nn/module.ts";
+import { folderFiles, type ModelFiles } from "../models/sources/files.ts";
+import { Module, type StateDict } from "../nn/module.ts";
 import { openAdapter, writeAdapter } from "./adapterFiles.ts";
 import { combine, type CombinationType } from "./combine.ts";
+import { inject, type Plan, planAdapter, refuseTied } from "./inject.ts";
 import { LoraConfig, type LoraConfigOptions } from "./loraConfig.ts";
 import { LoraLinear } from "./loraLinear.ts";
-import { checkAdapterState, fileKeys } from "./adapterState.ts";
+import { checkAdapterState, fileKeys, isBias } from "./adapterState.ts";
+import { isQuantized, linearSizes } from "./linearLike.ts";
 import { ModulesToSaveWrapper } from "./modulesToSave.ts";
-import { adapted, endsWith, findTargets, type Place, places, replaceAt, shortNames, type Target } from "./targets.ts";
+import { places, replaceAt, shortNames } from "./targets.ts";
 
 /** Options of loading an adapter. */
 export interface LoadAdapterOptions {
@@ -72,7 +74,11 @@ export class PeftModel<M extends Module = Module> extends Module {
     this.base_model = new LoraModel(model);
     this.training = model.training;
     if ([...places(model)].some((p) => p.module instanceof LoraLinear))
-      throw new ValueError({ op: "PeftModel", message: "the model has adapters already", hint: "Use addAdapter of its PeftModel, or unload() it first" });
+      throw new ValueError({
+        op: "PeftModel",
+        message: "the model has adapters already",
+        hint: "Use addAdapter of its PeftModel, or unload() it first",
+      });
     if (config === null) return;
     this.#inject("PeftModel", adapterName, configOf(config), null);
     model.requiresGrad_(false);
@@ -100,41 +106,27 @@ export class PeftModel<M extends Module = Module> extends Module {
   #need(op: string, name: unknown): LoraConfig {
     const found = this.peftConfig.get(name as string);
     if (found) return found;
-    throw new ArgumentError({ op, message: `no adapter ${given(name)}`, hint: `There are ${[...this.peftConfig.keys()].join(", ") || "none"}` });
+    throw new ArgumentError({
+      op,
+      message: `no adapter ${given(name)}`,
+      hint: `There are ${[...this.peftConfig.keys()].join(", ") || "none"}`,
+    });
   }
   #free(op: string, name: string): void {
     need(op, "adapterName: text", name);
     if (this.peftConfig.has(name))
-      throw new ArgumentError({ op, message: `there is an adapter ${given(name)} already`, hint: "Choose another name, or deleteAdapter it first" });
+      throw new ArgumentError({
+        op,
+        message: `there is an adapter ${given(name)} already`,
+        hint: "Choose another name, or deleteAdapter it first",
+      });
     // A name is a part of keys, and a field of a module.
     if (name === "" || name.includes(".") || name in Module.prototype || ["training", "keys", "get"].includes(name))
       throw new ArgumentError({ op, message: `${given(name)} cannot be the name of an adapter`, hint: "Choose a plain word" });
   }
-  // What is found is found before anything is changed.
-  #plan(op: string, config: LoraConfig, everyName: boolean): { targets: Target[]; whole: Place[] } {
-    const model = this.getBaseModel();
-    const targets = findTargets(op, model, config, everyName);
-    const all = [...places(model)];
-    const whole = all.filter((p) => config.modulesToSave?.some((m) => endsWith(p.path, m)));
-    for (const m of config.modulesToSave ?? [])
-      if (!whole.some((p) => endsWith(p.path, m)))
-        throw new ArgumentError({
-          op,
-          message: `modulesToSave ${given(m)} match no module of the model`,
-          hint: `It has ${[...new Set(all.map((p) => p.name))].filter((n) => !/^\d+$/.test(n)).slice(0, 12).join(", ")}`,
-        });
-    return { targets, whole };
-  }
-  #inject(op: string, name: string, config: LoraConfig, plan: { targets: Target[]; whole: Place[] } | null): void {
+  #inject(op: string, name: string, config: LoraConfig, found: Plan | null): void {
     this.#free(op, name);
-    const { targets, whole } = plan ?? this.#plan(op, config, true);
-    for (const target of targets) adapted(target).addAdapter(name, target.path, config, plan === null);
-    for (const place of whole) {
-      const wrapper = place.module instanceof ModulesToSaveWrapper ? place.module : new ModulesToSaveWrapper(place.module);
-      if (wrapper !== place.module) replaceAt(place, wrapper);
-      wrapper.addAdapter(name);
-      wrapper.train(place.module.training);
-    }
+    inject(found ?? planAdapter(op, this.getBaseModel(), config, true), name, config, found === null);
     this.peftConfig.set(name, config);
   }
   // Brings layers and gradients in line with the active adapters.
@@ -144,11 +136,10 @@ export class PeftModel<M extends Module = Module> extends Module {
     const biases = new Set(active.filter(trains).map((name) => this.peftConfig.get(name)!.bias));
     const everyBias = biases.has("all") || biases.has("lora_only") || this.#biasesTrained;
     this.#biasesTrained = everyBias;
-    if (everyBias) for (const [key, p] of this.namedParameters()) if (key.endsWith(".bias")) p.requiresGrad_(biases.has("all"));
+    if (everyBias) for (const [key, p] of this.namedParameters()) if (isBias(key)) p.requiresGrad_(biases.has("all"));
     for (const layer of this.#layers()) {
       layer.active = active;
-      for (const dict of [layer.lora_A, layer.lora_B])
-        for (const [name, m] of dict.namedChildren()) m.requiresGrad_(trains(name));
+      for (const dict of [layer.lora_A, layer.lora_B]) for (const [name, m] of dict.namedChildren()) m.requiresGrad_(trains(name));
       const { bias } = layer.base_layer as { bias?: Tensor | null };
       if (bias && biases.has("lora_only")) bias.requiresGrad_(true);
     }
@@ -170,7 +161,8 @@ export class PeftModel<M extends Module = Module> extends Module {
   setAdapter(adapterName: string | readonly string[]): void {
     const names = typeof adapterName === "string" ? [adapterName] : adapterName;
     need("setAdapter", "adapterName: texts", names);
-    if (names.length === 0) throw new ArgumentError({ op: "setAdapter", message: "no adapter is named", hint: "disableAdapter(fn) runs without any" });
+    if (names.length === 0)
+      throw new ArgumentError({ op: "setAdapter", message: "no adapter is named", hint: "disableAdapter(fn) runs without any" });
     for (const n of names) this.#need("setAdapter", n);
     this.#refuseMerged("setAdapter");
     this.#active = [...new Set(names)];
@@ -181,7 +173,11 @@ export class PeftModel<M extends Module = Module> extends Module {
     this.#need("deleteAdapter", adapterName);
     this.#refuseMerged("deleteAdapter");
     if (this.peftConfig.size === 1)
-      throw new ArgumentError({ op: "deleteAdapter", message: `${given(adapterName)} is the only adapter`, hint: "unload() gives the bare model" });
+      throw new ArgumentError({
+        op: "deleteAdapter",
+        message: `${given(adapterName)} is the only adapter`,
+        hint: "unload() gives the bare model",
+      });
     for (const m of [...this.#layers(), ...this.#wrappers()]) m.deleteAdapter(adapterName);
     this.peftConfig.delete(adapterName);
     const left = this.#active.filter((n) => n !== adapterName);
@@ -213,28 +209,20 @@ export class PeftModel<M extends Module = Module> extends Module {
   }
   #refuseMerged(op: string): void {
     if (this.#merged().length)
-      throw new ValueError({ op, message: `${this.#merged().join(", ")} are merged into the weights`, hint: "Call unmergeAdapter() first" });
+      throw new ValueError({
+        op,
+        message: `${this.#merged().join(", ")} are merged into the weights`,
+        hint: "Call unmergeAdapter() first",
+      });
   }
   #names(op: string, names: readonly string[] | undefined): readonly string[] {
     for (const n of names ?? []) this.#need(op, n);
     return names ?? this.#active;
   }
-  // Where two modules share a weight, adding to one would change the other.
-  #refuseTied(op: string): void {
-    const owners = new Map<unknown, number>();
-    for (const m of this.modules()) for (const p of new Set(Object.values(m))) if (isParameter(p)) owners.set(p, (owners.get(p) ?? 0) + 1);
-    for (const { path, module } of places(this.getBaseModel()))
-      if (module instanceof LoraLinear && (owners.get((module.base_layer as { weight?: unknown }).weight) ?? 0) > 1)
-        throw new UnsupportedError({
-          op,
-          message: `the weight of ${path} is another module's too, which would change with it`,
-          hint: "Leave the adapter unmerged, or give the layer a weight of its own",
-        });
-  }
   /** Adds adapters (default: the active ones) to the weights, for faster use. @throws ArgumentError; UnsupportedError for quantised layers and shared weights */
   mergeAdapter(adapterNames?: readonly string[]): void {
     const names = this.#names("mergeAdapter", adapterNames);
-    this.#refuseTied("mergeAdapter");
+    refuseTied("mergeAdapter", this.getBaseModel());
     this.unmergeAdapter();
     try {
       for (const layer of this.#layers()) layer.merge(names);
@@ -253,11 +241,14 @@ export class PeftModel<M extends Module = Module> extends Module {
    */
   mergeAndUnload(adapterNames?: readonly string[]): M {
     const names = this.#names("mergeAndUnload", adapterNames);
-    this.#refuseTied("mergeAndUnload");
-    return this.#unload((layer) => layer.mergedLayer(names), (wrapper) => {
-      wrapper.active = names;
-      return wrapper.current;
-    });
+    refuseTied("mergeAndUnload", this.getBaseModel());
+    return this.#unload(
+      (layer) => layer.mergedLayer(names),
+      (wrapper) => {
+        wrapper.active = names;
+        return wrapper.current;
+      },
+    );
   }
   /** The model without adapters. This PeftModel is of no use afterwards. */
   unload(): M {
@@ -305,10 +296,9 @@ export class PeftModel<M extends Module = Module> extends Module {
       all += p.layout.numel;
       if (p.requiresGrad) trainable += p.layout.numel;
     }
-    for (const layer of this.modules()) {
-      const { inFeatures, outFeatures, weight } = layer as { inFeatures?: unknown; outFeatures?: unknown; weight?: unknown };
-      const quantised = !(layer instanceof LoraLinear) && typeof inFeatures === "number" && typeof outFeatures === "number" && !isParameter(weight);
-      if (quantised) all += (inFeatures as number) * (outFeatures as number);
+    for (const m of this.modules()) {
+      const sizes = m instanceof LoraLinear || !isQuantized(m) ? null : linearSizes(m);
+      if (sizes) all += sizes.inFeatures * sizes.outFeatures; // their weights are no parameters
     }
     return { trainable, all, percent: (100 * trainable) / all };
   }
@@ -338,7 +328,10 @@ export class PeftModel<M extends Module = Module> extends Module {
       const config = this.#need(op, name);
       const own = [...places(model)].filter((p) => p.module instanceof LoraLinear && p.module.scaling.has(name));
       const json = config.toJson({
-        targets: shortNames(model, own.map((p) => p.path)),
+        targets: shortNames(
+          model,
+          own.map((p) => p.path),
+        ),
         fanInFanOut: own.some((p) => (p.module as LoraLinear).fanInFanOut),
       });
       await writeAdapter(name === "default" ? folder : join(folder, name), json, this.adapterState(name), o.safeSerialization !== false);
@@ -352,7 +345,7 @@ export class PeftModel<M extends Module = Module> extends Module {
     this.#refuseMerged(op);
     const { config, weights, file } = await openAdapter(typeof source === "string" ? folderFiles(source) : source);
     try {
-      const plan = this.#plan(op, config, false);
+      const plan = planAdapter(op, this.getBaseModel(), config, false);
       checkAdapterState(file, config, plan.targets, plan.whole, this.getBaseModel(), weights.tensors);
       const values = new Map<string, Tensor>();
       for (const [key, t] of weights.tensors) values.set(key, (await t.read({})) as Tensor);
@@ -375,7 +368,11 @@ export class PeftModel<M extends Module = Module> extends Module {
     source: string | ModelFiles,
     options: PeftFromPretrainedOptions = {},
   ): Promise<PeftModel<M>> {
-    const { adapterName = "default", ...load } = checkOptions("PeftModel.fromPretrained", ["adapterName?: text", "isTrainable?: flag"], options);
+    const { adapterName = "default", ...load } = checkOptions(
+      "PeftModel.fromPretrained",
+      ["adapterName?: text", "isTrainable?: flag"],
+      options,
+    );
     need("PeftModel.fromPretrained", "model: module", model);
     const out = new PeftModel(model, null);
     await out.loadAdapter(source, adapterName, load);

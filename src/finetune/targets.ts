@@ -101,7 +101,14 @@ function nothingFound(op: string, wanted: ModuleNames, idle: readonly string[], 
   return new ArgumentError({
     op,
     message: `targetModules ${text || given(wanted)} match no layer of the model`,
-    hint: near ?? (layers.length ? `Its linear layers are ${layers.slice(0, 8).map((p) => p.path).join(", ")}${layers.length > 8 ? ", …" : ""}` : "It has no linear layers"),
+    hint:
+      near ??
+      (layers.length
+        ? `Its linear layers are ${layers
+            .slice(0, 8)
+            .map((p) => p.path)
+            .join(", ")}${layers.length > 8 ? ", …" : ""}`
+        : "It has no linear layers"),
     data: { targetModules: [...(idle.length ? idle : [String(wanted)])], layers: ends },
   });
 }

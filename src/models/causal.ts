@@ -38,7 +38,14 @@ export interface BaseOutput {
   readonly lastHiddenState: Tensor;
   readonly hiddenStates: readonly Tensor[] | null;
 }
-const OPTIONS = ["attentionMask?: tensor", "segmentIds?: tensor", "cache?: object", "logitsToKeep?: count", "labels?: tensor", "outputHiddenStates?: flag"];
+const OPTIONS = [
+  "attentionMask?: tensor",
+  "segmentIds?: tensor",
+  "cache?: object",
+  "logitsToKeep?: count",
+  "labels?: tensor",
+  "outputHiddenStates?: flag",
+];
 
 /** Checks what `forward` is given. @throws ShapeError, DTypeError */
 export function checkInputs(op: string, inputIds: Tensor, options: CausalOptions | undefined): CausalOptions {

@@ -41,7 +41,8 @@ export class Sight {
         message: `segmentIds ${showShape(segments.shape)} for inputs ${showShape([b, t])}`,
         hint: "They must be of the inputs' shape: the number of each token's document",
       });
-    if (segments && cache) throw new ValueError({ op: "forward", message: "segmentIds with a cache", hint: "Packed rows are for training" });
+    if (segments && cache)
+      throw new ValueError({ op: "forward", message: "segmentIds with a cache", hint: "Packed rows are for training" });
     this.#segments = segments;
     this.#queries = t;
     this.#keys = (cache?.length ?? 0) + t;
