@@ -1,0 +1,172 @@
+// Tunes a language model on a text with LoRA: one that is given, or a small LLaMA that it trains first. `npm run finetune -- --help` explains the options.
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import * as torch from "firebrand";
+import { accumulateGradients, getPeftModel, type LogitsModel, perplexity } from "firebrand/finetune";
+import { AutoModelForCausalLM, type CausalModel, LlamaForCausalLM } from "firebrand/models";
+import { drawCurve } from "../gpt/curve.ts";
+import { checkDevice, fail, flag, readOptions, real, text, whole } from "../terminal/options.ts";
+import { Stop, turn } from "../terminal/stop.ts";
+import { type Bytes, baseText, tuneText } from "./data.ts";
+import { train } from "./train.ts";
+
+const o = readOptions({
+  about: "Tunes a language model on a text with LoRA, and shows how well it foretells what was held back, before and after.",
+  call: "npm run finetune --",
+  options: {
+    model: text("DIR", null, "model whose tokens are bytes, as Hugging Face has it (default: a small LLaMA, trained first)"),
+    data: text("FILE", null, "text to tune on (default: a novel where one is at hand, else the library's source)"),
+    out: text("DIR", join("out", "finetune"), "where checkpoints, curves and the adapter go"),
+    baseSteps: whole(600, 1, "training steps of the small LLaMA"),
+    steps: whole(400, 1, "training steps of the adapters"),
+    loraR: whole(8, 1, "rank of the adapters"),
+    loraAlpha: whole(16, 1, "their factor, over the rank"),
+    loraDropout: real(0.05, 0, 0.99, "share of their inputs dropped in training"),
+    target: text("NAMES", "all-linear", "layers that get adapters, with commas between"),
+    lr: real(2e-3, 0, Number.POSITIVE_INFINITY, "highest learning rate"),
+    batchSize: whole(8, 1, "sequences at a time"),
+    accumulate: whole(1, 1, "such batches in a step"),
+    blockSize: whole(128, 2, "bytes of a sequence"),
+    checkpointing: flag("compute layers again in backward: less memory, more time"),
+    fresh: flag("begin anew and remove the checkpoints in --out"),
+    seed: whole(1337, 0, "seed of all random numbers"),
+    device: text("NAME", "cpu", "where to compute"),
+    evalEvery: whole(100, 1, "steps from one validation and checkpoint to the next"),
+    evalBytes: whole(8192, 2, "bytes held back that are judged"),
+    sample: whole(300, 0, "bytes to write at the end"),
+  },
+  notes: "Ctrl-C saves and stops; the same command then goes on where it stopped. The adapter in --out/adapter is PEFT's format.",
+});
+checkDevice(o.device);
+const [baseFolder, tuneFolder, adapter] = ["base", "lora", "adapter"].map((name) => join(o.out, name)) as [string, string, string];
+try {
+  for (const folder of [baseFolder, tuneFolder]) mkdirSync(folder, { recursive: true });
+} catch (e) {
+  fail(`nothing can be written in --out ${o.out}: ${(e as Error).message}`);
+}
+const stop = new Stop();
+const least = 40 * o.blockSize;
+const digest = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex").slice(0, 16);
+const judge = (model: LogitsModel, of: Bytes, bytes = o.evalBytes): number =>
+  perplexity(model, torch.tensor([...of.held.subarray(0, bytes)], { device: o.device }), { maxLength: o.blockSize }).loss;
+const tokens = o.batchSize * o.blockSize;
+
+// ---- The base model.
+
+async function baseModel(): Promise<CausalModel> {
+  if (o.model !== null) return AutoModelForCausalLM.fromPretrained(o.model, { device: o.device });
+  const saved = join(baseFolder, "model");
+  if (o.fresh) rmSync(saved, { recursive: true, force: true });
+  if (existsSync(join(saved, "config.json"))) return LlamaForCausalLM.fromPretrained(saved, { device: o.device });
+  const corpus = baseText(least);
+  torch.manualSeed(o.seed);
+  const model = new LlamaForCausalLM({
+    vocabSize: 256,
+    hiddenSize: 128,
+    intermediateSize: 352,
+    numHiddenLayers: 4,
+    numAttentionHeads: 4,
+    numKeyValueHeads: 2,
+    maxPositionEmbeddings: 1024,
+    tieWordEmbeddings: true,
+  }).to({ device: o.device });
+  console.log(`a LLaMA of ${model.numParameters().toLocaleString("en")} parameters learns ${corpus.name}`);
+  await train(
+    {
+      folder: baseFolder,
+      model,
+      steps: o.baseSteps,
+      lr: 3e-3,
+      seed: o.seed,
+      tokens,
+      evalEvery: o.evalEvery,
+      fixed: { data: digest(corpus.train), baseSteps: o.baseSteps, batchSize: o.batchSize, blockSize: o.blockSize },
+      fresh: o.fresh,
+      gradients: (batches) => accumulateGradients(model.train(), [{ inputIds: corpus.batch(o.batchSize, o.blockSize, batches, o.device) }]),
+      validate: () => judge(model, corpus),
+    },
+    stop,
+  );
+  await model.savePretrained(saved);
+  return model;
+}
+const base = await baseModel();
+if (base.config.vocabSize < 256) fail(`--model has a vocabulary of ${base.config.vocabSize}: its tokens are no bytes`);
+
+// ---- The adapters.
+
+const corpus = tuneText(o.data, least);
+const before = Math.exp(judge(base, corpus));
+torch.manualSeed(o.seed);
+const model = getPeftModel(base, {
+  r: o.loraR,
+  loraAlpha: o.loraAlpha,
+  loraDropout: o.loraDropout,
+  targetModules: o.target === "all-linear" ? o.target : o.target.split(","),
+  taskType: "CAUSAL_LM",
+  baseModelNameOrPath: o.model ?? join(baseFolder, "model"),
+});
+if (o.checkpointing) base.gradientCheckpointingEnable();
+const { trainable, all, percent } = model.trainableParameters();
+console.log(
+  `\nadapters of ${trainable.toLocaleString("en")} parameters, ${percent.toFixed(2)} % of ${all.toLocaleString("en")}, learn ${corpus.name}`,
+);
+const history = await train(
+  {
+    folder: tuneFolder,
+    model: { stateDict: () => model.adapterState(), namedParameters: () => model.namedParameters() },
+    steps: o.steps,
+    lr: o.lr,
+    seed: o.seed,
+    tokens: tokens * o.accumulate,
+    evalEvery: o.evalEvery,
+    fixed: {
+      data: digest(corpus.train),
+      model: o.model ?? `of ${o.baseSteps} steps`,
+      steps: o.steps,
+      loraR: o.loraR,
+      loraAlpha: o.loraAlpha,
+      loraDropout: o.loraDropout,
+      target: o.target,
+      batchSize: o.batchSize,
+      accumulate: o.accumulate,
+      blockSize: o.blockSize,
+    },
+    fresh: o.fresh,
+    gradients: (batches) => {
+      model.train();
+      const draw = (): torch.Tensor => corpus.batch(o.batchSize, o.blockSize, batches, o.device);
+      return accumulateGradients(
+        model,
+        Array.from({ length: o.accumulate }, () => ({ inputIds: draw() })),
+      );
+    },
+    validate: () => judge(model, corpus),
+  },
+  stop,
+);
+
+// ---- What came of it.
+
+await model.savePretrained(adapter);
+console.log(`\ntraining loss\n${drawCurve(history, process.stdout.columns ?? 80)}\n`);
+const after = Math.exp(judge(model, corpus));
+console.log(`perplexity of what was held back, a byte: ${before.toFixed(3)} before, ${after.toFixed(3)} after`);
+console.log(`the adapter is in ${adapter}, curve and checkpoints in ${tuneFolder}`);
+if (o.sample > 0) {
+  console.log("\na sample:");
+  const bytes = new TextDecoder();
+  model.eval();
+  const room = Math.min(o.blockSize, 64);
+  let seen = [...corpus.held.subarray(0, room)];
+  process.stdout.write(bytes.decode(Uint8Array.from(seen), { stream: true }));
+  for (let i = 0; i < o.sample && !stop.requested; i++) {
+    const { logits } = torch.noGrad(() => model.forward(torch.tensor([seen], { device: o.device }), { logitsToKeep: 1 }));
+    const next = Number(torch.multinomial(logits.view([-1]).narrow(0, 0, 256).div(0.8).softmax(0), 1).itemSync());
+    process.stdout.write(bytes.decode(Uint8Array.of(next), { stream: true }));
+    seen = [...seen, next].slice(-o.blockSize);
+    await turn();
+  }
+  console.log();
+}
