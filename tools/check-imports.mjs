@@ -20,7 +20,7 @@ const MAY = {
   generation: ["core", "ops", "tokenizers"],
   generation: ["core", "ops"],
   models: ["core", "autograd", "ops", "nn", "io", "hub"],
-  finetune: ["core", "autograd", "ops", "nn", "io", "models"],
+  finetune: ["core", "autograd", "ops", "nn", "io", "hub", "models"],
   testing: ["core", "ops", "autograd"],
   // The command line is a user of the library: it may import the front door too.
   cli: ["core", "io", ""],

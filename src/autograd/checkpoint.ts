@@ -83,7 +83,7 @@ function kept(keeper: Keeper, fn: () => unknown): unknown {
  * @example
  * const x = tensor([0.5, 1], { requiresGrad: true });
  * utils.checkpoint((x) => x.exp().sin(), x).sum().backward();
- * x.grad // => [-0.1275, -2.4783]
+ * x.grad // => [-0.1283, -2.4783]
  */
 export function checkpoint<A extends unknown[], R>(fn: (...args: A) => R, ...args: A): R {
   need("checkpoint", "fn: function", fn);

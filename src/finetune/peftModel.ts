@@ -3,7 +3,7 @@ import { checkOptions, given, need } from "../core/arguments.ts";
 import { ArgumentError, ValueError } from "../core/errors.ts";
 import { noGrad } from "../core/mode.ts";
 import type { Tensor } from "../core/tensor.ts";
-import { folderFiles, type ModelFiles } from "../models/sources/files.ts";
+import type { ModelFiles } from "../models/sources/files.ts";
 import { Module, type StateDict } from "../nn/module.ts";
 import { openAdapter, writeAdapter } from "./adapterFiles.ts";
 import { combine, type CombinationType } from "./combine.ts";
@@ -343,7 +343,7 @@ export class PeftModel<M extends Module = Module> extends Module {
     const { isTrainable = false } = checkOptions(op, ["isTrainable?: flag"], options);
     this.#free(op, adapterName);
     this.#refuseMerged(op);
-    const { config, weights, file } = await openAdapter(typeof source === "string" ? folderFiles(source) : source);
+    const { config, weights, file } = await openAdapter(source);
     try {
       const plan = planAdapter(op, this.getBaseModel(), config, false);
       checkAdapterState(file, config, plan.targets, plan.whole, this.getBaseModel(), weights.tensors);
@@ -359,7 +359,7 @@ export class PeftModel<M extends Module = Module> extends Module {
     this.#refresh();
   }
   /**
-   * A model with an adapter from a folder: `adapter_config.json` with `adapter_model.safetensors` or `adapter_model.bin`.
+   * A model with an adapter from a folder or the hub: `adapter_config.json` with `adapter_model.safetensors` or `adapter_model.bin`.
    * @throws ArgumentError when files are missing, FormatError when they are damaged, UnsupportedError for other kinds of adapters, ShapeError and
    * FirebrandError that list every tensor that does not fit
    */
