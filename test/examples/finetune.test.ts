@@ -24,7 +24,13 @@ const tune = (out: string, more: readonly string[] = [], watch?: (out: string, c
 /** The newest checkpoint of the adapters, its tensors as bytes. */
 function state(out: string): { values: unknown; tensors: Buffer } {
   const at = join(folder, out, "lora");
-  const path = join(at, readdirSync(at).filter((f) => f.startsWith("step-")).sort().at(-1)!);
+  const path = join(
+    at,
+    readdirSync(at)
+      .filter((f) => f.startsWith("step-"))
+      .sort()
+      .at(-1)!,
+  );
   const { values } = JSON.parse(readFileSync(join(path, "state.json"), "utf8")) as { values: unknown };
   return { values, tensors: readFileSync(join(path, "rank-0.safetensors")) };
 }
@@ -41,7 +47,10 @@ test("a run lowers the perplexity of what was held back, and writes an adapter t
   const peft = await PeftModel.fromPretrained(await LlamaForCausalLM.fromPretrained(model), join(folder, "whole", "adapter"));
   assert.equal(peft.peftConfig.get("default")!.baseModelNameOrPath, model);
   // The checkpoints hold the adapters, not the model.
-  assert.ok(Object.keys(peft.adapterState()).length * 3 === Object.keys(await torch.load(join(folder, "whole", "lora", "step-00000120", "rank-0.safetensors"))).length);
+  assert.ok(
+    Object.keys(peft.adapterState()).length * 3 ===
+      Object.keys(await torch.load(join(folder, "whole", "lora", "step-00000120", "rank-0.safetensors"))).length,
+  );
 });
 for (const [signal, code] of [
   ["SIGINT", 130],
