@@ -8,7 +8,7 @@ import { AutoModelForCausalLM, type CausalModel, LlamaForCausalLM } from "firebr
 import { drawCurve } from "../gpt/curve.ts";
 import { checkDevice, fail, flag, readOptions, real, text, whole } from "../terminal/options.ts";
 import { Stop, turn } from "../terminal/stop.ts";
-import { type Bytes, baseText, tuneText } from "./data.ts";
+import { baseText, bytes, Corpus, tuneText } from "./data.ts";
 import { train } from "./train.ts";
 
 const o = readOptions({
@@ -27,14 +27,14 @@ const o = readOptions({
     lr: real(2e-3, 0, Number.POSITIVE_INFINITY, "highest learning rate"),
     batchSize: whole(8, 1, "sequences at a time"),
     accumulate: whole(1, 1, "such batches in a step"),
-    blockSize: whole(128, 2, "bytes of a sequence"),
+    blockSize: whole(128, 2, "tokens of a sequence"),
     checkpointing: flag("compute layers again in backward: less memory, more time"),
     fresh: flag("begin anew and remove the checkpoints in --out"),
     seed: whole(1337, 0, "seed of all random numbers"),
     device: text("NAME", "cpu", "where to compute"),
     evalEvery: whole(100, 1, "steps from one validation and checkpoint to the next"),
-    evalBytes: whole(8192, 2, "bytes held back that are judged"),
-    sample: whole(300, 0, "bytes to write at the end"),
+    evalTokens: whole(8192, 2, "tokens held back that are judged"),
+    sample: whole(300, 0, "tokens to write at the end"),
   },
   notes: "Ctrl-C saves and stops; the same command then goes on where it stopped. The adapter in --out/adapter is PEFT's format.",
 });
@@ -47,9 +47,10 @@ try {
 }
 const stop = new Stop();
 const least = 40 * o.blockSize;
-const digest = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex").slice(0, 16);
-const judge = (model: LogitsModel, of: Bytes, bytes = o.evalBytes): number =>
-  perplexity(model, torch.tensor([...of.held.subarray(0, bytes)], { device: o.device }), { maxLength: o.blockSize }).loss;
+const vocabulary = bytes;
+const digest = (tokens: Int32Array): string => createHash("sha256").update(tokens).digest("hex").slice(0, 16);
+const judge = (model: LogitsModel, of: Corpus): number =>
+  perplexity(model, torch.tensor([...of.held.subarray(0, o.evalTokens)], { device: o.device }), { maxLength: o.blockSize }).loss;
 const tokens = o.batchSize * o.blockSize;
 
 // ---- The base model.
@@ -59,7 +60,7 @@ async function baseModel(): Promise<CausalModel> {
   const saved = join(baseFolder, "model");
   if (o.fresh) rmSync(saved, { recursive: true, force: true });
   if (existsSync(join(saved, "config.json"))) return LlamaForCausalLM.fromPretrained(saved, { device: o.device });
-  const corpus = baseText(least);
+  const corpus = new Corpus(baseText(least), vocabulary);
   torch.manualSeed(o.seed);
   const model = new LlamaForCausalLM({
     vocabSize: 256,
@@ -92,11 +93,13 @@ async function baseModel(): Promise<CausalModel> {
   return model;
 }
 const base = await baseModel();
-if (base.config.vocabSize < 256) fail(`--model has a vocabulary of ${base.config.vocabSize}: its tokens are no bytes`);
+const tokenizer = ["tokenizer.json", "tokenizer.model", "vocab.json"].find((f) => o.model !== null && existsSync(join(o.model, f)));
+if (base.config.vocabSize < 256 || tokenizer !== undefined)
+  fail(`--model ${o.model}: ${tokenizer ?? `a vocabulary of ${base.config.vocabSize}`} says that its tokens are no bytes`);
 
 // ---- The adapters.
 
-const corpus = tuneText(o.data, least);
+const corpus = new Corpus(tuneText(o.data, least), vocabulary);
 const before = Math.exp(judge(base, corpus));
 torch.manualSeed(o.seed);
 const model = getPeftModel(base, {
@@ -152,19 +155,18 @@ const history = await train(
 await model.savePretrained(adapter);
 console.log(`\ntraining loss\n${drawCurve(history, process.stdout.columns ?? 80)}\n`);
 const after = Math.exp(judge(model, corpus));
-console.log(`perplexity of what was held back, a byte: ${before.toFixed(3)} before, ${after.toFixed(3)} after`);
+console.log(`perplexity of what was held back, a ${vocabulary.unit}: ${before.toFixed(3)} before, ${after.toFixed(3)} after`);
 console.log(`the adapter is in ${adapter}, curve and checkpoints in ${tuneFolder}`);
 if (o.sample > 0) {
   console.log("\na sample:");
-  const bytes = new TextDecoder();
+  const written = vocabulary.stream();
   model.eval();
-  const room = Math.min(o.blockSize, 64);
-  let seen = [...corpus.held.subarray(0, room)];
-  process.stdout.write(bytes.decode(Uint8Array.from(seen), { stream: true }));
+  let seen = [...corpus.held.subarray(0, Math.min(o.blockSize, 64))];
+  for (const token of seen) process.stdout.write(written(token));
   for (let i = 0; i < o.sample && !stop.requested; i++) {
     const { logits } = torch.noGrad(() => model.forward(torch.tensor([seen], { device: o.device }), { logitsToKeep: 1 }));
-    const next = Number(torch.multinomial(logits.view([-1]).narrow(0, 0, 256).div(0.8).softmax(0), 1).itemSync());
-    process.stdout.write(bytes.decode(Uint8Array.of(next), { stream: true }));
+    const next = Number(torch.multinomial(logits.view([-1]).div(0.8).softmax(0), 1).itemSync());
+    process.stdout.write(written(next));
     seen = [...seen, next].slice(-o.blockSize);
     await turn();
   }

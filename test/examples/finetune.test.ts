@@ -18,7 +18,20 @@ const sizes = { hiddenSize: 32, intermediateSize: 64, numHiddenLayers: 2, numAtt
 await new LlamaForCausalLM({ vocabSize: 256, ...sizes }).savePretrained(model);
 
 const STEPS = 120;
-const small = ["--block-size", "16", "--batch-size", "2", "--accumulate", "2", "--eval-every", "20", "--eval-bytes", "256", "--lr", "0.01"];
+const small = [
+  "--block-size",
+  "16",
+  "--batch-size",
+  "2",
+  "--accumulate",
+  "2",
+  "--eval-every",
+  "20",
+  "--eval-tokens",
+  "256",
+  "--lr",
+  "0.01",
+];
 const tune = (out: string, more: readonly string[] = [], watch?: (out: string, child: ChildProcess) => void): Promise<Outcome> =>
   run("finetune", ["--model", model, "--data", data, "--out", join(folder, out), "--steps", String(STEPS), ...small, ...more], watch);
 /** The newest checkpoint of the adapters, its tensors as bytes. */
@@ -92,6 +105,7 @@ test("bad calls give one line and a code", async () => {
     ["none", ["--target", "q_prj"], /"q_prj" match no layer of the model. Did you mean q_proj/],
     ["none", ["--data", join(folder, "short.txt")], /has 9 characters, needed at least 640/],
     ["none", ["--model", join(folder, "missing")], /is no folder and no file/],
+    ["none", ["--model", join(root, "test", "models", "recorded", "llama")], /a vocabulary of 64 says that its tokens are no bytes/],
     ["none", ["--device", "nowhere"], /--device nowhere cannot be used/],
     ["whole", ["--lora-r", "4"], /--lora-r 4 \(was 8\)\. --fresh begins anew/],
     ["whole", ["--seed", "2"], /--seed 2 \(was 1337\)/],

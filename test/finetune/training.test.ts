@@ -68,6 +68,32 @@ test("checkpoint: closures, several outputs, grad of grad, retained graphs, nest
   assert.throws(() => loss.backward(), { name: "AutogradError", message: /freed/ });
   assert.equal(torch.noGrad(() => utils.checkpoint(f, x)).a.requiresGrad, false);
 });
+test("checkpoint: in scopes, under anomaly detection, with modules' hooks", async () => {
+  const model = (await recorded("llama")).train();
+  const ids = draw(2, 12);
+  const run = (around: (step: () => number) => number): [number, Map<string, Tensor>] => {
+    model.zeroGrad();
+    const loss = around(() => {
+      const { loss } = model.forward(ids, { labels: ids });
+      loss!.backward();
+      return loss!.itemSync() as number;
+    });
+    return [loss, gradients(model)];
+  };
+  const want = run((step) => step());
+  model.gradientCheckpointingEnable();
+  const seen: string[] = [];
+  const remove = (model.getSubmodule("model.layers.1.mlp") as nn.Module).registerFullBackwardHook(
+    (_, [g]) => void seen.push(String(g?.shape)),
+  );
+  for (const around of [torch.scope, torch.detectAnomaly] as const) {
+    const [loss, grads] = run(around as (step: () => number) => number);
+    assert.equal(loss, want[0]);
+    for (const [k, g] of want[1]) assert.equal(worst(grads.get(k)!, g), 0, k);
+  }
+  remove();
+  assert.deepEqual(seen, ["2,12,16", "2,12,16"]);
+});
 test("checkpoint: a function that computes something else the second time is found out, and so is a write to its arguments", () => {
   const x = torch.ones(3, { requiresGrad: true });
   let calls = 0;
