@@ -9,6 +9,8 @@ import { readText } from "../gpt/text.ts";
 export interface Vocabulary {
   /** What a token is called. */
   readonly unit: string;
+  /** How many there are. */
+  readonly size: number;
   encode(text: string): ArrayLike<number>;
   /** The text of tokens that come one by one; a character whose bytes are not all there yet waits. */
   stream(): (token: number) => string;
@@ -16,6 +18,7 @@ export interface Vocabulary {
 /** Every byte of UTF-8 is a token. */
 export const bytes: Vocabulary = {
   unit: "byte",
+  size: 256,
   encode: (text) => new TextEncoder().encode(text),
   stream: () => {
     const decoder = new TextDecoder();

@@ -4,18 +4,22 @@ import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import * as torch from "firebrand";
 import { accumulateGradients, getPeftModel, type LogitsModel, perplexity } from "firebrand/finetune";
+import { stream } from "firebrand/generation";
+import { hubFiles, isHubId } from "firebrand/hub";
 import { AutoModelForCausalLM, type CausalModel, LlamaForCausalLM } from "firebrand/models";
+import { AutoTokenizer } from "firebrand/tokenizers";
 import { drawCurve } from "../gpt/curve.ts";
 import { checkDevice, fail, flag, readOptions, real, text, whole } from "../terminal/options.ts";
 import { Stop, turn } from "../terminal/stop.ts";
-import { baseText, bytes, Corpus, tuneText } from "./data.ts";
+import { baseText, bytes, Corpus, tuneText, type Vocabulary } from "./data.ts";
 import { train } from "./train.ts";
 
 const o = readOptions({
   about: "Tunes a language model on a text with LoRA, and shows how well it foretells what was held back, before and after.",
   call: "npm run finetune --",
   options: {
-    model: text("DIR", null, "model whose tokens are bytes, as Hugging Face has it (default: a small LLaMA, trained first)"),
+    model: text("PATH", null, "folder, GGUF file or hub id of the model to tune (default: a small LLaMA, trained first)"),
+    tokenizer: text("PATH", null, "folder or file of its tokenizer (default: what is with the model, else bytes)"),
     data: text("FILE", null, "text to tune on (default: a novel where one is at hand, else the library's source)"),
     out: text("DIR", join("out", "finetune"), "where checkpoints, curves and the adapter go"),
     baseSteps: whole(600, 1, "training steps of the small LLaMA"),
@@ -47,11 +51,31 @@ try {
 }
 const stop = new Stop();
 const least = 40 * o.blockSize;
-const vocabulary = bytes;
+const vocabulary = await vocabularyOf(o.tokenizer ?? o.model);
 const digest = (tokens: Int32Array): string => createHash("sha256").update(tokens).digest("hex").slice(0, 16);
 const judge = (model: LogitsModel, of: Corpus): number =>
   perplexity(model, torch.tensor([...of.held.subarray(0, o.evalTokens)], { device: o.device }), { maxLength: o.blockSize }).loss;
 const tokens = o.batchSize * o.blockSize;
+
+/** The tokens of a tokenizer; bytes where a model has none. */
+async function vocabularyOf(source: string | null): Promise<Vocabulary> {
+  if (source === null) return bytes;
+  try {
+    const tokenizer = await AutoTokenizer.fromPretrained(!existsSync(source) && isHubId(source) ? hubFiles(source) : source);
+    return {
+      unit: "token",
+      size: tokenizer.vocabSize,
+      encode: (text) => tokenizer.encode(text, { addSpecialTokens: false }),
+      stream: () => {
+        const decoder = tokenizer.decodeStream();
+        return (token) => decoder.push(token);
+      },
+    };
+  } catch (e) {
+    if (o.tokenizer === null && existsSync(source)) return bytes;
+    throw e;
+  }
+}
 
 // ---- The base model.
 
@@ -93,9 +117,10 @@ async function baseModel(): Promise<CausalModel> {
   return model;
 }
 const base = await baseModel();
-const tokenizer = ["tokenizer.json", "tokenizer.model", "vocab.json"].find((f) => o.model !== null && existsSync(join(o.model, f)));
-if (base.config.vocabSize < 256 || tokenizer !== undefined)
-  fail(`--model ${o.model}: ${tokenizer ?? `a vocabulary of ${base.config.vocabSize}`} says that its tokens are no bytes`);
+if (base.config.vocabSize < vocabulary.size)
+  fail(
+    `${o.model} has a vocabulary of ${base.config.vocabSize}, the ${o.tokenizer ?? "tokens"} ${vocabulary.size}: they do not belong together`,
+  );
 
 // ---- The adapters.
 
@@ -160,14 +185,14 @@ console.log(`the adapter is in ${adapter}, curve and checkpoints in ${tuneFolder
 if (o.sample > 0) {
   console.log("\na sample:");
   const written = vocabulary.stream();
-  model.eval();
-  let seen = [...corpus.held.subarray(0, Math.min(o.blockSize, 64))];
-  for (const token of seen) process.stdout.write(written(token));
-  for (let i = 0; i < o.sample && !stop.requested; i++) {
-    const { logits } = torch.noGrad(() => model.forward(torch.tensor([seen], { device: o.device }), { logitsToKeep: 1 }));
-    const next = Number(torch.multinomial(logits.view([-1]).div(0.8).softmax(0), 1).itemSync());
-    process.stdout.write(written(next));
-    seen = [...seen, next].slice(-o.blockSize);
+  const prompt = [...corpus.held.subarray(0, Math.min(o.blockSize, 64))];
+  for (const token of prompt) process.stdout.write(written(token));
+  // Some models have room for more tokens than there are.
+  const none = Array.from({ length: base.config.vocabSize - vocabulary.size }, (_, i) => vocabulary.size + i);
+  const drawn = { maxNewTokens: o.sample, doSample: true, temperature: 0.8, eosTokenId: [], suppressTokens: none };
+  for await (const { id } of stream(base.eval(), prompt, drawn)) {
+    if (stop.requested) break;
+    if (id !== null) process.stdout.write(written(id));
     await turn();
   }
   console.log();

@@ -87,6 +87,13 @@ test("checkpointing gives the same adapters", async () => {
   await whole;
   assert.deepEqual(state("checkpointing"), state("whole"));
 });
+test("with a tokenizer, tokens are its", async () => {
+  const words = ["[UNK]", ..."abcdefghijklmnopqrstuvwxyz".split("").flatMap((c) => [c, `##${c}`]), "the", "##ing"];
+  writeFileSync(join(folder, "vocab.txt"), `${words.join("\n")}\n`);
+  const { code, out, err } = await tune("tokens", ["--tokenizer", join(folder, "vocab.txt"), "--steps", "20", "--sample", "5"]);
+  assert.deepEqual([code, err], [0, ""]);
+  assert.match(out, /perplexity of what was held back, a token: /);
+});
 test("without a model it trains one first, once", async () => {
   const call = ["--data", data, "--out", join(folder, "scratch"), "--base-steps", "2", "--steps", "2", ...small, "--sample", "0"];
   const first = await run("finetune", call);
@@ -104,8 +111,13 @@ test("bad calls give one line and a code", async () => {
     ["none", ["--lora-r", "0"], /--lora-r is "0"/],
     ["none", ["--target", "q_prj"], /"q_prj" match no layer of the model. Did you mean q_proj/],
     ["none", ["--data", join(folder, "short.txt")], /has 9 characters, needed at least 640/],
-    ["none", ["--model", join(folder, "missing")], /is no folder and no file/],
-    ["none", ["--model", join(root, "test", "models", "recorded", "llama")], /a vocabulary of 64 says that its tokens are no bytes/],
+    ["none", ["--model", join(folder, "missing")], /there is no .*missing/],
+    [
+      "none",
+      ["--model", join(root, "test", "models", "recorded", "llama")],
+      /has a vocabulary of 64, the tokens 256: they do not belong together/,
+    ],
+    ["none", ["--tokenizer", join(folder, "missing")], /missing/],
     ["none", ["--device", "nowhere"], /--device nowhere cannot be used/],
     ["whole", ["--lora-r", "4"], /--lora-r 4 \(was 8\)\. --fresh begins anew/],
     ["whole", ["--seed", "2"], /--seed 2 \(was 1337\)/],
