@@ -18,9 +18,8 @@ const MAY = {
   hub: ["core", "io"],
   tokenizers: ["core", "ops", "io"],
   generation: ["core", "ops", "tokenizers"],
-  generation: ["core", "ops"],
   models: ["core", "autograd", "ops", "nn", "io", "hub"],
-  finetune: ["core", "autograd", "ops", "nn", "io", "hub", "models"],
+  finetune: ["core", "kernel", "autograd", "ops", "nn", "io", "hub", "models"],
   testing: ["core", "ops", "autograd"],
   // The command line is a user of the library: it may import the front door too.
   cli: ["core", "io", ""],

@@ -3,7 +3,8 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import * as torch from "firebrand";
-import { accumulateGradients, getPeftModel, type LogitsModel, perplexity } from "firebrand/finetune";
+import type { io } from "firebrand";
+import { accumulateGradients, getPeftModel, type LogitsModel, perplexity, quantizeModel } from "firebrand/finetune";
 import { stream } from "firebrand/generation";
 import { hubFiles, isHubId } from "firebrand/hub";
 import { AutoModelForCausalLM, type CausalModel, LlamaForCausalLM } from "firebrand/models";
@@ -28,6 +29,7 @@ const o = readOptions({
     loraAlpha: whole(16, 1, "their factor, over the rank"),
     loraDropout: real(0.05, 0, 0.99, "share of their inputs dropped in training"),
     target: text("NAMES", "all-linear", "layers that get adapters, with commas between"),
+    quantize: text("TYPE", null, "freeze the model in a quantised type, Q4_0, Q4_K or Q8_0, say: QLoRA"),
     lr: real(2e-3, 0, Number.POSITIVE_INFINITY, "highest learning rate"),
     batchSize: whole(8, 1, "sequences at a time"),
     accumulate: whole(1, 1, "such batches in a step"),
@@ -124,6 +126,11 @@ if (base.config.vocabSize < vocabulary.size)
 
 // ---- The adapters.
 
+if (o.quantize !== null) {
+  const types = Object.values(quantizeModel(base, o.quantize as io.QuantType));
+  console.log(`${types.length} layers are now ${[...new Set(types)].join(" and ")}`);
+}
+
 const corpus = new Corpus(tuneText(o.data, least), vocabulary);
 const before = Math.exp(judge(base, corpus));
 torch.manualSeed(o.seed);
@@ -157,6 +164,7 @@ const history = await train(
       loraAlpha: o.loraAlpha,
       loraDropout: o.loraDropout,
       target: o.target,
+      quantize: o.quantize,
       batchSize: o.batchSize,
       accumulate: o.accumulate,
       blockSize: o.blockSize,

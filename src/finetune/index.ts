@@ -14,3 +14,4 @@ export { accumulateGradients, type LossModel, type MicroBatch } from "./accumula
 export { type ChatExampleOptions, type ChatTokenizer, chatExample, type Message } from "./chat.ts";
 export { type Document, type PackedBatch, type PackOptions, packSequences } from "./packing.ts";
 export { type LogitsModel, type Perplexity, perplexity, type PerplexityOptions } from "./perplexity.ts";
+export { quantizeModel, type QuantizeModelOptions } from "./quantizeModel.ts";

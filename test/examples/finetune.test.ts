@@ -94,6 +94,13 @@ test("with a tokenizer, tokens are its", async () => {
   assert.deepEqual([code, err], [0, ""]);
   assert.match(out, /perplexity of what was held back, a token: /);
 });
+test("QLoRA: the same over a quantised model", async () => {
+  const { code, out, err } = await tune("quantised", ["--sample", "0", "--quantize", "Q4_0"]);
+  assert.deepEqual([code, err], [0, ""]);
+  assert.match(out, /14 layers are now Q4_0/);
+  const after = (text: string): number => Number(/before, ([\d.]+) after/.exec(text)![1]);
+  assert.ok(after(out) < 1.05 * after((await whole).out), `${after(out)}, without quantisation ${after((await whole).out)}`);
+});
 test("without a model it trains one first, once", async () => {
   const call = ["--data", data, "--out", join(folder, "scratch"), "--base-steps", "2", "--steps", "2", ...small, "--sample", "0"];
   const first = await run("finetune", call);
@@ -120,6 +127,7 @@ test("bad calls give one line and a code", async () => {
     ["none", ["--tokenizer", join(folder, "missing")], /missing/],
     ["none", ["--device", "nowhere"], /--device nowhere cannot be used/],
     ["whole", ["--lora-r", "4"], /--lora-r 4 \(was 8\)\. --fresh begins anew/],
+    ["none", ["--quantize", "Q9"], /no quantised type "Q9"/],
     ["whole", ["--seed", "2"], /--seed 2 \(was 1337\)/],
   ];
   for (const [out, args, message] of cases) {
