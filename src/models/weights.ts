@@ -5,7 +5,7 @@ import { getDevice } from "../core/device.ts";
 import { noGrad } from "../core/mode.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { open, type TensorFile } from "../io/load.ts";
-import { QuantizedTensor } from "../io/gguf/quantized.ts";
+import { QuantizedTensor } from "../ops/quantized/tensor.ts";
 import { type ReadOptions, StoredTensor } from "../io/stored.ts";
 import { isParameter, type Module, replaceData } from "../nn/module.ts";
 import { empty } from "../ops/create.ts";

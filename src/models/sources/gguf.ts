@@ -1,7 +1,7 @@
 // Language models in GGUF files: metadata as a configuration, llama.cpp's names of tensors as Hugging Face's.
 import { FormatError } from "../../core/errors.ts";
 import type { Tensor } from "../../core/tensor.ts";
-import { QuantizedTensor } from "../../io/gguf/quantized.ts";
+import { QuantizedTensor } from "../../ops/quantized/tensor.ts";
 import { open } from "../../io/load.ts";
 import type { SourceLike } from "../../io/source.ts";
 import type { StoredTensor } from "../../io/stored.ts";
