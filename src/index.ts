@@ -152,6 +152,7 @@ export const complex64 = "complex64" as const;
 export const complex128 = "complex128" as const;
 export * as nn from "./nn/index.ts";
 export * as autograd from "./testing/autograd.ts";
+export * as utils from "./autograd/checkpoint.ts";
 export * as optim from "./optim/index.ts";
 export * as io from "./io/index.ts";
 export { load, save } from "./io/index.ts";

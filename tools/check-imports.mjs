@@ -16,9 +16,10 @@ const MAY = {
   data: ["core", "ops"],
   io: ["core", "kernel", "ops", "nn"],
   hub: ["core", "io"],
-  models: ["core", "ops", "nn", "io", "hub", "generation"],
   tokenizers: ["core", "ops", "io"],
   generation: ["core", "ops", "tokenizers"],
+  models: ["core", "autograd", "ops", "nn", "io", "hub", "generation"],
+  finetune: ["core", "kernel", "autograd", "ops", "nn", "io", "hub", "models"],
   pipeline: ["core", "ops", "hub", "models", "tokenizers", "generation", ""],
   testing: ["core", "ops", "autograd"],
   // The command line is a user of the library: it may import the front door too.

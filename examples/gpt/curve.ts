@@ -33,8 +33,8 @@ function ticks(low: number, high: number, count: number): number[] {
   return Array.from({ length: Math.floor(high / unit) - first + 1 }, (_, i) => Number(((first + i) * unit).toPrecision(12)));
 }
 
-/** Training and validation loss as an SVG picture. */
-export function svgCurve({ train, valSteps, val }: History): string {
+/** Training and validation loss of a `unit` as an SVG picture. */
+export function svgCurve({ train, valSteps, val }: History, unit = "character"): string {
   const [width, height] = [720, 400];
   const [left, right, top, bottom] = [56, 700, 40, 352];
   const points = shorten(train, right - left);
@@ -54,7 +54,7 @@ export function svgCurve({ train, valSteps, val }: History): string {
   );
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12" fill="#444">
 <rect width="${width}" height="${height}" fill="white"/>
-<text x="${left}" y="24">cross-entropy per character: <tspan fill="#5b8fc7">training</tspan>, <tspan fill="#c0392b">validation</tspan></text>
+<text x="${left}" y="24">cross-entropy per ${unit}: <tspan fill="#5b8fc7">training</tspan>, <tspan fill="#c0392b">validation</tspan></text>
 ${across.join("\n")}
 <path d="M${left} ${bottom}H${right}" stroke="#999"/>
 ${along.join("\n")}

@@ -112,7 +112,7 @@ class FunctionNode extends Node {
     return list;
   }
   override release(): void {
-    if (this.#saved === null || this.#saved.length === 0) return;
+    if (!this.#saved?.length) return; // one whose making was broken off has none at all
     for (const s of this.#saved) s?.release();
     this.#saved = null;
   }

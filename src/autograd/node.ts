@@ -1,7 +1,7 @@
 // Graph nodes and edges. An edge points at a node, never at a tensor, so that in-place ops can swap a tensor's node.
 import { AutogradError, showShape } from "../core/errors.ts";
 import type { DType } from "../core/dtype.ts";
-import type { Layout } from "../core/layout.ts";
+import { type Layout, sameShape } from "../core/layout.ts";
 import { register } from "../core/lifetime.ts";
 import { isAnomalyEnabled } from "../core/mode.ts";
 import { isDisposed } from "../core/disposed.ts";
@@ -55,12 +55,23 @@ export abstract class Node implements GraphNode {
   }
 }
 
+/** Sees every tensor that a node saves while it is set. Where it gives a function, no memory is kept: unpacking calls that first, which must `refill`. */
+export type Keeper = (saved: SavedTensor, t: Tensor) => (() => void) | null;
+let keeper: Keeper | null = null;
+/** @internal Sets the keeper and returns the old one. */
+export function swapKeeper(next: Keeper | null): Keeper | null {
+  const old = keeper;
+  keeper = next;
+  return old;
+}
+
 /** A tensor as a node keeps it: the memory, not the object, and the version at which it was saved. */
 export class SavedTensor {
   private memory: Retained | null;
-  private readonly layout: Layout;
+  private remake: (() => void) | null;
+  private layout: Layout;
   private readonly dtype: DType;
-  private readonly version: number;
+  private version: number;
   private readonly isScalar: boolean;
   // The tensor's own place in the graph, for createGraph. An output's node is its saver: given back at unpack, no cycle.
   private readonly node: GraphNode | null;
@@ -69,7 +80,8 @@ export class SavedTensor {
   private readonly isOutput: boolean;
 
   constructor(t: Tensor, isOutput = false) {
-    this.memory = t.storage.retain();
+    this.remake = keeper === null ? null : keeper(this, t);
+    this.memory = this.remake === null ? t.storage.retain() : null;
     this.layout = t.layout;
     this.dtype = t.dtype;
     this.version = t.storage.version.value;
@@ -82,6 +94,7 @@ export class SavedTensor {
 
   /** @throws AutogradError after release, or when the memory was written since. */
   unpack(owner: Node): Tensor {
+    if (this.memory === null) this.remake?.();
     if (this.memory === null) {
       throw new AutogradError({
         op: "backward",
@@ -113,7 +126,17 @@ export class SavedTensor {
 
   release(): void {
     this.memory?.release();
-    this.memory = null;
+    this.memory = this.remake = null;
+  }
+
+  /** @internal Gives it the memory of a tensor that was computed again; false where that is another one. */
+  refill(t: Tensor): boolean {
+    if (!sameShape(t.layout.shape, this.layout.shape) || t.dtype !== this.dtype) return false;
+    if (this.remake === null || this.memory !== null) return true;
+    this.memory = t.storage.retain();
+    this.layout = t.layout;
+    this.version = t.storage.version.value;
+    return true;
   }
 
   /** @internal */

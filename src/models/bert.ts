@@ -245,7 +245,7 @@ export class BertModel<C extends BertConfig = BertConfig> extends EncoderModel<C
   }
   forward(inputIds: Tensor, options?: EncoderOptions): EncoderOutput {
     const o = checkEncoderInputs(`${this.constructor.name}.forward`, inputIds, options, this.longest);
-    const sight = new Sight(inputIds, null, o.attentionMask ?? null, false);
+    const sight = new Sight(inputIds, null, o.attentionMask ?? null, { causal: false });
     const embedded = this.embeddings.forward(inputIds, o.positionIds ?? this.positionsOf(inputIds), o.tokenTypeIds ?? null);
     const states: Tensor[] | null = o.outputHiddenStates ? [] : null;
     const last = this.encoder.forward(embedded, sight, states);

@@ -13,6 +13,8 @@ import { KeyValueCache } from "./shared/cache.ts";
 export interface CausalOptions {
   /** int64 [B, S], S = positions in the cache + T: 1 where a token is, 0 where padding is, which must be on the left. */
   readonly attentionMask?: Tensor | null;
+  /** int64 [B, T]: the document that a token is of, where several are packed into a row one after another. Tokens see their own document only. */
+  readonly segmentIds?: Tensor | null;
   /** Holds the positions before; this pass adds its own. */
   readonly cache?: Keys | null;
   /** Compute logits of the last so many positions only (default: all). */
@@ -42,7 +44,14 @@ const GENERATION = new Set(
   `maxNewTokens maxLength minNewTokens doSample temperature topK topP minP typicalP repetitionPenalty noRepeatNgramSize numBeams lengthPenalty
    earlyStopping eosTokenId padTokenId`.split(/\s+/),
 );
-const OPTIONS = ["attentionMask?: tensor", "cache?: object", "logitsToKeep?: count", "labels?: tensor", "outputHiddenStates?: flag"];
+const OPTIONS = [
+  "attentionMask?: tensor",
+  "segmentIds?: tensor",
+  "cache?: object",
+  "logitsToKeep?: count",
+  "labels?: tensor",
+  "outputHiddenStates?: flag",
+];
 
 /** Checks what `forward` is given. @throws ShapeError, DTypeError */
 export function checkInputs(op: string, inputIds: Tensor, options: CausalOptions | undefined): CausalOptions {

@@ -182,7 +182,7 @@ export class DistilBertModel extends EncoderModel<DistilBertConfig> {
   }
   forward(inputIds: Tensor, options?: EncoderOptions): EncoderOutput {
     const o = checkEncoderInputs("DistilBertModel.forward", inputIds, options, this.config.maxPositionEmbeddings);
-    const sight = new Sight(inputIds, null, o.attentionMask ?? null, false);
+    const sight = new Sight(inputIds, null, o.attentionMask ?? null, { causal: false });
     const states: Tensor[] | null = o.outputHiddenStates ? [] : null;
     const last = this.transformer.forward(this.embeddings.forward(inputIds, o.positionIds ?? null), sight, states);
     return { lastHiddenState: last, poolerOutput: null, hiddenStates: states && [...states, last] };

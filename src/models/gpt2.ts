@@ -64,8 +64,11 @@ export const gpt2Config: ConfigReader<GPT2Config> = /*@__PURE__*/ defineConfig<G
   padTokenId: token(null),
 });
 
-/** `x @ weight + bias`: a linear layer whose weight is [in, out], as OpenAI's code had it. */
-class Conv1D extends Module {
+/**
+ * `x @ weight + bias`: a linear layer whose weight is [in, out], as OpenAI's code had it. The parameters hold no values yet.
+ * @example new Conv1D(2, 3).weight.shape // => [2, 3]
+ */
+export class Conv1D extends Module {
   weight: Parameter;
   bias: Parameter;
   constructor(inFeatures: number, outFeatures: number) {
@@ -179,13 +182,15 @@ export class GPT2Model extends PreTrainedModel<GPT2Config> {
   }
   forward(inputIds: Tensor, options?: CausalOptions): BaseOutput {
     const { cache = null, attentionMask = null, outputHiddenStates } = checkInputs("GPT2Model.forward", inputIds, options);
-    const sight = new Sight(inputIds, cache, attentionMask);
-    const at = this.wpe.forward(tokenPositions(positionsOf(inputIds, cache, attentionMask), inputIds.device)); // [B or 1, T, C]
+    const segments = options?.segmentIds ?? null;
+    const sight = new Sight(inputIds, cache, attentionMask, { segments });
+    const at = this.wpe.forward(tokenPositions(positionsOf(inputIds, cache, attentionMask, segments), inputIds.device)); // [B or 1, T, C]
     let x = dropout(this.wte.forward(inputIds).add(at), this.config.embdPdrop, this.training); // [B, T, C]
     const states: Tensor[] = [];
     for (const block of this.h) {
       states.push(x);
-      x = block.forward(x, sight, cache);
+      const input = x;
+      x = this.runLayer(cache !== null, () => block.forward(input, sight, cache));
     }
     const last = this.ln_f.forward(x);
     cache?.advance(inputIds);

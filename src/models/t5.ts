@@ -214,7 +214,7 @@ class T5Stack extends Module {
   ): BaseOutput {
     const drop = (x: Tensor): Tensor => dropout(x, this.config.dropoutRate, this.training);
     const { cache = null, encoded = null } = o;
-    const sight = new Sight(inputIds, cache, padding, this.isDecoder);
+    const sight = new Sight(inputIds, cache, padding, { causal: this.isDecoder });
     if (cache?.lengths)
       throw new UnsupportedError({
         op: "T5.forward",
@@ -228,7 +228,7 @@ class T5Stack extends Module {
       mask: sight.biased(first.SelfAttention.bias(cache?.length ?? 0, inputIds.shape[1]!)),
       cache,
       encoded,
-      crossSight: encoded && new Sight(inputIds.reshape([P!, -1]), null, encoded.attentionMask, false, S!),
+      crossSight: encoded && new Sight(inputIds.reshape([P!, -1]), null, encoded.attentionMask, { causal: false, keys: S! }),
     };
     let x = drop(this.embed_tokens.forward(inputIds)); // [B, T, C]
     const states: Tensor[] | null = o.outputHiddenStates ? [] : null;

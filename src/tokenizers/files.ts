@@ -10,7 +10,7 @@ export interface Files {
   /** The whole file. @throws ArgumentError when it is not there */
   read(file: string): Promise<Uint8Array>;
   /** The names of all files, where they can be had. */
-  list?(): Promise<string[]>;
+  list?(): Promise<readonly string[]>;
   /** The path of a file, where it has one: large files are not read whole. */
   path?(file: string): string;
 }

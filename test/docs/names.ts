@@ -6,6 +6,7 @@ import * as generation from "../../src/generation/index.ts";
 import * as torch from "../../src/index.ts";
 import * as io from "../../src/io/index.ts";
 import * as kernel from "../../src/kernel/fused.ts";
+import * as finetune from "../../src/finetune/index.ts";
 import * as functional from "../../src/nn/functional.ts";
 import * as hub from "../../src/hub/index.ts";
 import * as models from "../../src/models/index.ts";
@@ -28,6 +29,7 @@ export const names: Readonly<Record<string, unknown>> = {
   ...hub,
   ...models,
   ...generation,
+  ...finetune,
   ...testing,
   ...tokenizers,
   ...pipeline,

@@ -291,7 +291,7 @@ test("savePretrained writes the files as they were read", async () => {
       [again.encode("Hello <mask> x"), again.bosToken, again.chatTemplates],
       [t.encode("Hello <mask> x"), t.bosToken, t.chatTemplates],
     );
-    assert.deepEqual((await localFiles(join(folder, "a", "b")).list!()).sort(), ["tokenizer.json", "tokenizer_config.json"]);
+    assert.deepEqual([...(await localFiles(join(folder, "a", "b")).list!())].sort(), ["tokenizer.json", "tokenizer_config.json"]);
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -186,7 +186,7 @@ class GatedMLP extends Module {
   declare gate_proj: Linear;
   declare up_proj: Linear;
   declare gate_up_proj?: Linear;
-  down_proj: Linear;
+  declare down_proj: Linear; // after the others, as in transformers: the order in which values are drawn
   constructor(config: DecoderConfig, { mlpBias: bias = false, fused }: DecoderStyle) {
     super();
     this.act = config.hiddenAct;
@@ -268,14 +268,16 @@ export class DecoderModel<C extends DecoderConfig = DecoderConfig> extends PreTr
     if (cache && outgrows(this.ropes.values(), cache, inputIds.shape[1]!)) return again(this, inputIds, cache, options ?? {});
     const embedded = this.embed_tokens.forward(inputIds); // [B, T, C]
     let x = this.style.embeddingScale === undefined ? embedded : embedded.mul(this.style.embeddingScale);
-    const sight = new Sight(inputIds, cache, attentionMask);
-    const at = positionsOf(inputIds, cache, attentionMask);
+    const segments = options?.segmentIds ?? null;
+    const sight = new Sight(inputIds, cache, attentionMask, { segments });
+    const at = positionsOf(inputIds, cache, attentionMask, segments);
     const angles = new Map([...this.ropes].map(([name, rope]) => [name, rope.angles(at, x.dtype, x.device)]));
     const states: Tensor[] = [];
     let i = 0;
     for (const layer of this.layers) {
       if (outputHiddenStates) states.push(x);
-      x = layer.forward(x, angles.get(this.style.ropeOf?.(i++) ?? "default")!, sight, cache);
+      const [input, turns] = [x, angles.get(this.style.ropeOf?.(i++) ?? "default")!];
+      x = this.runLayer(cache !== null, () => layer.forward(input, turns, sight, cache));
     }
     const last = this.norm.forward(x);
     cache?.advance(inputIds);

@@ -1,5 +1,5 @@
 // Which keys the queries of a forward pass may see: made once, used by every layer.
-import { ShapeError, showShape } from "../../core/errors.ts";
+import { ShapeError, showShape, ValueError } from "../../core/errors.ts";
 import { noGrad } from "../../core/mode.ts";
 import type { Tensor } from "../../core/tensor.ts";
 import { arange, ones, tensor, zeros } from "../../ops/create.ts";
@@ -33,12 +33,31 @@ export class Sight {
   readonly #keys: number;
   readonly #padding: Tensor | null;
   readonly #causal: boolean;
+  readonly #segments: Tensor | null;
   readonly #device: string;
   readonly #masks = new Map<number | null, Tensor | null>();
 
-  /** @throws ShapeError when the padding is not [B, S] */
-  constructor(x: Tensor, cache: Keys | null, padding: Tensor | null, causal = true, keys: number = (cache?.length ?? 0) + x.shape[1]!) {
+  /**
+   * @throws ShapeError when the padding is not [B, S], or `segments` (the document of each token) not [B, T]; ValueError for segments with a cache.
+   * `keys`: how many there are where they are not those of the cache and the inputs (cross attention).
+   */
+  constructor(
+    x: Tensor,
+    cache: Keys | null,
+    padding: Tensor | null,
+    more: { causal?: boolean; keys?: number; segments?: Tensor | null } = {},
+  ) {
+    const { causal = true, keys = (cache?.length ?? 0) + x.shape[1]!, segments = null } = more;
     const [b, t] = x.shape as [number, number];
+    if (segments && (segments.ndim !== 2 || segments.shape[0] !== b || segments.shape[1] !== t))
+      throw new ShapeError({
+        op: "forward",
+        message: `segmentIds ${showShape(segments.shape)} for inputs ${showShape([b, t])}`,
+        hint: "They must be of the inputs' shape: the number of each token's document",
+      });
+    if (segments && cache)
+      throw new ValueError({ op: "forward", message: "segmentIds with a cache", hint: "Packed rows are for training" });
+    this.#segments = segments;
     this.#queries = t;
     this.#keys = keys;
     this.#causal = causal;
@@ -83,7 +102,7 @@ export class Sight {
 
   // [B or 1, 1, T or 1, S] to add to the scores; null where being causal says it all.
   #mask(window: number | null): Tensor | null {
-    if (!this.#padding && (window === null || this.#queries === 1)) return null;
+    if (!this.#padding && !this.#segments && (window === null || this.#queries === 1)) return null;
     let mask = this.#masks.get(window);
     if (mask === undefined) this.#masks.set(window, (mask = this.#build(window)));
     return mask;
@@ -97,6 +116,10 @@ export class Sight {
       if (window !== null) seen = seen.triu(s - t - window + 1);
       let all = seen.reshape([1, 1, t, s]);
       if (this.#padding) all = all.logicalAnd(this.#padding.ne(0).reshape([this.#padding.shape[0]!, 1, 1, s]));
+      if (this.#segments) {
+        const [, n] = this.#segments.shape as [number, number];
+        all = all.logicalAnd(this.#segments.reshape([-1, 1, n, 1]).eq(this.#segments.reshape([-1, 1, 1, n])));
+      }
       return zeros(all.shape, { device: this.#device }).maskedFill(all.logicalNot(), HIDDEN);
     });
   }
@@ -105,10 +128,11 @@ export class Sight {
 /** Positions of tokens: a first one and a count, or [B, T] where rows differ, with the highest. */
 export type Positions = { readonly from: number; readonly count: number } | { readonly at: Tensor; readonly last: number };
 
-/** Positions of inputs [B, T]: behind those in the cache; with padding on the left, counted from each row's first token. */
-export function positionsOf(inputIds: Tensor, cache: Keys | null, padding: Tensor | null): Positions {
+/** Positions of inputs [B, T]: behind those in the cache; with padding on the left, counted from each row's first token; with segments, from each one's. */
+export function positionsOf(inputIds: Tensor, cache: Keys | null, padding: Tensor | null, segments: Tensor | null = null): Positions {
   const count = inputIds.shape[1]!;
   const from = cache?.length ?? 0;
+  if (segments) return packedPositions(segments);
   if (cache?.lengths)
     return {
       at: tensor(
@@ -125,3 +149,17 @@ export function positionsOf(inputIds: Tensor, cache: Keys | null, padding: Tenso
 /** Positions as numbers for a table of embeddings: int64 [B or 1, T]. */
 export const tokenPositions = (p: Positions, device: string): Tensor =>
   "at" in p ? p.at : arange(p.from, p.from + p.count, { device }).unsqueeze(0);
+// A position is the distance from where the run of equal segment numbers began.
+function packedPositions(segments: Tensor): { at: Tensor; last: number } {
+  const [b, t] = segments.shape as [number, number];
+  const of = segments.toArraySync() as number[][];
+  const at = new BigInt64Array(b * t);
+  let last = 0;
+  for (let i = 0; i < b; i++)
+    for (let j = 1; j < t; j++)
+      if (of[i]![j] === of[i]![j - 1]) {
+        at[i * t + j] = at[i * t + j - 1]! + 1n;
+        last = Math.max(last, Number(at[i * t + j]));
+      }
+  return { at: tensor(at, { device: segments.device }).reshape([b, t]), last };
+}
