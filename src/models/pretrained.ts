@@ -308,6 +308,7 @@ export async function build<M extends PreTrainedModel>(
     ...(o.signal && { signal: o.signal }),
   });
   for (const [other, name] of tied) {
+    if (!name.endsWith(".weight")) continue; // biases are never quantised
     const table = model.getSubmodule(name.replace(/\.weight$/, ""));
     if (table instanceof QuantizedEmbedding)
       replaceModule(model, other.replace(/\.weight$/, ""), QuantizedLinear.from(table.quantized).eval());
