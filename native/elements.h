@@ -22,9 +22,15 @@ struct Pair {
   operator float() const { return both; }
 };
 
+// A pair of which the halves lie in rows half a stride apart: what a matrix whose rows are contiguous has. It is put together while it is packed.
+struct Split {
+  uint16_t bits;
+};
+
 template <> struct Widen<Half> { typedef float type; };
 template <> struct Widen<BHalf> { typedef float type; };
 template <> struct Widen<Pair> { typedef float type; };
+template <> struct Widen<Split> { typedef float type; };
 // In which type an element is in registers and packed panels.
 template <class E> using Wide = typename Widen<E>::type;
 
@@ -45,6 +51,12 @@ inline VF load(const Half* p) {
   VI huge = (VI)((h & 0x7c00) == 0x7c00);
   return (VF)((VU)x | ((VU)huge & 0x7f800000) | (h & 0x8000) << 16);
 #endif
+}
+
+// The pairs of which the first halves lie at x, the second at y.
+inline VF joined(const Split* x, const Split* y) {
+  VU low = __builtin_convertvector((VHalves) * (const VHalvesU*)x, VU), high = __builtin_convertvector((VHalves) * (const VHalvesU*)y, VU);
+  return (VF)(low | high << 16);
 }
 
 // c + a b, lane by lane; of pairs, both products.

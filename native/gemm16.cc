@@ -1,6 +1,6 @@
 // Products of float16 and bfloat16 matrices: elements are widened in registers or while panels are packed, sums are float32,
-// and each result is rounded once. Where the processor multiplies pairs of bfloat16, factors that are contiguous along the sum
-// (x wᵀ: a linear layer) are not widened at all, which doubles the speed of large products.
+// and each result is rounded once. Where the processor multiplies pairs of bfloat16, factors are not widened at all,
+// which doubles the speed of large products.
 #include "operand.h"
 #include "products.h"
 
@@ -15,8 +15,12 @@ template <class E> void multiply(i64 M, i64 N, i64 K, Matrix<E> A, Matrix<E> B, 
 #ifdef __AVX512BF16__
   // Rows begin at whole pairs, or there is one alone.
   bool even = K % 2 == 0 && (A.rs % 2 == 0 || M == 1) && (B.cs % 2 == 0 || N == 1);
-  if constexpr (std::is_same_v<E, BHalf>)
+  if constexpr (std::is_same_v<E, BHalf>) {
     if (even && A.cs == 1 && B.rs == 1 && K > 1) return product(M, N, K / 2, pairs(A), pairs(B), C, N, false, bias, alone);
+    // Rows of B that are contiguous are paired while they are packed.
+    if (K % 2 == 0 && A.rs % 2 == 0 && A.cs == 1 && B.cs == 1 && M > Thin)
+      return blocked<Pair>(M, N, K / 2, pairs(A), Matrix<Split>{(const Split*)B.p, 2 * B.rs, 1}, C, N, false, bias, alone);
+  }
 #endif
   product(M, N, K, A, B, C, N, false, bias, alone);
 }

@@ -70,6 +70,21 @@ template <class E, class T = Wide<E>> void packB(Matrix<E> B, i64 n0, i64 cols, 
   }
 }
 
+inline void packB(Matrix<Split> B, i64 n0, i64 cols, i64 k0, i64 kc, float* to) {
+  constexpr int nr = NR<float>;
+  for (i64 k = 0; k < kc; k++) {
+    const Split *x = B.p + (k0 + k) * B.rs + n0, *y = x + B.rs / 2;
+    float* row = to + k * nr;
+    if (cols == nr)
+      for (int v = 0; v < nr; v += W) store(row + v, joined(x + v, y + v));
+    else
+      for (i64 j = 0; j < nr; j++) {
+        uint32_t both = j < cols ? x[j].bits | (uint32_t)y[j].bits << 16 : 0;
+        memcpy(row + j, &both, 4);
+      }
+  }
+}
+
 template <class F> inline void share(bool alone, i64 n, const F& f) {
   if (alone || n <= 1) {
     for (i64 i = 0; i < n; i++) f(i);
@@ -86,8 +101,8 @@ template <class E> struct RowsOf {
   const E* operator()(i64 k) const { return p + k * ld; }
 };
 
-template <class E, class T = Wide<E>>
-void blocked(i64 M, i64 N, i64 K, Matrix<E> A, Matrix<E> B, T* C, i64 ldc, bool accumulate, const Wide<E>* bias, bool alone) {
+template <class E, class EB = E, class T = Wide<E>>
+void blocked(i64 M, i64 N, i64 K, Matrix<E> A, Matrix<EB> B, T* C, i64 ldc, bool accumulate, const Wide<E>* bias, bool alone) {
   constexpr int nr = NR<T>;
   double flops = 2.0 * M * N * K;
   int threads = alone || flops < 4e5 ? 1 : numThreads();
@@ -109,7 +124,8 @@ void blocked(i64 M, i64 N, i64 K, Matrix<E> A, Matrix<E> B, T* C, i64 ldc, bool 
   i64 nSplit = threads > 1 && mPanels < 4 * threads ? (4 * threads + mPanels - 1) / mPanels : 1;
   i64 nCap = N < NC ? panels * nr : NC;
   // Few rows read each panel of B so seldom that it is not worth a copy; the last one may be too narrow to be read in place.
-  const bool inPlace = !std::is_same_v<E, Pair> && B.cs == 1 && M <= Thin;
+  constexpr bool pairs = std::is_same_v<E, Pair>;
+  const bool inPlace = !pairs && B.cs == 1 && M <= Thin;
   T* packedB = scratch<T, GemmB>((size_t)nCap * (K < KC ? K : KC) + 64);
   for (i64 n0 = 0; n0 < N; n0 += NC) {
     i64 nc = N - n0 < NC ? N - n0 : NC;
@@ -152,8 +168,12 @@ void blocked(i64 M, i64 N, i64 K, Matrix<E> A, Matrix<E> B, T* C, i64 ldc, bool 
                   for (i64 x = 0; x < cols; x++) c[i * ldc + x] += bias[n0 + j * nr + x];
             }
           };
-          if (j < packFrom) walk(RowsOf<E>{B.p + k0 * B.rs + n0 + j * nr, B.rs});
-          else walk(RowsOf<T>{packedB + j * nr * kc, nr});
+          if constexpr (!pairs)
+            if (j < packFrom) {
+              walk(RowsOf<E>{B.p + k0 * B.rs + n0 + j * nr, B.rs});
+              continue;
+            }
+          walk(RowsOf<T>{packedB + j * nr * kc, nr});
         }
       });
     }
