@@ -97,7 +97,7 @@ async function main(): Promise<void> {
   };
   tell("# The server on loopback\n");
   tell(
-    `\`npm run bench:serve\`: ${cpus()[0]?.model ?? "?"} with ${cpus().length} processors, Node ${process.versions.node}; clients and server share them.\n`,
+    `\`npm run bench:serve\`: ${cpus()[0]?.model ?? "?"} with ${cpus().length} processors, Node ${process.versions.node}; clients and server share them. One run.\n`,
   );
 
   // 3.3 million parameters in float32: streams of 64 tokens each.
