@@ -18,12 +18,13 @@ const MAY = {
   hub: ["core", "io"],
   tokenizers: ["core", "ops", "io"],
   generation: ["core", "ops", "tokenizers"],
-  models: ["core", "autograd", "ops", "nn", "io", "hub", "generation"],
+  models: ["core", "kernel", "autograd", "ops", "nn", "io", "hub", "generation"],
   finetune: ["core", "kernel", "autograd", "ops", "nn", "io", "hub", "models"],
   pipeline: ["core", "ops", "hub", "models", "tokenizers", "generation", ""],
+  serve: ["core", "ops", "models", "generation", "tokenizers"],
   testing: ["core", "ops", "autograd"],
   // The command line is a user of the library: it may import the front door too.
-  cli: ["core", "io", ""],
+  cli: ["core", "kernel", "io", "hub", "models", "generation", "tokenizers", "serve", ""],
 };
 
 const files = (dir) =>

@@ -3,12 +3,18 @@
 import { FirebrandError } from "../core/errors.ts";
 import { version } from "../core/version.ts";
 import type { Command } from "./command.ts";
+import { chat } from "./chat.ts";
 import { convert } from "./convert.ts";
 import { diff } from "./diff.ts";
+import { embed } from "./embed.ts";
+import { generate } from "./generate.ts";
 import { inspect } from "./inspect.ts";
+import { perplexity } from "./perplexity.ts";
+import { quantize } from "./quantize.ts";
+import { serve } from "./serve.ts";
 import { verify } from "./verify.ts";
 
-const commands: readonly Command[] = [inspect, convert, diff, verify];
+const commands: readonly Command[] = [chat, generate, embed, perplexity, quantize, serve, inspect, convert, diff, verify];
 
 const overview = (): string =>
   [

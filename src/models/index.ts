@@ -12,6 +12,7 @@ export {
 } from "./auto.ts";
 export { CausalModel, type BaseOutput, type CausalOptions, type CausalOutput, nextTokenLoss } from "./causal.ts";
 export type { CommonConfig, ConfigReader } from "./config.ts";
+export { type GgufModel, ggufModel, type GgufWeightType } from "./sources/ggufWriter.ts";
 export { folderFiles, givenFiles, type ModelFiles } from "./sources/files.ts";
 export { type FromPretrainedOptions, PreTrainedModel } from "./pretrained.ts";
 export { CacheBatch, type CacheSizes, KeyValueCache } from "./shared/cache.ts";

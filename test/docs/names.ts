@@ -14,6 +14,7 @@ import * as init from "../../src/nn/init.ts";
 import * as nn from "../../src/nn/index.ts";
 import * as optim from "../../src/optim/index.ts";
 import * as pipeline from "../../src/pipeline/index.ts";
+import * as serving from "../../src/serve/index.ts";
 import * as tokenizers from "../../src/tokenizers/index.ts";
 import * as testing from "../../src/testing/index.ts";
 
@@ -30,6 +31,7 @@ export const names: Readonly<Record<string, unknown>> = {
   ...models,
   ...generation,
   ...finetune,
+  ...serving,
   ...testing,
   ...tokenizers,
   ...pipeline,

@@ -128,6 +128,25 @@ export class KeyValueCache implements Keys {
       });
     this.#length = length;
   }
+  /** Begins with the first `length` positions of another cache of the same model and batch; its own are forgotten. @throws ValueError when they do not fit */
+  copyFrom(other: KeyValueCache, length: number): void {
+    const { layers, batch, heads, headDim, length: room } = this.#sizes;
+    const o = other.#sizes;
+    const alike = o.layers === layers && o.batch === batch && o.heads === heads && o.headDim === headDim;
+    if (!alike || !Number.isSafeInteger(length) || length < 0 || length > Math.min(other.#length, room))
+      throw new ValueError({
+        op: "cache.copyFrom",
+        message: `${given(length)} positions of a cache with ${other.#length}, there is room for ${room}`,
+        hint: "Give a cache of the same model, and a length that both have",
+      });
+    this.#length = length;
+    if (length === 0 || other === this) return;
+    noGrad(() => {
+      this.#ids.narrow(1, 0, length).copy_(other.#ids.narrow(1, 0, length));
+      for (const [i, pair] of this.#layers.entries())
+        for (const [j, all] of pair.entries()) all.narrow(2, 0, length).copy_(other.#layers[i]![j]!.narrow(2, 0, length));
+    });
+  }
   /** Row i becomes what row `rows[i]` was, as beam search wants it. @throws ValueError for rows that are not there */
   reorder(rows: readonly number[]): void {
     const { batch, device } = this.#sizes;

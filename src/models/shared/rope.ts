@@ -149,9 +149,13 @@ export class Rope {
     this.#rule(parameters, this.#base, this.#dim, sizes, 1); // to find what is missing now
   }
 
+  /** What each pair turns by from one position to the next, in a text of `length` positions: [D / 2]. */
+  frequencies(length: number): readonly number[] {
+    return this.#rule(this.#parameters, this.#base, this.#dim, this.#sizes, length).inverse;
+  }
   /** Are the angles of early positions others in a text of `after` positions than in one of `before`? */
   changes(before: number, after: number): boolean {
-    const at = (length: number): string => this.#rule(this.#parameters, this.#base, this.#dim, this.#sizes, length).inverse.join();
+    const at = (length: number): string => this.frequencies(length).join();
     return growing(kindOf(this.#parameters)) && at(before) !== at(after);
   }
 

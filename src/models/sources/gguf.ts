@@ -44,7 +44,8 @@ const GPT2: Names = {
   ffn_up: "mlp.c_fc",
   ffn_down: "mlp.c_proj",
 };
-interface Architecture {
+/** How llama.cpp writes an architecture. */
+export interface Architecture {
   readonly modelType: string;
   readonly names: Names;
   /** Before the number of a layer. */
@@ -54,7 +55,8 @@ interface Architecture {
   /** Weights of norms are kept with 1 added. */
   readonly normPlusOne?: boolean;
 }
-const ARCHITECTURES: Readonly<Record<string, Architecture>> = {
+/** By llama.cpp's names. */
+export const ARCHITECTURES: Readonly<Record<string, Architecture>> = {
   llama: { modelType: "llama", names: LLAMA, layers: "model.layers", interleaved: true },
   qwen2: { modelType: "qwen2", names: LLAMA, layers: "model.layers" },
   qwen3: { modelType: "qwen3", names: QWEN3, layers: "model.layers" },
@@ -177,6 +179,7 @@ function configOf(
     head_dim: dim,
     max_position_embeddings: need("context_length"),
     rms_norm_eps: need("attention.layer_norm_rms_epsilon"),
+    ...(kind === "llama" && { attention_bias: tensors.has("blk.0.attn_q.bias"), mlp_bias: tensors.has("blk.0.ffn_down.bias") }),
     rope_theta: maybe("rope.freq_base") ?? (kind === "gemma3" ? 1e6 : 10000),
     ...(turned !== undefined && turned !== dim && { partial_rotary_factor: turned / dim }),
     ...(maybe("rope.scaling.original_context_length") !== undefined && {

@@ -1,0 +1,45 @@
+// `firebrand embed SOURCE`: texts as vectors.
+import { ArgumentError } from "../core/errors.ts";
+import { type Command, parse } from "./command.ts";
+import { standardInput } from "./generate.ts";
+import { loadModel, memoryUsed, MODEL_HELP, MODEL_OPTIONS, note } from "./model.ts";
+
+const usage = "embed SOURCE [--text TEXT]…";
+
+/** Prints a line of JSON for each text: the mean of the model's last hidden states, as a vector of length 1. */
+export const embed: Command = {
+  name: "embed",
+  usage,
+  summary: "texts as vectors, a line of JSON each",
+  help: `  --text TEXT        a text; may be given several times (default: the lines of the standard input)
+${MODEL_HELP}`,
+  async run(args, print) {
+    const options = { ...MODEL_OPTIONS, text: { type: "string", multiple: true } } as const;
+    const { values, positionals } = parse(usage, args, options, 1);
+    const { text: given, ...plain } = values;
+    const texts = given ?? (await standardInput()).split(/\r?\n/).filter((t) => t !== "");
+    if (texts.length === 0) throw new ArgumentError({ message: "no text", hint: "Pass --text TEXT, or pipe lines in" });
+    const { model, tokenizer, context } = await loadModel(positionals[0]!, plain);
+    const { noGrad, tensor } = await import("../index.ts");
+    const begun = performance.now();
+    let tokens = 0;
+    for (const text of texts) {
+      const ids = tokenizer.encode(text);
+      if (ids.length === 0 || ids.length > context)
+        throw new ArgumentError({ message: `a text has ${ids.length} tokens, the context is ${context}`, hint: "Shorten it" });
+      const mean = noGrad(() =>
+        model
+          .base(tensor([ids], { dtype: "int64" }), {})
+          .lastHiddenState.to("float32")
+          .mean([0, 1]),
+      );
+      const vector = (await mean.div(mean.norm().clamp(1e-12)).data()) as Float32Array;
+      print(JSON.stringify({ text, embedding: Array.from(vector) }));
+      tokens += ids.length;
+    }
+    note(
+      `${texts.length} texts, ${tokens} tokens, ${((tokens * 1000) / (performance.now() - begun)).toFixed(0)} tokens/s · ${memoryUsed()}`,
+    );
+    return 0;
+  },
+};

@@ -1,0 +1,4 @@
+// firebrand/serve: language models behind an HTTP server.
+import "../ops/methods.ts";
+
+export { type ServeOptions, serve, type ServerHandle } from "./serve.ts";
