@@ -16,7 +16,7 @@ const MAY = {
   data: ["core", "ops"],
   io: ["core", "kernel", "ops", "nn"],
   hub: ["core", "io"],
-  tokenizers: ["core", "ops", "io"],
+  tokenizers: ["core", "ops", "io", "hub"],
   generation: ["core", "ops", "tokenizers"],
   models: ["core", "kernel", "autograd", "ops", "nn", "io", "hub", "generation"],
   finetune: ["core", "kernel", "autograd", "ops", "nn", "io", "hub", "models"],

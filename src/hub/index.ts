@@ -21,7 +21,8 @@ export interface HubOptions {
   /** Cancels downloads; what has come is kept. */
   readonly signal?: AbortSignal;
 }
-const OPTIONS = [
+/** @internal Their declarations. */
+export const HUB_OPTIONS: readonly string[] = [
   "revision?: text",
   "token?: text",
   "endpoint?: text",
@@ -67,7 +68,7 @@ export const hubFiles: (repo: string, options?: HubOptions) => HubFiles = /*@__P
   make,
 );
 function make(repo: string, options: HubOptions = {}): HubFiles {
-  const o = checkOptions("hubFiles", OPTIONS, options);
+  const o = checkOptions("hubFiles", HUB_OPTIONS, options);
   if (typeof repo !== "string" || !isHubId(repo))
     throw new ArgumentError({ op: "hubFiles", message: `${given(repo)} is no model of the hub`, hint: "Give organisation/name" });
   const env: Readonly<Record<string, string | undefined>> = typeof process === "undefined" ? {} : process.env;

@@ -1,6 +1,7 @@
 // From what people have to a tokenizer: a folder, a file, an open GGUF file. What it is is told by content.
 import { checkOptions, given } from "../core/arguments.ts";
 import { ArgumentError } from "../core/errors.ts";
+import { HUB_OPTIONS, type HubOptions, hubFiles, isHubId } from "../hub/index.ts";
 import { fromGpt2, fromSpm, fromTiktoken, fromWordPiece, type TiktokenOptions } from "./families.ts";
 import { type Files, localFiles, unfit } from "./files.ts";
 import { fromGguf, type GgufMetadata } from "./gguf.ts";
@@ -9,10 +10,10 @@ import { readSettings, type Settings } from "./settings.ts";
 import { isTiktoken } from "./tiktoken.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
-/** A folder, a file, files by name, or an open GGUF file. */
+/** A folder, a file, a model of the hub, files by name, or an open GGUF file. */
 export type TokenizerSource = string | URL | Files | GgufMetadata;
-/** What a source does not tell. */
-export type TokenizerOptions = TiktokenOptions;
+/** What a source does not tell, and, for models of the hub, how it is reached. */
+export type TokenizerOptions = TiktokenOptions & HubOptions;
 
 const isGguf = (bytes: Uint8Array): boolean => new TextDecoder("latin1").decode(bytes.subarray(0, 4)) === "GGUF";
 
@@ -78,6 +79,10 @@ async function fromPath(path: string, options: TokenizerOptions): Promise<Tokeni
   const { basename, dirname } = await import("node:path");
   const stat = fs.statSync(path, { throwIfNoEntry: false });
   if (stat?.isDirectory()) return fromFiles(localFiles(path), options);
+  if (!stat && isHubId(path)) {
+    const { pattern: _, specialTokens: __, ...hub } = options;
+    return fromFiles(hubFiles(path, hub), options);
+  }
   if (!stat?.isFile())
     throw new ArgumentError({
       op: "AutoTokenizer.fromPretrained",
@@ -105,8 +110,8 @@ async function fromPath(path: string, options: TokenizerOptions): Promise<Tokeni
  */
 export const AutoTokenizer: {
   /**
-   * The tokenizer of a folder in Hugging Face's layout or Meta's, of a file (tokenizer.json, .model, .tiktoken, vocab.txt, .gguf), of
-   * files by name, or of an open GGUF file.
+   * The tokenizer of a folder in Hugging Face's layout or Meta's, of a file (tokenizer.json, .model, .tiktoken, vocab.txt, .gguf), of a
+   * model of the hub (`organisation/name`), of files by name, or of an open GGUF file.
    * @throws ArgumentError for a source that is not there or holds no tokenizer, FormatError for files that are damaged or do not fit each
    * other, UnsupportedError for kinds that are not known
    */
@@ -114,7 +119,7 @@ export const AutoTokenizer: {
 } = {
   async fromPretrained(source, options) {
     const op = "AutoTokenizer.fromPretrained";
-    const o = checkOptions(op, ["pattern: text", "specialTokens: object"], options);
+    const o = checkOptions(op, ["pattern: text", "specialTokens: object", ...HUB_OPTIONS], options);
     if (typeof source === "string") return fromPath(source, o);
     if (source instanceof URL && source.protocol === "file:") return fromPath((await import("node:url")).fileURLToPath(source), o);
     const object = source as Partial<Files & GgufMetadata> | null;

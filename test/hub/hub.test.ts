@@ -9,11 +9,13 @@ import { after, beforeEach, test } from "node:test";
 import * as torch from "firebrand";
 import { hubFiles } from "firebrand/hub";
 import { AutoModelForCausalLM } from "firebrand/models";
+import { AutoTokenizer } from "firebrand/tokenizers";
 
 const REPO = "acme/tiny";
 const SHA = "0123456789abcdef0123456789abcdef01234567";
 const folder = join(process.cwd(), "test", "models", "recorded", "llama");
 const content = new Map(["config.json", "model.safetensors"].map((f) => [f, readFileSync(join(folder, f))]));
+const vocabulary = Buffer.from("[UNK]\nhello\nworld\n");
 const sha256 = (b: Uint8Array): string => createHash("sha256").update(b).digest("hex");
 const gitOid = (b: Uint8Array): string => createHash("sha1").update(`blob ${b.length}\0`).update(b).digest("hex");
 
@@ -102,6 +104,16 @@ test("what the hub cannot be asked for comes from the cache", async () => {
     "ArgumentError",
     /config\.json in the cache/,
   );
+});
+test("a tokenizer comes from the hub too", async () => {
+  content.set("vocab.txt", vocabulary);
+  try {
+    const tokenizer = await AutoTokenizer.fromPretrained(REPO, { endpoint, cacheDir });
+    assert.deepEqual(tokenizer.encode("Hello, world"), [1, 0, 2]);
+    assert.equal((await AutoTokenizer.fromPretrained(REPO, { cacheDir, offline: true })).vocabSize, 3);
+  } finally {
+    content.delete("vocab.txt");
+  }
 });
 test("a broken connection is taken up where it broke", async () => {
   state.cutAfter = 10_000;
