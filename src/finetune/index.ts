@@ -1,4 +1,5 @@
 // firebrand/finetune.
+import "../devices.ts";
 export { LoraConfig, type LoraConfigOptions, type ModuleNames } from "./loraConfig.ts";
 export {
   getPeftModel,

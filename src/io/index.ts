@@ -1,4 +1,5 @@
 // firebrand/io.
+import "../devices.ts";
 export { load, open, type LoadIntoOptions, type LoadOptions, type TensorFile } from "./load.ts";
 export type { LoadReport } from "./into.ts";
 export { registerWriter, save, type SaveOptions, type Writer } from "./save.ts";

@@ -1,4 +1,5 @@
 // firebrand/models.
+import "../devices.ts";
 export {
   type AutoClass,
   AutoConfig,

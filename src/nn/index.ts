@@ -1,4 +1,5 @@
 // torch.nn.
+import "../devices.ts";
 export {
   cloneModule,
   isModule,

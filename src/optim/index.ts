@@ -1,4 +1,5 @@
 // torch.optim.
+import "../devices.ts";
 export { type Closure, Optimizer, type OptimizerState, type ParameterState, type ParamGroup, type Params } from "./optimizer.ts";
 export { SGD, type SgdOptions } from "./sgd.ts";
 export { Adam, AdamW, type AdamOptions } from "./adam.ts";

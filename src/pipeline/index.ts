@@ -1,4 +1,5 @@
 // firebrand/pipeline. A user of the library: it opens the front door, so that there are backends to run on.
+import "../devices.ts";
 import "../index.ts";
 
 export { pipeline, type PipelineOf, type Pipelines, type TaskName } from "./pipeline.ts";

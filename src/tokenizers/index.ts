@@ -1,4 +1,5 @@
 // firebrand/tokenizers.
+import "../devices.ts";
 export { AutoTokenizer, type TokenizerOptions, type TokenizerSource } from "./auto.ts";
 export { type SpecialRole, Tokenizer, type TokenizerParts } from "./tokenizer.ts";
 export type { BatchEncoding, BatchOptions, EncodeOptions, Side, Truncation } from "./batch.ts";

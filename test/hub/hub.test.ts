@@ -46,7 +46,8 @@ const server: Server = createServer((request, response) => {
   const body = Buffer.from(bytes.subarray(from));
   if (state.damage) body[0]! ^= 1;
   response.writeHead(from > 0 ? 206 : 200, { "Content-Length": body.length });
-  if (state.cutAfter > 0 && body.length > state.cutAfter) response.write(body.subarray(0, state.cutAfter), () => response.destroy());
+  if (state.cutAfter > 0 && body.length > state.cutAfter)
+    response.write(body.subarray(0, state.cutAfter), () => setTimeout(() => response.destroy(), 30)); // what is cut at once may never arrive
   else response.end(body);
 });
 await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));

@@ -51,3 +51,19 @@ test("the bundle finds its kernels and trains", () => {
   const losses = run(code) as number[];
   assert.ok(losses[0]! > losses[1]! && losses[1]! > losses[2]!, String(losses));
 });
+test("a subpath works without the front door", () => {
+  const alone: Record<string, string> = {
+    nn: "m => new m.Linear(2, 1).forward(new m.Linear(1, 2).weight.t()).shape",
+    io: "async m => (await m.loadSafetensors(m.safetensorsBytes({}))) && [1, 1]",
+    models: `async m => {
+      const model = await m.AutoModelForCausalLM.fromPretrained("test/models/recorded/llama");
+      return (await model.generate([[5, 6]], { maxNewTokens: 3, eosTokenId: null })).sequences.shape.with(1, 1);
+    }`,
+    tokenizers: `async m => {
+      const t = await m.AutoTokenizer.fromPretrained(m.memoryFiles({ "vocab.txt": new TextEncoder().encode("[UNK]\\nhello\\n") }));
+      return t.call(["hello"], { addSpecialTokens: false }).inputIds.shape;
+    }`,
+  };
+  for (const [path, use] of Object.entries(alone))
+    assert.deepEqual(run(`import * as m from "firebrand/${path}"; console.log(JSON.stringify(await (${use})(m)));`), [1, 1], path);
+});
