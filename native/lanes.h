@@ -65,7 +65,7 @@ template <class E, class T = typename Widen<E>::type> inline void transposeSquar
 }
 
 // Memory that a thread keeps between calls, one piece per `Which`; huge pages spare the TLB. Null when there is none left.
-enum Scratch { GemmB, GemmA, GemmSums, GemmWide, GemmBias, ConvFrame, ConvFrames, ConvWeights, ConvWindows, ConvEdges, ConvSums, QuantRows, QuantRow, QuantPanel, QuantSums };
+enum Scratch { GemmB, GemmA, GemmPanel, GemmSums, GemmWide, GemmBias, ConvFrame, ConvFrames, ConvWeights, ConvWindows, ConvEdges, ConvSums, QuantRows, QuantRow, QuantPanel, QuantSums };
 template <class T, Scratch Which> T* scratch(size_t n) {
   static thread_local struct Piece {
     void* p = nullptr;

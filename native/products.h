@@ -1,9 +1,11 @@
 // Matrix products after Goto and van de Geijn: B is packed into panels of NR columns that all threads share, A into panels
 // of MR rows that stay in L2; the micro-kernel (tile.h) keeps an MR x NR tile of C in registers and walks K.
+// Where one block of A holds all rows, threads share out the columns and pack their own panels of B.
 // Products with few rows or columns are memory-bound and go through dot products or row sums instead.
 // All take any element of elements.h and add up in its wide type: 16-bit weights are widened in registers or while panels
 // are packed, never as a whole.
 #pragma once
+#include <atomic>
 #include <vector>
 
 #include "dots.h"
@@ -101,6 +103,7 @@ template <class E> struct RowsOf {
   const E* operator()(i64 k) const { return p + k * ld; }
 };
 
+std::atomic<uint64_t> calls{0};
 template <class E, class EB = E, class T = Wide<E>>
 void blocked(i64 M, i64 N, i64 K, Matrix<E> A, Matrix<EB> B, T* C, i64 ldc, bool accumulate, const Wide<E>* bias, bool alone) {
   constexpr int nr = NR<T>;
@@ -119,14 +122,18 @@ void blocked(i64 M, i64 N, i64 K, Matrix<E> A, Matrix<EB> B, T* C, i64 ldc, bool
     starts.push_back(starts.back() + take);
     left -= take;
   }
+  // Rows that fit one block of A are not cut: each thread takes columns, and packs its panels of B when it needs them, into its own L2. Shared
+  // panels would be read from L3 for a few rows each time.
+  const bool own = mPanels <= MC;
+  if (own) starts = {0, mPanels};
+  const i64 nSplit = own && threads > 1 ? 4 * threads : 1;
   const i64 mBlocks = (i64)starts.size() - 1;
-  // Few rows: cut the columns too.
-  i64 nSplit = threads > 1 && mPanels < 4 * threads ? (4 * threads + mPanels - 1) / mPanels : 1;
+  const uint64_t call = ++calls;  // tells a thread whether the A that it packed last is this one
   i64 nCap = N < NC ? panels * nr : NC;
   // Few rows read each panel of B so seldom that it is not worth a copy; the last one may be too narrow to be read in place.
   constexpr bool pairs = std::is_same_v<E, Pair>;
   const bool inPlace = !pairs && B.cs == 1 && M <= Thin;
-  T* packedB = scratch<T, GemmB>((size_t)nCap * (K < KC ? K : KC) + 64);
+  T* packedB = own ? nullptr : scratch<T, GemmB>((size_t)nCap * (K < KC ? K : KC) + 64);
   for (i64 n0 = 0; n0 < N; n0 += NC) {
     i64 nc = N - n0 < NC ? N - n0 : NC;
     i64 np = (nc + nr - 1) / nr;
@@ -135,7 +142,7 @@ void blocked(i64 M, i64 N, i64 K, Matrix<E> A, Matrix<EB> B, T* C, i64 ldc, bool
       i64 kc = K - k0 < KC ? K - k0 : KC;
       i64 group = alone ? np : (np + 4 * threads - 1) / (4 * threads);
       const i64 packFrom = inPlace ? nc / nr : 0;
-      if (packFrom < np) share(alone || inPlace, (np + group - 1) / group, [&](i64 g) {
+      if (packFrom < np && !own) share(alone || inPlace, (np + group - 1) / group, [&](i64 g) {
         for (i64 j = g * group < packFrom ? packFrom : g * group; j < (g + 1) * group && j < np; j++) {
           i64 cols = nc - j * nr < nr ? nc - j * nr : nr;
           packB(B, n0 + j * nr, cols, k0, kc, packedB + j * nr * kc);
@@ -148,7 +155,10 @@ void blocked(i64 M, i64 N, i64 K, Matrix<E> A, Matrix<EB> B, T* C, i64 ldc, bool
         i64 m0 = starts[mb] * MR, m1 = starts[mb + 1] * MR < M ? starts[mb + 1] * MR : M;
         i64 j0 = np * sp / splits, j1 = np * (sp + 1) / splits;
         T* packedA = scratch<T, GemmA>((size_t)MC * MR * KC + Width<T>);
-        packA(A, m0, m1, k0, kc, packedA);
+        static thread_local struct { uint64_t call; i64 m0, k0; } packed{};
+        if (packed.call != call || packed.m0 != m0 || packed.k0 != k0) packA(A, m0, m1, k0, kc, packedA);
+        packed = {call, m0, k0};
+        T* panel = own ? scratch<T, GemmPanel>((size_t)nr * KC) : nullptr;
         T edge[MR * nr];
         for (i64 j = j0; j < j1; j++) {
           i64 cols = nc - j * nr < nr ? nc - j * nr : nr;
@@ -173,7 +183,8 @@ void blocked(i64 M, i64 N, i64 K, Matrix<E> A, Matrix<EB> B, T* C, i64 ldc, bool
               walk(RowsOf<E>{B.p + k0 * B.rs + n0 + j * nr, B.rs});
               continue;
             }
-          walk(RowsOf<T>{packedB + j * nr * kc, nr});
+          if (own) packB(B, n0 + j * nr, cols, k0, kc, panel);
+          walk(RowsOf<T>{own ? panel : packedB + j * nr * kc, nr});
         }
       });
     }
