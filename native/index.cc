@@ -120,9 +120,10 @@ template <class F> inline bool eachIndex(const Job& j, const i64* io, i64 n, F f
   int last = j.s.nd - 1;
   bool good = true;
   auto place = [&](i64 v, i64 lowest, i64 size) {
-    bool in = v >= lowest && v < size;
+    i64 w = v < 0 ? v + size : v;
+    bool in = (v >= lowest) & ((uint64_t)w < (uint64_t)size);
     good &= in;
-    return !in ? 0 : v < 0 ? v + size : v;
+    return in ? w : 0;
   };
   if (j.count == 1 && j.idx[0].dtype == I64) {
     const Index& x = j.idx[0];

@@ -24,7 +24,7 @@ const MAY = {
   serve: ["core", "ops", "models", "generation", "tokenizers"],
   testing: ["core", "ops", "autograd"],
   // The command line is a user of the library: it may import the front door too.
-  cli: ["core", "kernel", "io", "hub", "models", "generation", "tokenizers", "serve", ""],
+  cli: ["core", "kernel", "io", "hub", "models", "generation", "tokenizers", "finetune", "serve", ""],
 };
 
 const files = (dir) =>

@@ -2,11 +2,14 @@
 import { ArgumentError } from "../core/errors.ts";
 import { type Command, parse } from "./command.ts";
 import { standardInput } from "./generate.ts";
-import { loadModel, memoryUsed, MODEL_HELP, MODEL_OPTIONS, note } from "./model.ts";
+import { loadModel, loadTokenizer, memoryUsed, MODEL_HELP, MODEL_OPTIONS, note } from "./model.ts";
 
 const usage = "embed SOURCE [--text TEXT]…";
 
-/** Prints a line of JSON for each text: the mean of the model's last hidden states, as a vector of length 1. */
+// Models that read a text as a whole: sentence-transformers' and their kin.
+const ENCODERS = new Set(["bert", "roberta", "xlm-roberta", "distilbert", "t5"]);
+
+/** Prints a line of JSON for each text: a vector of length 1, pooled as the model's folder says, else the mean of the last hidden states. */
 export const embed: Command = {
   name: "embed",
   usage,
@@ -19,7 +22,18 @@ ${MODEL_HELP}`,
     const { text: given, ...plain } = values;
     const texts = given ?? (await standardInput()).split(/\r?\n/).filter((t) => t !== "");
     if (texts.length === 0) throw new ArgumentError({ message: "no text", hint: "Pass --text TEXT, or pipe lines in" });
-    const { model, tokenizer, context } = await loadModel(positionals[0]!, plain);
+    const source = positionals[0]!;
+    await import("../index.ts");
+    const { AutoConfig, SentenceTransformer } = await import("../models/index.ts");
+    const { modelType } = await AutoConfig.fromPretrained(source);
+    if (ENCODERS.has(modelType)) {
+      const encoder = await SentenceTransformer.fromPretrained(source, { tokenizer: await loadTokenizer(source) });
+      const vectors = encoder.eval().encode(texts, { normalize: true });
+      for (const [i, text] of texts.entries())
+        print(JSON.stringify({ text, embedding: Array.from((await vectors.select(0, i).data()) as Float32Array) }));
+      return 0;
+    }
+    const { model, tokenizer, context } = await loadModel(source, plain);
     const { noGrad, tensor } = await import("../index.ts");
     const begun = performance.now();
     let tokens = 0;

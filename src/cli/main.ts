@@ -7,6 +7,7 @@ import { chat } from "./chat.ts";
 import { convert } from "./convert.ts";
 import { diff } from "./diff.ts";
 import { embed } from "./embed.ts";
+import { finetune } from "./finetune.ts";
 import { generate } from "./generate.ts";
 import { inspect } from "./inspect.ts";
 import { perplexity } from "./perplexity.ts";
@@ -14,7 +15,7 @@ import { quantize } from "./quantize.ts";
 import { serve } from "./serve.ts";
 import { verify } from "./verify.ts";
 
-const commands: readonly Command[] = [chat, generate, embed, perplexity, quantize, serve, inspect, convert, diff, verify];
+const commands: readonly Command[] = [chat, generate, embed, perplexity, finetune, quantize, serve, inspect, convert, diff, verify];
 
 const overview = (): string =>
   [

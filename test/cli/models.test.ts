@@ -1,11 +1,12 @@
 // The commands for language models as a user runs them, on a tiny recorded model.
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { noGrad, tensor } from "../../src/index.ts";
+import { PeftModel } from "../../src/finetune/index.ts";
 import { generate } from "../../src/generation/index.ts";
 import { AutoModelForCausalLM, type CausalModel } from "../../src/models/index.ts";
 import type { Tokenizer } from "../../src/tokenizers/index.ts";
@@ -61,6 +62,21 @@ test("embed: a line of JSON for each text", () => {
   want.forEach((x, i) => assert.ok(Math.abs(x - lines[0]!.embedding[i]!) < 1e-5));
 });
 
+test("embed: a model of sentences pools as its folder says", () => {
+  const sentences = join(process.cwd(), "test", "models", "sentences");
+  const { texts, embeddings } = JSON.parse(readFileSync(join(sentences, "expected.json"), "utf8")) as {
+    texts: string[];
+    embeddings: number[][];
+  };
+  const { code, out, err } = run(["embed", sentences, ...texts.flatMap((t) => ["--text", t])]);
+  assert.equal(code, 0, err);
+  const got = out
+    .trim()
+    .split("\n")
+    .map((l) => (JSON.parse(l) as { embedding: number[] }).embedding);
+  got.forEach((row, i) => row.forEach((x, d) => assert.ok(Math.abs(x - embeddings[i]![d]!) < 1e-4)));
+});
+
 test("perplexity: every token once, told from the ones before it in its window", () => {
   const text = "the quick brown fox jumps over the lazy dog. ".repeat(4);
   writeFileSync(join(folder, "text.txt"), text);
@@ -89,6 +105,22 @@ test("perplexity: every token once, told from the ones before it in its window",
     assert.ok(Math.abs(got.perplexity / Math.exp(sum / count) - 1) < 1e-4, `${got.perplexity}, ${Math.exp(sum / count)}`);
   }
   assert.match(run(["perplexity", "tiny", "text.txt"]).out, /^perplexity [\d.]+ over 179 tokens/);
+});
+
+test("finetune: a text is foretold better, and the adapter is PEFT's", async () => {
+  writeFileSync(join(folder, "verse.txt"), "a tiny llama hums a tune and hums it once more. ".repeat(60));
+  const plain = ["finetune", "tiny", "--data", "verse.txt", "--out", "adapter", "--steps", "30", "--lr", "0.02", "--block-size", "32"];
+  const { code, out, err } = run(plain);
+  assert.equal(code, 0, err);
+  const [, before, after] = /([\d.]+) before, ([\d.]+) after 30 steps/.exec(out)!;
+  assert.ok(Number(after) < 0.8 * Number(before), out);
+  const base = await AutoModelForCausalLM.fromPretrained(join(folder, "tiny"));
+  const tuned = await PeftModel.fromPretrained(base, join(folder, "adapter"));
+  assert.ok(tuned.trainableParameters().all > base.config.vocabSize);
+  assert.match(run([...plain, "--quantize", "Q8_0"]).err, /multiples of 32/);
+  assert.match(run(["finetune", "tiny", "--data", "verse.txt"]).err, /--data and --out are needed/);
+  assert.match(run(["finetune", "tiny", "--data", "nowhere.txt", "--out", "x"]).err, /there is no file nowhere.txt/);
+  assert.match(run(["finetune", "tiny", "--data", "verse.txt", "--out", "x", "--quantize", "Q9"]).err, /--quantize Q9/);
 });
 
 test("quantize: the file alone generates what the folder does", async () => {
