@@ -3,34 +3,9 @@ import { checkOptions, given, located } from "../core/arguments.ts";
 import { ArgumentError, FirebrandError } from "../core/errors.ts";
 import type { SourceLike } from "../io/source.ts";
 import { defaultCache, RepoCache } from "./cache.ts";
+import { HUB_OPTIONS, type HubOptions } from "./options.ts";
 
-/** Options of `hubFiles`. */
-export interface HubOptions {
-  /** A branch, a tag or a commit (default `main`). */
-  readonly revision?: string;
-  /** For private and gated models (default: HF_TOKEN). */
-  readonly token?: string;
-  /** Address of the hub or a mirror (default: HF_ENDPOINT, else the hub's own). */
-  readonly endpoint?: string;
-  /** Where downloads are kept (default: Hugging Face's cache). */
-  readonly cacheDir?: string;
-  /** Use what is in the cache and ask nobody (default: HF_HUB_OFFLINE). */
-  readonly offline?: boolean;
-  /** Called while files come, with bytes of the file. */
-  readonly onProgress?: (file: string, done: number, total: number) => void;
-  /** Cancels downloads; what has come is kept. */
-  readonly signal?: AbortSignal;
-}
-/** @internal Their declarations. */
-export const HUB_OPTIONS: readonly string[] = [
-  "revision?: text",
-  "token?: text",
-  "endpoint?: text",
-  "cacheDir?: text",
-  "offline?: flag",
-  "onProgress?: function",
-  "signal?: object",
-];
+export type { HubOptions } from "./options.ts";
 
 /** The files of a repository; each is downloaded when it is first asked for. */
 export interface HubFiles {

@@ -1,7 +1,8 @@
 // From what people have to a tokenizer: a folder, a file, an open GGUF file. What it is is told by content.
 import { checkOptions, given } from "../core/arguments.ts";
 import { ArgumentError } from "../core/errors.ts";
-import { HUB_OPTIONS, type HubOptions, hubFiles, isHubId } from "../hub/index.ts";
+import { hubFiles, isHubId } from "../hub/index.ts";
+import { HUB_OPTIONS, type HubOptions } from "../hub/options.ts";
 import { fromGpt2, fromSpm, fromTiktoken, fromWordPiece, type TiktokenOptions } from "./families.ts";
 import { type Files, localFiles, unfit } from "./files.ts";
 import { fromGguf, type GgufMetadata } from "./gguf.ts";
