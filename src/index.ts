@@ -3,7 +3,6 @@ import { getDevice } from "./core/device.ts";
 import { setThreads, type Threaded } from "./backends/cpu/threads.ts";
 import { ValueError } from "./core/errors.ts";
 import "./devices.ts";
-import "./ops/methods.ts";
 
 export {
   ArgumentError,

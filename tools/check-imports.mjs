@@ -20,7 +20,7 @@ const MAY = {
   generation: ["core", "ops", "tokenizers"],
   models: ["core", "kernel", "autograd", "ops", "nn", "io", "hub", "generation"],
   finetune: ["core", "kernel", "autograd", "ops", "nn", "io", "hub", "models"],
-  pipeline: ["core", "ops", "hub", "models", "tokenizers", "generation", ""],
+  pipeline: ["core", "ops", "hub", "models", "tokenizers", "generation"],
   serve: ["core", "ops", "models", "generation", "tokenizers"],
   testing: ["core", "ops", "autograd"],
   // The command line is a user of the library: it may import the front door too.

@@ -6,7 +6,6 @@ import * as torch from "firebrand";
 import type { io } from "firebrand";
 import { accumulateGradients, getPeftModel, type LogitsModel, perplexity, quantizeModel } from "firebrand/finetune";
 import { stream } from "firebrand/generation";
-import { hubFiles, isHubId } from "firebrand/hub";
 import { AutoModelForCausalLM, type CausalModel, LlamaForCausalLM } from "firebrand/models";
 import { AutoTokenizer } from "firebrand/tokenizers";
 import { drawCurve } from "../gpt/curve.ts";
@@ -63,7 +62,7 @@ const tokens = o.batchSize * o.blockSize;
 async function vocabularyOf(source: string | null): Promise<Vocabulary> {
   if (source === null) return bytes;
   try {
-    const tokenizer = await AutoTokenizer.fromPretrained(!existsSync(source) && isHubId(source) ? hubFiles(source) : source);
+    const tokenizer = await AutoTokenizer.fromPretrained(source);
     return {
       unit: "token",
       size: tokenizer.vocabSize,

@@ -2,7 +2,7 @@
 import { ArgumentError } from "../core/errors.ts";
 import { type Command, parse } from "./command.ts";
 import { standardInput } from "./generate.ts";
-import { loadModel, loadTokenizer, memoryUsed, MODEL_HELP, MODEL_OPTIONS, note } from "./model.ts";
+import { filesOf, loadingOf, loadModel, memoryUsed, MODEL_HELP, MODEL_OPTIONS, note } from "./model.ts";
 
 const usage = "embed SOURCE [--text TEXT]…";
 
@@ -23,11 +23,14 @@ ${MODEL_HELP}`,
     const texts = given ?? (await standardInput()).split(/\r?\n/).filter((t) => t !== "");
     if (texts.length === 0) throw new ArgumentError({ message: "no text", hint: "Pass --text TEXT, or pipe lines in" });
     const source = positionals[0]!;
-    await import("../index.ts");
+    const from = await filesOf(source, plain);
     const { AutoConfig, SentenceTransformer } = await import("../models/index.ts");
-    const { modelType } = await AutoConfig.fromPretrained(source);
-    if (ENCODERS.has(modelType)) {
-      const encoder = await SentenceTransformer.fromPretrained(source, { tokenizer: await loadTokenizer(source) });
+    if (ENCODERS.has((await AutoConfig.fromPretrained(from)).modelType)) {
+      const { AutoTokenizer } = await import("../tokenizers/index.ts");
+      const encoder = await SentenceTransformer.fromPretrained(from, {
+        ...loadingOf(plain),
+        tokenizer: await AutoTokenizer.fromPretrained(from),
+      });
       const vectors = encoder.eval().encode(texts, { normalize: true });
       for (const [i, text] of texts.entries())
         print(JSON.stringify({ text, embedding: Array.from((await vectors.select(0, i).data()) as Float32Array) }));

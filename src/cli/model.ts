@@ -1,8 +1,9 @@
 // What the commands for language models share: their options, loading with a progress line, and figures at the end.
-import { isDType } from "../core/dtype.ts";
-import { ArgumentError, ValueError } from "../core/errors.ts";
+import { type DType, isDType } from "../core/dtype.ts";
+import { ValueError } from "../core/errors.ts";
 import type { GenerateOptions } from "../generation/index.ts";
 import type { CausalLM } from "../generation/model.ts";
+import type { HubFiles } from "../hub/index.ts";
 import type { CausalModel } from "../models/index.ts";
 import type { Tokenizer } from "../tokenizers/index.ts";
 import { progress } from "./progress.ts";
@@ -59,50 +60,63 @@ export interface Loaded {
   readonly context: number;
 }
 
-/** Loads what a command works with. @throws what `fromPretrained` throws */
-export async function loadModel(source: string, values: Values): Promise<Loaded> {
-  const dtype = values["dtype"];
+/** What the options say of where a model comes from and how it is kept. @throws ValueError for a dtype that is none */
+export function loadingOf(values: Values): { dtype?: DType; device?: string; revision?: string; offline?: true } {
+  const { dtype, device, revision, offline } = values;
   if (dtype !== undefined && !isDType(dtype))
     throw new ValueError({ message: `--dtype ${dtype}`, hint: "It must be float32, bfloat16, float16 or float64" });
-  await import("../index.ts");
-  const { AutoModelForCausalLM } = await import("../models/index.ts");
-  const hub = {
-    ...(values["revision"] !== undefined && { revision: String(values["revision"]) }),
-    ...(values["offline"] === true && { offline: true }),
-  };
-  let bar = progress("loading", 0);
-  let now = "";
-  const model = await AutoModelForCausalLM.fromPretrained(source, {
-    ...hub,
+  return {
     ...(dtype !== undefined && { dtype }),
-    ...(values["device"] !== undefined && { device: String(values["device"]) }),
-    onProgress: ({ stage, file, done, total }) => {
-      if (now !== `${stage} ${file}`) {
+    ...(device !== undefined && { device: String(device) }),
+    ...hubOf({ revision, offline }),
+  };
+}
+const hubOf = ({ revision, offline }: Values): { revision?: string; offline?: true } => ({
+  ...(revision !== undefined && { revision: String(revision) }),
+  ...(offline === true && { offline }),
+});
+/** A line on the terminal for whatever file is being read, with its end. */
+function fileBar(): { show(what: string, done: number, total: number): void; stop(): void } {
+  let [bar, now] = [progress("loading", 0), ""];
+  return {
+    show: (what, done, total) => {
+      if (now !== what) {
         bar.stop();
-        now = `${stage} ${file}`;
-        bar = progress(now, total);
+        now = what;
+        bar = progress(what, total);
       }
       bar.to(done);
     },
+    stop: () => bar.stop(),
+  };
+}
+/** The files that a source stands for: a model of the hub is listed once, for whoever reads of it. */
+export async function filesOf(
+  source: string,
+  values: Values,
+  onDownload?: (file: string, done: number, total: number) => void,
+): Promise<string | HubFiles> {
+  const { fromHub } = await import("../hub/resolve.ts");
+  return (await fromHub(source, { ...hubOf(values), ...(onDownload && { onProgress: onDownload }) })) ?? source;
+}
+
+/** Loads what a command works with. @throws what `fromPretrained` throws */
+export async function loadModel(source: string, values: Values): Promise<Loaded> {
+  const loading = loadingOf(values);
+  const { AutoModelForCausalLM } = await import("../models/index.ts");
+  const { AutoTokenizer } = await import("../tokenizers/index.ts");
+  const bar = fileBar();
+  const from = await filesOf(source, values, (file, done, total) => bar.show(`download ${file}`, done, total));
+  const model = await AutoModelForCausalLM.fromPretrained(from, {
+    ...loading,
+    onProgress: ({ stage, file, done, total }) => bar.show(`${stage} ${file}`, done, total),
   }).finally(() => bar.stop());
-  const tokenizer = await loadTokenizer(source, hub);
+  const tokenizer = await AutoTokenizer.fromPretrained(from);
   const lm: CausalLM = model;
   const most = lm.config.maxPositionEmbeddings ?? lm.config.nPositions ?? 4096;
   const asked = numberOption(values, "context", { whole: true, min: 1 });
   if (asked !== undefined && asked > most) throw new ValueError({ message: `--context ${asked}`, hint: `The model has ${most} positions` });
   return { model, lm, tokenizer, context: asked ?? Math.min(most, 4096) };
-}
-
-/** The tokenizer of a folder, a file or a model of the hub. */
-export async function loadTokenizer(source: string, hub: { revision?: string; offline?: boolean } = {}): Promise<Tokenizer> {
-  const { AutoTokenizer } = await import("../tokenizers/index.ts");
-  const { existsSync } = await import("node:fs");
-  if (existsSync(source)) return AutoTokenizer.fromPretrained(source);
-  const { hubFiles, isHubId } = await import("../hub/index.ts");
-  if (!isHubId(source))
-    throw new ArgumentError({ message: `${source} is no folder, no file and no model of the hub`, hint: "Check SOURCE" });
-  const files = hubFiles(source, hub);
-  return AutoTokenizer.fromPretrained({ name: files.name, has: (f) => files.has(f), read: (f) => files.read(f) });
 }
 
 /** How tokens are chosen; without a model, to find what is wrong before it is loaded. @throws ValueError */

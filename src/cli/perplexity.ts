@@ -33,29 +33,20 @@ ${MODEL_HELP}`,
     if (stride > context) throw new ValueError({ message: `--stride ${stride}`, hint: `A window has ${context} tokens` });
     const ids = tokenizer.encode(fs.readFileSync(file, "utf8"));
     if (ids.length < 2) throw new ArgumentError({ message: `${file} has ${ids.length} tokens`, hint: "Give a longer text" });
-    const { noGrad, tensor } = await import("../index.ts");
+    const { tensor } = await import("../index.ts");
+    const { judge } = await import("../finetune/perplexity.ts");
     const bar = progress("reading", ids.length);
     const begun = performance.now();
-    // Tokens up to `told` are accounted for; nothing tells the first.
-    let [sum, counted, fed, told] = [0, 0, 0, 1];
-    for (let start = 0; told < ids.length; start += stride) {
-      const window = ids.slice(start, start + context);
-      const known = Math.max(1, told - start);
-      told = start + window.length;
-      const own = window.length - known;
-      if (own === 0) continue;
-      const labels = window.map((id, i) => (i < known ? -100 : id));
-      const { loss } = noGrad(() => model.forward(tensor([window], { dtype: "int64" }), { labels: tensor([labels], { dtype: "int64" }) }));
-      sum += ((await loss!.item()) as number) * own;
-      counted += own;
-      fed += window.length;
-      bar.to(told);
-    }
+    const { sum, judged, read } = judge(model, tensor(ids, { dtype: "int64" }), {
+      maxLength: context,
+      stride,
+      onProgress: (done) => bar.to(done),
+    });
     bar.stop();
-    const result = Math.exp(sum / counted);
-    const rate = (fed * 1000) / (performance.now() - begun);
-    if (values.json) print(JSON.stringify({ perplexity: result, tokens: counted, context, stride }));
-    else print(`perplexity ${result.toFixed(4)} over ${count(counted)} tokens (windows of ${context}, ${stride} apart)`);
+    const result = Math.exp(sum / judged);
+    const rate = (read * 1000) / (performance.now() - begun);
+    if (values.json) print(JSON.stringify({ perplexity: result, tokens: judged, context, stride }));
+    else print(`perplexity ${result.toFixed(4)} over ${count(judged)} tokens (windows of ${context}, ${stride} apart)`);
     note(`${rate.toFixed(0)} tokens/s · ${memoryUsed()}`);
     return 0;
   },

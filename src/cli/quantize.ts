@@ -7,7 +7,7 @@ import { openSource } from "../io/source.ts";
 import type { GgufWeightType } from "../models/index.ts";
 import { type Command, parse } from "./command.ts";
 import { ggufTokenizer } from "./ggufTokenizer.ts";
-import { loadModel, memoryUsed, MODEL_HELP, MODEL_OPTIONS, note } from "./model.ts";
+import { filesOf, loadModel, memoryUsed, MODEL_HELP, MODEL_OPTIONS, note } from "./model.ts";
 import { progress } from "./progress.ts";
 import { count, size } from "./table.ts";
 
@@ -76,8 +76,6 @@ async function reader(
     const folder = fs.statSync(source).isDirectory() ? source : join(source, "..");
     return async (file) => (fs.existsSync(join(folder, file)) ? fs.readFileSync(join(folder, file)) : null);
   }
-  const { hubFiles } = await import("../hub/index.ts");
-  const { revision, offline } = values;
-  const files = hubFiles(source, { ...(revision !== undefined && { revision }), ...(offline !== undefined && { offline }) });
-  return async (file) => ((await files.has(file)) ? files.read(file) : null);
+  const files = await filesOf(source, values);
+  return async (file) => (typeof files !== "string" && (await files.has(file)) ? files.read(file) : null);
 }

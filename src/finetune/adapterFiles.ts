@@ -4,7 +4,7 @@ import type { Tensor } from "../core/tensor.ts";
 import { open, type TensorFile } from "../io/load.ts";
 import { save } from "../io/save.ts";
 import { replaceFile } from "../io/sink.ts";
-import { hubFiles, isHubId } from "../hub/index.ts";
+import { fromHub } from "../hub/resolve.ts";
 import { folderFiles, type ModelFiles, readJson } from "../models/sources/files.ts";
 import { LoraConfig } from "./loraConfig.ts";
 
@@ -21,7 +21,7 @@ export interface AdapterFiles {
 
 /** Opens an adapter: a folder, a name of the hub, or files given by name. @throws ArgumentError when files are missing, FormatError, UnsupportedError */
 export async function openAdapter(source: string | ModelFiles): Promise<AdapterFiles> {
-  const files = typeof source === "string" ? await filesOf(source) : source;
+  const files = typeof source === "string" ? ((await fromHub(source)) ?? folderFiles(source)) : source;
   const config = LoraConfig.fromJson(await readJson(files, CONFIG), `${files.name}/${CONFIG}`);
   for (const name of WEIGHTS)
     if (await files.has(name)) return { config, weights: await open(await files.open(name)), file: `${files.name}/${name}` };
@@ -31,11 +31,6 @@ export async function openAdapter(source: string | ModelFiles): Promise<AdapterF
     hint: `Looked for ${WEIGHTS.join(" and ")}`,
     data: { file: files.name },
   });
-}
-
-async function filesOf(source: string): Promise<ModelFiles> {
-  const { existsSync } = await import("node:fs");
-  return !existsSync(source) && isHubId(source) ? hubFiles(source) : folderFiles(source);
 }
 
 /** Writes an adapter; the weights first, so that a folder with a configuration is whole. @throws FileError */

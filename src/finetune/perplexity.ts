@@ -55,14 +55,32 @@ export function perplexity(model: LogitsModel, tokens: readonly number[] | Tenso
       message: `maxLength ${maxLength} with stride ${stride}`,
       hint: "The stride is less than maxLength, so that each token has some before it",
     });
+  const { sum, judged } = judge(model, ids, { ...o, maxLength, stride });
+  const loss = sum / judged;
+  return { perplexity: Math.exp(loss), loss, tokens: judged };
+}
+
+/**
+ * Σ -log p of tokens [n] over windows that slide, in evaluation mode. Each token is judged once, in the first window that has tokens before it: where the
+ * stride is a whole window, the first of each is not.
+ */
+export function judge(
+  model: LogitsModel,
+  ids: Tensor,
+  o: PerplexityOptions & { readonly stride: number },
+): { sum: number; judged: number; read: number } {
+  const n = ids.layout.numel;
   const modes = model instanceof Module ? [...model.modules()].map((m) => [m, m.training] as const) : [];
   if (model instanceof Module) model.eval();
-  let [sum, judged] = [0, 0];
+  // Tokens up to `told` are accounted for; nothing tells the first.
+  let [sum, judged, read, told] = [0, 0, 0, 1];
   try {
-    for (let begin = 0; judged < n - 1; begin += stride) {
+    for (let begin = 0; told < n; begin += o.stride) {
       o.signal?.throwIfAborted();
-      const end = Math.min(begin + maxLength, n);
-      const fresh = end - 1 - judged; // tokens of this window that none before has judged
+      const end = Math.min(begin + o.maxLength, n);
+      const fresh = end - Math.max(told, begin + 1); // tokens of this window that none before has judged
+      told = end;
+      if (fresh === 0) continue;
       const nll = noGrad(() => {
         const { logits } = model.forward(ids.narrow(0, begin, end - begin).unsqueeze(0), { logitsToKeep: fresh + 1 });
         const last = logits.narrow(1, logits.shape[1]! - fresh - 1, fresh).reshape([fresh, -1]);
@@ -70,11 +88,11 @@ export function perplexity(model: LogitsModel, tokens: readonly number[] | Tenso
       });
       sum += nll.itemSync() as number;
       judged += fresh;
-      o.onProgress?.(judged, n - 1);
+      read += end - begin;
+      o.onProgress?.(told - 1, n - 1);
     }
   } finally {
     for (const [m, training] of modes) m.training = training;
   }
-  const loss = sum / judged;
-  return { perplexity: Math.exp(loss), loss, tokens: judged };
+  return { sum, judged, read };
 }

@@ -1,6 +1,5 @@
 // firebrand/generation: text from causal language models.
 import "../devices.ts";
-import "../ops/methods.ts";
 
 export type { Cache, CausalLM, ForwardOptions } from "./model.ts";
 export { generate, type GenerateOutput, type Piece, stream } from "./generate.ts";

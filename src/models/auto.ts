@@ -1,6 +1,7 @@
 // The class of a model from what its files say.
-import { given, located } from "../core/arguments.ts";
+import { checkOptions, given, located } from "../core/arguments.ts";
 import { FormatError } from "../core/errors.ts";
+import { HUB_OPTIONS, type HubOptions } from "../hub/options.ts";
 import type { CausalModel } from "./causal.ts";
 import type { CommonConfig } from "./config.ts";
 import { BertForMaskedLM, BertForQuestionAnswering, BertForSequenceClassification, BertForTokenClassification, BertModel } from "./bert.ts";
@@ -140,12 +141,16 @@ export const AutoModelForSeq2SeqLM: AutoClass<Seq2SeqModel> = /*@__PURE__*/ auto
 /** Configurations of any architecture. */
 export const AutoConfig: {
   /** Reads the configuration of whatever a model is loaded from. @throws FormatError for an architecture that is not known */
-  fromPretrained(source: string | ModelFiles): Promise<CommonConfig>;
+  fromPretrained(source: string | ModelFiles, options?: HubOptions): Promise<CommonConfig>;
 } = {
-  fromPretrained: /*@__PURE__*/ located("AutoConfig.fromPretrained", "source", async (source: string | ModelFiles) => {
-    const checkpoint = await openCheckpoint(source);
-    await checkpoint.close();
-    const { config, name } = checkpoint;
-    return readConfig(classOf("AutoConfig", BASE, config, name), config, name);
-  }),
+  fromPretrained: /*@__PURE__*/ located(
+    "AutoConfig.fromPretrained",
+    "source, options",
+    async (source: string | ModelFiles, options?: HubOptions) => {
+      const checkpoint = await openCheckpoint(source, {}, checkOptions("AutoConfig.fromPretrained", HUB_OPTIONS, options));
+      await checkpoint.close();
+      const { config, name } = checkpoint;
+      return readConfig(classOf("AutoConfig", BASE, config, name), config, name);
+    },
+  ),
 };

@@ -322,9 +322,6 @@ export class BertForMaskedLM extends MaskedLanguageModel<BertConfig> {
     const bias = ["cls.predictions.decoder.bias", "cls.predictions.bias"] as const;
     return this.config.tieWordEmbeddings ? [["cls.predictions.decoder.weight", "bert.embeddings.word_embeddings.weight"], bias] : [bias];
   }
-  override base(inputIds: Tensor, options: EncoderOptions): EncoderOutput {
-    return this.bert.forward(inputIds, options);
-  }
   override head(encoded: EncoderOutput): Tensor {
     return this.cls.forward(encoded.lastHiddenState);
   }
@@ -347,9 +344,6 @@ export class BertForSequenceClassification extends SequenceClassifier<BertConfig
     this.bert = new BertModel(this.config);
     this.classifier = new Linear(this.config.hiddenSize, this.config.numLabels);
     this.initHead(this.classifier);
-  }
-  override base(inputIds: Tensor, options: EncoderOptions): EncoderOutput {
-    return this.bert.forward(inputIds, options);
   }
   override head(encoded: EncoderOutput): Tensor {
     return this.classifier.forward(dropout(encoded.poolerOutput!, classifierDropout(this.config), this.training));
@@ -374,9 +368,6 @@ export class BertForTokenClassification extends TokenClassifier<BertConfig> {
     this.classifier = new Linear(this.config.hiddenSize, this.config.numLabels);
     this.initHead(this.classifier);
   }
-  override base(inputIds: Tensor, options: EncoderOptions): EncoderOutput {
-    return this.bert.forward(inputIds, options);
-  }
   override head(encoded: EncoderOutput): Tensor {
     return this.classifier.forward(dropout(encoded.lastHiddenState, classifierDropout(this.config), this.training));
   }
@@ -399,9 +390,6 @@ export class BertForQuestionAnswering extends QuestionAnswerer<BertConfig> {
     this.bert = new BertModel(this.config, { addPoolingLayer: false });
     this.qa_outputs = new Linear(this.config.hiddenSize, 2);
     this.initHead(this.qa_outputs);
-  }
-  override base(inputIds: Tensor, options: EncoderOptions): EncoderOutput {
-    return this.bert.forward(inputIds, options);
   }
   override head(encoded: EncoderOutput): Tensor {
     return this.qa_outputs.forward(encoded.lastHiddenState);

@@ -1,13 +1,14 @@
 // What causal language models have in common: logits of the next token, a loss, a cache.
-import { checkOptions, checkTensor } from "../core/arguments.ts";
-import { DTypeError, ShapeError, showShape } from "../core/errors.ts";
+import { checkOptions } from "../core/arguments.ts";
+import { ShapeError, showShape } from "../core/errors.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { generate, type GenerateOptions, type GenerateOutput, type InputIds, type Piece, stream } from "../generation/index.ts";
 import { crossEntropy } from "../ops/loss.ts";
-import { type CommonConfig, snake } from "./config.ts";
+import { camel, type CommonConfig, snake } from "./config.ts";
 import { PreTrainedModel } from "./pretrained.ts";
 import type { Keys } from "./shared/cache.ts";
 import { KeyValueCache } from "./shared/cache.ts";
+import { checkIds } from "./shared/ids.ts";
 
 /** Options of a causal model's `forward`. */
 export interface CausalOptions {
@@ -55,15 +56,7 @@ const OPTIONS = [
 
 /** Checks what `forward` is given. @throws ShapeError, DTypeError */
 export function checkInputs(op: string, inputIds: Tensor, options: CausalOptions | undefined): CausalOptions {
-  checkTensor(op, "inputIds", inputIds);
-  if (inputIds.ndim !== 2 || inputIds.layout.numel === 0)
-    throw new ShapeError({
-      op,
-      message: `inputIds ${showShape(inputIds.shape)}`,
-      hint: "They must be [batch, tokens], with one token at least",
-    });
-  if (inputIds.dtype !== "int64" && inputIds.dtype !== "int32")
-    throw new DTypeError({ op, message: `inputIds are ${inputIds.dtype}`, hint: "They must be int64" });
+  checkIds(op, "inputIds", inputIds);
   return options === undefined ? {} : checkOptions(op, OPTIONS, options as Record<string, unknown>);
 }
 
@@ -127,7 +120,7 @@ export abstract class CausalModel<
   /** Defaults of `generate`, from `generation_config.json` beside the weights. */
   generationConfig: GenerateOptions | undefined = undefined;
   override readGeneration(json: Readonly<Record<string, unknown>>): void {
-    const told = Object.entries(json).map(([key, value]) => [key.replace(/_(\w)/g, (_, c: string) => c.toUpperCase()), value] as const);
+    const told = Object.entries(json).map(([key, value]) => [camel(key), value] as const);
     this.generationConfig = Object.fromEntries(told.filter(([key, value]) => value !== null && GENERATION.has(key)));
   }
   override generationJson(): Record<string, unknown> | null {

@@ -65,7 +65,8 @@ export type FieldsOf<C extends CommonConfig> = { readonly [K in Exclude<keyof C,
 /** A reader of configurations: from options in code or from the object in a `config.json`. */
 export type ConfigReader<C> = (given?: Partial<C> | Readonly<Record<string, unknown>>, file?: string) => C;
 
-const camel = (name: string): string => name.replace(/_+(\w)/g, (_, c: string) => c.toUpperCase());
+/** `hidden_size` → `hiddenSize`. */
+export const camel = (name: string): string => name.replace(/_+(\w)/g, (_, c: string) => c.toUpperCase());
 /** `hiddenSize` → `hidden_size`. */
 export const snake = (name: string): string => name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
 

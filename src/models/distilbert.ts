@@ -216,9 +216,6 @@ export class DistilBertForMaskedLM extends MaskedLanguageModel<DistilBertConfig>
   override tiedKeys(): readonly (readonly [string, string])[] {
     return this.config.tieWordEmbeddings ? [["vocab_projector.weight", "distilbert.embeddings.word_embeddings.weight"]] : [];
   }
-  override base(inputIds: Tensor, options: EncoderOptions): EncoderOutput {
-    return this.distilbert.forward(inputIds, options);
-  }
   override head(encoded: EncoderOutput): Tensor {
     const h = activation(this.config.activation)(this.vocab_transform.forward(encoded.lastHiddenState)); // [B, T, C]
     return this.vocab_projector.forward(this.vocab_layer_norm.forward(h)); // [B, T, vocabSize]
@@ -246,9 +243,6 @@ export class DistilBertForSequenceClassification extends SequenceClassifier<Dist
     this.classifier = new Linear(C, numLabels);
     this.initHead(this.pre_classifier, this.classifier);
   }
-  override base(inputIds: Tensor, options: EncoderOptions): EncoderOutput {
-    return this.distilbert.forward(inputIds, options);
-  }
   override head(encoded: EncoderOutput): Tensor {
     const h = this.pre_classifier.forward(encoded.lastHiddenState.select(1, 0)).relu(); // [B, C]
     return this.classifier.forward(dropout(h, this.config.seqClassifDropout, this.training));
@@ -273,9 +267,6 @@ export class DistilBertForTokenClassification extends TokenClassifier<DistilBert
     this.classifier = new Linear(this.config.dim, this.config.numLabels);
     this.initHead(this.classifier);
   }
-  override base(inputIds: Tensor, options: EncoderOptions): EncoderOutput {
-    return this.distilbert.forward(inputIds, options);
-  }
   override head(encoded: EncoderOutput): Tensor {
     return this.classifier.forward(dropout(encoded.lastHiddenState, this.config.dropout, this.training));
   }
@@ -298,9 +289,6 @@ export class DistilBertForQuestionAnswering extends QuestionAnswerer<DistilBertC
     this.distilbert = new DistilBertModel(this.config);
     this.qa_outputs = new Linear(this.config.dim, 2);
     this.initHead(this.qa_outputs);
-  }
-  override base(inputIds: Tensor, options: EncoderOptions): EncoderOutput {
-    return this.distilbert.forward(inputIds, options);
   }
   override head(encoded: EncoderOutput): Tensor {
     return this.qa_outputs.forward(dropout(encoded.lastHiddenState, this.config.qaDropout, this.training));

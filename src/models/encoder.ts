@@ -1,12 +1,13 @@
 // What encoders have in common: every token sees every other, and the hidden states are what is wanted.
-import { checkOptions, checkTensor } from "../core/arguments.ts";
-import { DTypeError, ShapeError, showShape, ValueError } from "../core/errors.ts";
+import { checkOptions } from "../core/arguments.ts";
+import { ShapeError, showShape, ValueError } from "../core/errors.ts";
 import type { Tensor } from "../core/tensor.ts";
 import type { StoredTensor } from "../io/stored.ts";
 import type { Module } from "../nn/module.ts";
 import type { BaseOutput } from "./causal.ts";
 import type { CommonConfig } from "./config.ts";
 import { PreTrainedModel } from "./pretrained.ts";
+import { checkIds } from "./shared/ids.ts";
 
 /** Options of an encoder's `forward`. */
 export interface EncoderOptions {
@@ -32,14 +33,6 @@ export const ENCODER_OPTIONS: readonly string[] = [
   "outputHiddenStates?: flag",
 ];
 
-/** Checks token ids. @throws ShapeError, DTypeError */
-export function checkIds(op: string, name: string, ids: Tensor): void {
-  checkTensor(op, name, ids);
-  if (ids.ndim !== 2 || ids.layout.numel === 0)
-    throw new ShapeError({ op, message: `${name} ${showShape(ids.shape)}`, hint: "They must be [batch, tokens], with one token at least" });
-  if (ids.dtype !== "int64" && ids.dtype !== "int32")
-    throw new DTypeError({ op, message: `${name} are ${ids.dtype}`, hint: "They must be int64" });
-}
 /** Checks what `forward` is given; `longest`: tokens that there are positions for. @throws ShapeError, DTypeError, ValueError */
 export function checkEncoderInputs(op: string, inputIds: Tensor, options: EncoderOptions | undefined, longest: number): EncoderOptions {
   checkIds(op, "inputIds", inputIds);

@@ -9,10 +9,10 @@ import type { Tensor } from "../core/tensor.ts";
 import { replaceFile } from "../io/sink.ts";
 import { save } from "../io/save.ts";
 import type { StoredTensor } from "../io/stored.ts";
-import { Module, type StateDict } from "../nn/module.ts";
+import { isParameter, Module, type StateDict } from "../nn/module.ts";
 import { Embedding } from "../nn/norm.ts";
 import { type CommonConfig, type ConfigReader, configText } from "./config.ts";
-import type { HubOptions } from "../hub/index.ts";
+import { HUB_OPTIONS, type HubOptions } from "../hub/options.ts";
 import { openCheckpoint } from "./sources/checkpoint.ts";
 import type { ModelFiles } from "./sources/files.ts";
 import { QuantizedEmbedding, QuantizedLinear } from "../nn/quantized.ts";
@@ -40,19 +40,7 @@ export interface FromPretrainedOptions extends Omit<HubOptions, "onProgress"> {
   /** Cancels loading. */
   readonly signal?: AbortSignal;
 }
-const OPTIONS = [
-  "revision?: text",
-  "token?: text",
-  "endpoint?: text",
-  "cacheDir?: text",
-  "offline?: flag",
-  "dtype?: text",
-  "device?: text",
-  "config?: object",
-  "initializeMissing?: flag",
-  "onProgress?: function",
-  "signal?: object",
-];
+const OPTIONS = [...HUB_OPTIONS, "dtype?: text", "device?: text", "config?: object", "initializeMissing?: flag"];
 
 /** A class of models, as `fromPretrained` needs it. */
 export interface ModelClass<M extends PreTrainedModel = PreTrainedModel> {
@@ -114,7 +102,7 @@ export abstract class PreTrainedModel<C extends CommonConfig = CommonConfig> ext
     noGrad(() => {
       for (const [path, m] of this.namedModules())
         for (const [name, p] of Object.entries(m)) {
-          if (!isOwnParameter(p) || (only && !only.has(p))) continue;
+          if (!isParameter(p) || (only && !only.has(p))) continue;
           const norm = p.ndim === 1 && name === "weight";
           if (name.startsWith("bias")) p.zero_();
           else if (norm) p.fill_(this.normIsOffset(path) ? 0 : 1);
@@ -198,7 +186,6 @@ export abstract class PreTrainedModel<C extends CommonConfig = CommonConfig> ext
       if (text) await replaceFile(join(folder, name), (sink) => sink.write(new TextEncoder().encode(text)));
   }
 }
-const isOwnParameter = (x: unknown): x is Tensor => typeof x === "object" && x !== null && Symbol.for("firebrand.parameter") in x;
 
 /** Builds something whose tensors take no memory yet. */
 export function onMeta<T>(build: () => T): T {

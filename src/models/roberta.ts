@@ -9,7 +9,7 @@ import { Module, Parameter } from "../nn/module.ts";
 import { LayerNorm } from "../nn/norm.ts";
 import { type BertConfig, bertFields, BertModel, classifierDropout } from "./bert.ts";
 import { type CommonConfig, type ConfigReader, defineConfig, type FieldsOf, size, token } from "./config.ts";
-import type { EncoderOptions, EncoderOutput } from "./encoder.ts";
+import type { EncoderOutput } from "./encoder.ts";
 import { activation } from "./shared/activation.ts";
 import { labelled } from "./shared/labels.ts";
 import { MaskedLanguageModel, QuestionAnswerer, SequenceClassifier, TokenClassifier } from "./tasks.ts";
@@ -94,9 +94,6 @@ export class RobertaForMaskedLM extends MaskedLanguageModel<RobertaConfig> {
     const bias = ["lm_head.decoder.bias", "lm_head.bias"] as const;
     return this.config.tieWordEmbeddings ? [["lm_head.decoder.weight", "roberta.embeddings.word_embeddings.weight"], bias] : [bias];
   }
-  override base(inputIds: Tensor, options: EncoderOptions): EncoderOutput {
-    return this.roberta.forward(inputIds, options);
-  }
   override head(encoded: EncoderOutput): Tensor {
     return this.lm_head.forward(encoded.lastHiddenState);
   }
@@ -135,9 +132,6 @@ export class RobertaForSequenceClassification extends SequenceClassifier<Roberta
     this.classifier = new RobertaClassificationHead(this.config);
     this.initHead(this.classifier);
   }
-  override base(inputIds: Tensor, options: EncoderOptions): EncoderOutput {
-    return this.roberta.forward(inputIds, options);
-  }
   override head(encoded: EncoderOutput): Tensor {
     return this.classifier.forward(encoded.lastHiddenState);
   }
@@ -161,9 +155,6 @@ export class RobertaForTokenClassification extends TokenClassifier<RobertaConfig
     this.classifier = new Linear(this.config.hiddenSize, this.config.numLabels);
     this.initHead(this.classifier);
   }
-  override base(inputIds: Tensor, options: EncoderOptions): EncoderOutput {
-    return this.roberta.forward(inputIds, options);
-  }
   override head(encoded: EncoderOutput): Tensor {
     return this.classifier.forward(dropout(encoded.lastHiddenState, classifierDropout(this.config), this.training));
   }
@@ -186,9 +177,6 @@ export class RobertaForQuestionAnswering extends QuestionAnswerer<RobertaConfig>
     this.roberta = new RobertaModel(this.config, { addPoolingLayer: false });
     this.qa_outputs = new Linear(this.config.hiddenSize, 2);
     this.initHead(this.qa_outputs);
-  }
-  override base(inputIds: Tensor, options: EncoderOptions): EncoderOutput {
-    return this.roberta.forward(inputIds, options);
   }
   override head(encoded: EncoderOutput): Tensor {
     return this.qa_outputs.forward(encoded.lastHiddenState);

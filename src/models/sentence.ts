@@ -3,7 +3,7 @@ import { checkOptions, given, located, need } from "../core/arguments.ts";
 import { ArgumentError, FormatError, UnsupportedError } from "../core/errors.ts";
 import { noGrad } from "../core/mode.ts";
 import type { Tensor } from "../core/tensor.ts";
-import { hubFiles, isHubId } from "../hub/index.ts";
+import { fromHub } from "../hub/resolve.ts";
 import { normalize } from "../nn/functional.ts";
 import { ModuleList } from "../nn/container.ts";
 import { Linear } from "../nn/linear.ts";
@@ -205,18 +205,12 @@ const within = (files: ModelFiles, folder: string): ModelFiles =>
         open: (f) => files.open(`${folder}/${f}`),
         read: (f) => files.read(`${folder}/${f}`),
       };
-async function filesOf(source: string | ModelFiles, o: FromPretrainedOptions): Promise<ModelFiles> {
-  if (typeof source !== "string") return source;
-  const there = (await import("node:fs")).existsSync(source);
-  return !there && isHubId(source) ? hubFiles(source, hubOptions(o)) : folderFiles(source);
-}
-
 async function load(
   source: string | ModelFiles,
   options: FromPretrainedOptions & { tokenizer?: BatchTokenizer | null } = {},
 ): Promise<SentenceTransformer> {
   const { tokenizer = null, ...o } = options;
-  const files = await filesOf(source, o);
+  const files = typeof source === "string" ? ((await fromHub(source, hubOptions(o))) ?? folderFiles(source)) : source;
   const optional = async (at: ModelFiles, file: string): Promise<Record<string, unknown>> =>
     (await at.has(file)) ? readJson(at, file) : {};
   const modules = (await files.has("modules.json")) ? await modulesOf(files) : [{ kind: "Transformer", at: files }];

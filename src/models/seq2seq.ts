@@ -9,7 +9,7 @@ import { crossEntropy } from "../ops/loss.ts";
 import { generate, type GenerateOptions, type GenerateOutput, type Piece, stream } from "../generation/index.ts";
 import type { BaseOutput, CacheShape } from "./causal.ts";
 import type { CommonConfig, Token } from "./config.ts";
-import { checkIds } from "./encoder.ts";
+import { checkIds } from "./shared/ids.ts";
 import { PreTrainedModel } from "./pretrained.ts";
 import { type Keys, KeyValueCache } from "./shared/cache.ts";
 

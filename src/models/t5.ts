@@ -12,7 +12,7 @@ import { Module } from "../nn/module.ts";
 import { Embedding } from "../nn/norm.ts";
 import type { BaseOutput, CacheShape } from "./causal.ts";
 import { type CommonConfig, type ConfigReader, defineConfig, type Field, flag, maybe, real, size, token, word } from "./config.ts";
-import { checkIds } from "./encoder.ts";
+import { checkIds } from "./shared/ids.ts";
 import { PreTrainedModel } from "./pretrained.ts";
 import {
   decoderIdsOf,

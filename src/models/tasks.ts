@@ -22,12 +22,21 @@ export interface TaskOutput {
   readonly hiddenStates: readonly Tensor[] | null;
 }
 
-/** A model with a head that gives logits. */
-abstract class TaskModel<C extends CommonConfig> extends EncoderModel<C> {
+/** An encoder, in the field that `baseModelPrefix` names, and a head upon it. */
+abstract class HeadedEncoder<C extends CommonConfig> extends EncoderModel<C> {
   /** The model without its head. */
-  abstract base(inputIds: Tensor, options: EncoderOptions): EncoderOutput;
+  base(inputIds: Tensor, options: EncoderOptions): EncoderOutput {
+    const { baseModelPrefix } = this.constructor as typeof EncoderModel;
+    return (this as unknown as Record<string, { forward(ids: Tensor, o: EncoderOptions): EncoderOutput }>)[baseModelPrefix]!.forward(
+      inputIds,
+      options,
+    );
+  }
   /** What the encoder gives → logits. */
   abstract head(encoded: EncoderOutput): Tensor;
+}
+/** A model with a head that gives logits. */
+abstract class TaskModel<C extends CommonConfig> extends HeadedEncoder<C> {
   /** Logits against labels. */
   protected abstract lossOf(logits: Tensor, labels: Tensor): Tensor;
   /**
@@ -126,11 +135,7 @@ export interface AnswerOutput {
  * const model = new BertForQuestionAnswering({ vocabSize: 10, hiddenSize: 8, intermediateSize: 8, numHiddenLayers: 1, numAttentionHeads: 2 });
  * model.forward(tensor([[1, 2]]), { startPositions: tensor([0]), endPositions: tensor([1]) }).loss.shape // => []
  */
-export abstract class QuestionAnswerer<C extends LabelConfig = LabelConfig> extends EncoderModel<C> {
-  /** The model without its head. */
-  abstract base(inputIds: Tensor, options: EncoderOptions): EncoderOutput;
-  /** What the encoder gives → [B, T, 2]. */
-  abstract head(encoded: EncoderOutput): Tensor;
+export abstract class QuestionAnswerer<C extends LabelConfig = LabelConfig> extends HeadedEncoder<C> {
   /**
    * Logits of an answer's first and last token: int64 [B, T] in.
    * @throws ShapeError, DTypeError, ValueError for inputs that do not fit; IndexError for a token outside the vocabulary

@@ -1,6 +1,5 @@
-// firebrand/pipeline. A user of the library: it opens the front door, so that there are backends to run on.
+// firebrand/pipeline.
 import "../devices.ts";
-import "../index.ts";
 
 export { pipeline, type PipelineOf, type Pipelines, type TaskName } from "./pipeline.ts";
 export type { Parts, PerText, PipelineSource } from "./parts.ts";

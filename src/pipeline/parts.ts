@@ -3,7 +3,7 @@ import { checkOptions, given } from "../core/arguments.ts";
 import { ArgumentError } from "../core/errors.ts";
 import { noGrad } from "../core/mode.ts";
 import type { Tensor } from "../core/tensor.ts";
-import { hubFiles, isHubId } from "../hub/index.ts";
+import { fromHub } from "../hub/resolve.ts";
 import { type AutoClass, type FromPretrainedOptions, type ModelFiles, PreTrainedModel } from "../models/index.ts";
 import { hubOptions } from "../models/pretrained.ts";
 import { to } from "../ops/copy.ts";
@@ -35,8 +35,8 @@ export async function partsOf<M extends PreTrainedModel>(
       });
     return source;
   }
-  const hub = typeof source === "string" && isHubId(source) && !(await import("node:fs")).existsSync(source);
-  const from = hub ? hubFiles(source, hubOptions(options)) : source;
+  // One listing of the hub serves both.
+  const from = typeof source === "string" ? ((await fromHub(source, hubOptions(options))) ?? source) : source;
   const [tokenizer, model] = [await AutoTokenizer.fromPretrained(from), await auto.fromPretrained(from, options)];
   return { model, tokenizer };
 }

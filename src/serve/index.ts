@@ -1,5 +1,4 @@
 // firebrand/serve: language models behind an HTTP server.
 import "../devices.ts";
-import "../ops/methods.ts";
 
 export { type ServeOptions, serve, type ServerHandle } from "./serve.ts";

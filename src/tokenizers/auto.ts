@@ -1,8 +1,8 @@
 // From what people have to a tokenizer: a folder, a file, an open GGUF file. What it is is told by content.
 import { checkOptions, given } from "../core/arguments.ts";
 import { ArgumentError } from "../core/errors.ts";
-import { hubFiles, isHubId } from "../hub/index.ts";
 import { HUB_OPTIONS, type HubOptions } from "../hub/options.ts";
+import { fromHub } from "../hub/resolve.ts";
 import { fromGpt2, fromSpm, fromTiktoken, fromWordPiece, type TiktokenOptions } from "./families.ts";
 import { type Files, localFiles, unfit } from "./files.ts";
 import { fromGguf, type GgufMetadata } from "./gguf.ts";
@@ -80,10 +80,9 @@ async function fromPath(path: string, options: TokenizerOptions): Promise<Tokeni
   const { basename, dirname } = await import("node:path");
   const stat = fs.statSync(path, { throwIfNoEntry: false });
   if (stat?.isDirectory()) return fromFiles(localFiles(path), options);
-  if (!stat && isHubId(path)) {
-    const { pattern: _, specialTokens: __, ...hub } = options;
-    return fromFiles(hubFiles(path, hub), options);
-  }
+  const { pattern: _, specialTokens: __, ...hub } = options;
+  const remote = await fromHub(path, hub);
+  if (remote) return fromFiles(remote, options);
   if (!stat?.isFile())
     throw new ArgumentError({
       op: "AutoTokenizer.fromPretrained",

@@ -75,6 +75,7 @@ test("embed: a model of sentences pools as its folder says", () => {
     .split("\n")
     .map((l) => (JSON.parse(l) as { embedding: number[] }).embedding);
   got.forEach((row, i) => row.forEach((x, d) => assert.ok(Math.abs(x - embeddings[i]![d]!) < 1e-4)));
+  assert.match(run(["embed", "acme/none", "--text", "a", "--offline"]).err, /acme\/none has no config\.json in the cache/);
 });
 
 test("perplexity: every token once, told from the ones before it in its window", () => {

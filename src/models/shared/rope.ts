@@ -134,6 +134,8 @@ export class Rope {
   readonly #dim: number;
   readonly #sizes: RopeSizes;
   readonly #rule: Rule;
+  /** The frequencies where they are the same for texts of every length. */
+  readonly #fixed: Frequencies | null;
   #table: { cos: Tensor; sin: Tensor; rows: number; key: string } | null = null;
 
   /** @throws ValueError for a kind of scaling that is not known, or one that lacks a number */
@@ -146,17 +148,21 @@ export class Rope {
     this.#dim = Math.trunc(sizes.headDim * (parameters.partial_rotary_factor ?? 1));
     this.#sizes = sizes;
     this.#rule = RULES[kind]!;
-    this.#rule(parameters, this.#base, this.#dim, sizes, 1); // to find what is missing now
+    const first = this.#rule(parameters, this.#base, this.#dim, sizes, 1); // finds what is missing, too
+    this.#fixed = growing(kind) ? null : first;
+  }
+  #of(length: number): Frequencies {
+    return this.#fixed ?? this.#rule(this.#parameters, this.#base, this.#dim, this.#sizes, length);
   }
 
   /** What each pair turns by from one position to the next, in a text of `length` positions: [D / 2]. */
   frequencies(length: number): readonly number[] {
-    return this.#rule(this.#parameters, this.#base, this.#dim, this.#sizes, length).inverse;
+    return this.#of(length).inverse;
   }
   /** Are the angles of early positions others in a text of `after` positions than in one of `before`? */
   changes(before: number, after: number): boolean {
     const at = (length: number): string => this.frequencies(length).join();
-    return growing(kindOf(this.#parameters)) && at(before) !== at(after);
+    return this.#fixed === null && at(before) !== at(after);
   }
 
   /** Rows `positions` of the tables: a first position and a count, or positions [B, T] of int64 up to `last`. */
@@ -169,8 +175,8 @@ export class Rope {
   }
 
   #tableFor(length: number, dtype: DType, device: string): { cos: Tensor; sin: Tensor } {
-    const { inverse, scaling } = this.#rule(this.#parameters, this.#base, this.#dim, this.#sizes, length);
-    const key = `${dtype} ${device}${growing(kindOf(this.#parameters)) ? ` ${inverse.join()}` : ""}`;
+    const { inverse, scaling } = this.#of(length);
+    const key = `${dtype} ${device}${this.#fixed ? "" : ` ${inverse.join()}`}`;
     if (this.#table && this.#table.key === key && this.#table.rows >= length) return this.#table;
     const rows = Math.max(length, 64, 2 * (this.#table?.rows ?? 0));
     const half = inverse.length;

@@ -2,7 +2,8 @@
 import { ArgumentError } from "../../core/errors.ts";
 import type { SourceLike } from "../../io/source.ts";
 import { openSource } from "../../io/source.ts";
-import { type HubOptions, hubFiles, isHubId } from "../../hub/index.ts";
+import type { HubOptions } from "../../hub/index.ts";
+import { fromHub } from "../../hub/resolve.ts";
 import { openWeights, type Weights } from "../weights.ts";
 import type { Checkpoint } from "./opened.ts";
 import { folderFiles, type ModelFiles, readJson } from "./files.ts";
@@ -27,8 +28,9 @@ export async function openCheckpoint(
 ): Promise<Checkpoint> {
   if (typeof source !== "string") return fromFiles(source, config);
   if (/^https?:\/\//.test(source)) return fromFile(source, config);
+  const files = await fromHub(source, hub);
+  if (files) return fromFiles(files, config);
   const folder = await isFolder(source);
-  if (folder === null && isHubId(source)) return fromFiles(hubFiles(source, hub), config);
   if (folder === null)
     throw new ArgumentError({
       op: "fromPretrained",
