@@ -149,7 +149,6 @@ inline int runsOf(const Taps& g, const Frame& f, i64 image, i64 from, i64 to, Ru
   i64 n = from / per, rest = from % per;
   i64 i2 = rest % w, i1 = rest / w % g.grid[1], i0 = rest / w / g.grid[1];
   int count = 0;
-  i64 kernel = 0;                   // positions of the kernel: those that no tap is for too
   for (i64 q = from; q < to;) {
     i64 len = w - i2 < to - q ? w - i2 : to - q;
     out[count++] = {n * image + i0 * f.s0 + i1 * f.s1 + i2, (int)(q - from), (int)len};

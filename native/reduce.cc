@@ -63,8 +63,7 @@ inline float maxFloats(const float* p, i64 n, float sign) {
     for (int k = 0; k < 4; k++) take(loadu(p + i + k * W), m[k]);
   for (; i + W <= n; i += W) take(loadu(p + i), m[0]);
   float t = hmax(vmax(vmax(m[0], m[1]), vmax(m[2], m[3])));
-  bool bad = false;
-  for (int k = 0; k < W; k++) bad |= nan[k] != 0;
+  bool bad = any(nan);
   for (; i < n; i++) {
     float x = p[i] * sign;
     bad |= x != x;
