@@ -2,9 +2,16 @@
 // Built against NAPI_VERSION_EXPERIMENTAL: finalizers run inside the collector, even in synchronous loops.
 #include <node_api.h>
 
+#if defined(__unix__) || defined(__APPLE__)
+#include <errno.h>
+#include <unistd.h>
+#endif
+
 #include <cstdlib>
+#include <cstring>
 #include <new>
 
+#include "crc.h"
 #include "memory.h"
 #include "pool.h"
 
@@ -159,6 +166,14 @@ napi_value holder(napi_env env, napi_callback_info info) {
   return external(env, e, id, (napi_finalize)finalizeHolder);
 }
 
+// ring: -> addresses of [the counts of references by block, the slots of the holders]
+napi_value tables(napi_env env, napi_callback_info info) {
+  Env* e = self(env, info);
+  e->ring[0] = (double)(uintptr_t)e->memory.refs;
+  e->ring[1] = (double)(uintptr_t)e->slots;
+  return nullptr;
+}
+
 // ring: [bytes to keep]
 napi_value trim(napi_env env, napi_callback_info info) {
   Env* e = self(env, info);
@@ -200,7 +215,74 @@ napi_value transfer(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// ring: [address, bytes] -> an ArrayBuffer over native memory, for reads of the system's straight into it. `detach` ends it.
+#if defined(__unix__) || defined(__APPLE__)
+// A read of a file into native memory by a thread of Node's.
+struct FileRead {
+  int fd;
+  off_t offset;
+  char* to;
+  size_t bytes;
+  size_t got = 0;
+  int error = 0;
+  napi_deferred promise = nullptr;
+  napi_async_work work = nullptr;
+};
+
+void readNow(napi_env, void* data) {
+  FileRead& r = *(FileRead*)data;
+  while (r.got < r.bytes) {
+    ssize_t n = pread(r.fd, r.to + r.got, r.bytes - r.got, r.offset + (off_t)r.got);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) r.error = errno;
+    if (n <= 0) return;
+    r.got += (size_t)n;
+  }
+}
+
+void readDone(napi_env env, napi_status status, void* data) {
+  FileRead* r = (FileRead*)data;
+  napi_value out;
+  if (status == napi_ok && r->error == 0) {
+    napi_create_double(env, (double)r->got, &out);
+    napi_resolve_deferred(env, r->promise, out);
+  } else {
+    napi_value text;
+    napi_create_string_utf8(env, r->error ? strerror(r->error) : "the process ends", NAPI_AUTO_LENGTH, &text);
+    napi_create_error(env, nullptr, text, &out);
+    napi_reject_deferred(env, r->promise, out);
+  }
+  napi_delete_async_work(env, r->work);
+  delete r;
+}
+
+// ring: [descriptor, offset, address, bytes] -> a promise of how many were there. Whoever asks keeps the memory until then. Read into an
+// ArrayBuffer over that memory, the same bytes would count as garbage to be, and make the engine collect again and again.
+napi_value readFile(napi_env env, napi_callback_info info) {
+  Env* e = self(env, info);
+  const double* a = e->ring;
+  FileRead* r = new FileRead{(int)a[0], (off_t)a[1], ptr<char>(a[2]), (size_t)a[3]};
+  napi_value name, promise;
+  napi_create_string_utf8(env, "firebrand.read", NAPI_AUTO_LENGTH, &name);
+  if (napi_create_promise(env, &r->promise, &promise) != napi_ok) {
+    delete r;
+    return nullptr;
+  }
+  if (napi_create_async_work(env, nullptr, name, readNow, readDone, r, &r->work) != napi_ok || napi_queue_async_work(env, r->work) != napi_ok)
+    readDone(env, napi_generic_failure, r);
+  return promise;
+}
+#else
+napi_value readFile(napi_env, napi_callback_info) { return nullptr; }
+#endif
+
+// ring: [address, bytes, check of what comes before] -> [CRC-32]
+napi_value checksum(napi_env env, napi_callback_info info) {
+  double* a = self(env, info)->ring;
+  a[0] = crc32(ptr<uint8_t>(a[0]), (size_t)a[1], (uint32_t)a[2]);
+  return nullptr;
+}
+
+// ring: [address, bytes] -> an ArrayBuffer over native memory. `detach` ends it.
 napi_value view(napi_env env, napi_callback_info info) {
   Env* e = self(env, info);
   napi_value out;
@@ -244,8 +326,6 @@ void expose(napi_env env, napi_value exports, const char* name, void* data, size
 extern "C" __attribute__((visibility("default"))) napi_value napi_register_module_v1(napi_env env, napi_value exports) {
   Env* e = new Env;
   expose(env, exports, "ring", e->ring, RingDoubles * sizeof(double));
-  expose(env, exports, "refs", e->memory.refs, MaxBlocks * sizeof(int32_t));
-  expose(env, exports, "slots", e->slots, (size_t)MaxHolders * HolderSlots * sizeof(int32_t));
   define(env, exports, "call", call, e);
   define(env, exports, "alloc", alloc, e);
   define(env, exports, "map", map, e);
@@ -253,10 +333,13 @@ extern "C" __attribute__((visibility("default"))) napi_value napi_register_modul
   define(env, exports, "release", release, e);
   define(env, exports, "dispose", dispose, e);
   define(env, exports, "holder", holder, e);
+  define(env, exports, "tables", tables, e);
   define(env, exports, "trim", trim, e);
   define(env, exports, "stats", stats, e);
   define(env, exports, "resetPeak", resetPeak, e);
   define(env, exports, "transfer", transfer, e);
+  define(env, exports, "readFile", readFile, e);
+  define(env, exports, "checksum", checksum, e);
   define(env, exports, "view", view, e);
   define(env, exports, "detach", detach, e);
   napi_value flag;

@@ -17,7 +17,7 @@ const RELAXED = ["conv.cc", "convweight.cc", "gemm.cc", "gemm16.cc", "quant.cc"]
 const target = (variant) => join(native, "prebuilt", variant);
 const record = join(native, "prebuilt", "kernels.json");
 // The addon's surface and allocator have no place in linear memory.
-const NATIVE_ONLY = ["addon.cc", "map.cc", "map.h", "memory.cc", "memory.h"];
+const NATIVE_ONLY = ["addon.cc", "crc.cc", "crc.h", "map.cc", "map.h", "memory.cc", "memory.h"];
 const FLAGS = [
   "--target=wasm32-wasi",
   "-O3",

@@ -45,8 +45,8 @@ export interface Device {
   /** `cpu`, `wasm`, `reference`, `meta`, … */
   readonly name: string;
   readonly memory: DeviceMemory;
-  /** Uninitialised memory. @throws OutOfMemoryError */
-  alloc(nbytes: number): Storage;
+  /** Uninitialised memory; `lasting` for what is expected to live long, as weights that are loaded. @throws OutOfMemoryError */
+  alloc(nbytes: number, lasting?: boolean): Storage;
   /** Copies host bytes into a storage at a byte offset. */
   write(storage: Storage, byteOffset: number, src: Uint8Array): void;
   /** Copies bytes of a storage to the host, waiting for pending work. Throws where a device cannot wait. */
@@ -54,10 +54,12 @@ export interface Device {
   /** The same without blocking. */
   read(storage: Storage, byteOffset: number, dst: Uint8Array): Promise<void>;
   /**
-   * Memory of a storage that the host can write itself, where there is such: files are read straight into it. The caller keeps the storage
-   * reachable until `close`, after which the bytes are gone.
+   * Reads a part of an open file into a storage from byte `at` on and gives how many bytes were there; undefined where that cannot be. The caller
+   * keeps storage and file until then.
    */
-  window?(storage: Storage, byteOffset: number, nbytes: number): { readonly bytes: Uint8Array; close(): void } | undefined;
+  readFile?(file: { readonly fd: number }, offset: number, into: Storage, at: number, nbytes: number): Promise<number> | undefined;
+  /** The CRC-32 of a part of a storage, where the device works it out itself. */
+  checksum?(storage: Storage, at: number, nbytes: number): number;
   /** Maps a part of an open file, whose descriptor may be closed afterwards; undefined where that cannot be. */
   mapFile?(file: { readonly fd: number; readonly name: string }, begin: number, nbytes: number): FileMapping | undefined;
   /** A backward pass has ended: few tensors are alive, which makes it a good moment to look for dead ones. */

@@ -1,5 +1,6 @@
 // Folders that stand for one model: which file in them is opened.
 import { ArgumentError } from "../core/errors.ts";
+import { builtin } from "./builtin.ts";
 import type { SourceLike } from "./source.ts";
 
 const WEIGHTS = /\.(safetensors|gguf|pt|pth|bin|ckpt|h5|keras|npz|npy)$/;
@@ -9,9 +10,8 @@ const INDICES: readonly RegExp[] = [/^saved_model\.pb$/, /\.index\.json$/, /^mod
 
 /** The file by which a folder is opened: a SavedModel's graph, an index of several files, or the only file of weights. @throws ArgumentError */
 export async function fileIn(folder: string): Promise<string> {
-  const fs = await import("node:fs");
-  const { join } = await import("node:path");
-  const names = fs.readdirSync(folder).sort();
+  const { join } = builtin("path");
+  const names = builtin("fs").readdirSync(folder).sort();
   const weights = names.filter((n) => WEIGHTS.test(n) && !LATER_PIECE.test(n));
   const found = INDICES.map((index) => names.filter((n) => index.test(n))).find((of) => of.length > 0) ?? weights;
   if (found.length === 1) return join(folder, found[0]!);
@@ -26,13 +26,11 @@ export async function withoutFolder(from: SourceLike): Promise<SourceLike> {
   // What is no path of a folder, or no path at all, is the source's to refuse.
   const isPath = typeof from === "string" ? !/^https?:\/\//.test(from) : from instanceof URL && from.protocol === "file:";
   if (!isPath) return from;
-  const fs = await import("node:fs");
-  const { fileURLToPath } = await import("node:url");
   const isUrl = from instanceof URL || ((from as string).startsWith("file:") && URL.canParse(from as string));
   let path: string;
   try {
-    path = isUrl ? fileURLToPath(from as string | URL) : (from as string);
-    if (!fs.statSync(path).isDirectory()) return from;
+    path = isUrl ? builtin("url").fileURLToPath(from as string | URL) : (from as string);
+    if (!builtin("fs").statSync(path).isDirectory()) return from;
   } catch {
     return from;
   }

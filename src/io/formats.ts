@@ -15,8 +15,10 @@ import { torchScriptJson } from "./torch/scriptJson.ts";
 import { torchStream } from "./torch/stream.ts";
 import { torchTar } from "./torch/tar.ts";
 
-// The first that recognises a file reads it: those that look at more of it come before those that look at less.
+// The first that recognises a file reads it. safetensors' beginning is no other's; of the others those that look at more of a file come before
+// those that look at less.
 const formats: Format[] = [
+  safetensors,
   torchScript,
   torchScriptJson,
   torchArchive,
@@ -30,7 +32,6 @@ const formats: Format[] = [
   hdf5,
   savedModel,
   tensorflow,
-  safetensors,
   safetensorsIndex,
   tfjs,
   plainPickle,

@@ -2,6 +2,7 @@
 import { checkOptions, located } from "../core/arguments.ts";
 import { type Device, getDevice } from "../core/device.ts";
 import { ArgumentError } from "../core/errors.ts";
+import type { Storage } from "../core/storage.ts";
 import type { Tensor } from "../core/tensor.ts";
 import type { Module } from "../nn/module.ts";
 import { withoutFolder } from "./folder.ts";
@@ -90,6 +91,9 @@ const bound = (s: ByteSource): ByteSource => ({
   size: s.size,
   read: (offset, length) => s.read(offset, length),
   ...(s.readInto && { readInto: (offset: number, into: Uint8Array) => s.readInto!(offset, into) }),
+  ...(s.readTo && {
+    readTo: (offset: number, into: Storage, at: number, nbytes: number) => s.readTo!(offset, into, at, nbytes),
+  }),
   ...(s.map && { map: (device: Device, begin: number, nbytes: number) => s.map!(device, begin, nbytes) }),
   ...(s.sibling && { sibling: (name: string) => s.sibling!(name) }),
   close: async () => s.close(),

@@ -4,6 +4,7 @@ import { type DType, itemSize } from "../core/dtype.ts";
 import { UnsupportedError } from "../core/errors.ts";
 import type { Storage } from "../core/storage.ts";
 import type { Backend } from "../kernel/backend.ts";
+import { crc32 } from "./crc32.ts";
 import { bytesOf, type Element, swapBytes } from "./elements.ts";
 import { mapPart, type MapRequest, type Mappings } from "./mapping.ts";
 import { type ByteSource, closedError, damaged } from "./source.ts";
@@ -13,6 +14,8 @@ export const CHUNK: number = 8 << 20;
 /** Reads up to this size are served from windows of the file. */
 const SMALL = 128 << 10;
 const WINDOW = 512 << 10;
+/** The same for files of the system, where a read costs little before its first byte. */
+const LOCAL_WINDOW = 16 << 10;
 const MOST_WINDOWS = 8;
 
 /** A run of bytes of a file, as it is or compressed there. */
@@ -24,28 +27,39 @@ export interface Region {
   readonly size: number;
   /** The bytes in order, each chunk valid until the next. All but the last have `CHUNK` bytes. */
   chunks(begin: number, length: number): AsyncIterable<Uint8Array>;
-  /** Fills `into` from byte `begin` on, where that saves a copy. Several such reads may be under way. */
-  fill?(begin: number, into: Uint8Array): Promise<void>;
+  /** Fills `into` from byte `begin` on. Several such reads may be under way. */
+  read?(begin: number, into: Uint8Array): Promise<void>;
+  /** The same straight into memory of a device; false where that device cannot. */
+  readTo?(begin: number, into: Storage, at: number, nbytes: number): Promise<boolean>;
   /** Bytes as memory of a device, where they lie in a file as they are and the device maps files; undefined where not. */
   map?(begin: number, length: number, to: MapRequest): Promise<Storage | undefined>;
-  /** For regions with a checksum: what `fill` reads of bytes `begin` to `begin + length` is shown, in any order, and `end` compares. */
+  /** For regions with a checksum: the checksums of what is read of bytes `begin` to `begin + length` are told, in any order, and `end` compares. */
   check?(begin: number, length: number): Check;
 }
 /** The comparison of a checksum while parts are read. */
 export interface Check {
-  seen(begin: number, bytes: Uint8Array): void;
+  seen(begin: number, length: number, crc: number): void;
   /** @throws FormatError when the checksum is another */
   end(): Promise<void>;
+}
+
+// Bytes that stay when others are read.
+async function ownBytes(source: ByteSource, begin: number, length: number): Promise<Uint8Array> {
+  if (!source.readInto) return (await source.read(begin, length)).slice();
+  const out = new Uint8Array(length);
+  await source.readInto(begin, out);
+  return out;
 }
 
 /** Small reads from windows of the file that are kept: directories, headers and files of many small tensors take few reads. */
 export function windowed(source: ByteSource): ByteSource {
   // By position, the one that was used last at the end.
   const windows = new Map<number, Promise<Uint8Array>>();
+  const size = source.map ? LOCAL_WINDOW : WINDOW;
   const windowAt = (begin: number): Promise<Uint8Array> => {
     const known = windows.get(begin);
     windows.delete(begin);
-    const bytes = known ?? source.read(begin, Math.min(WINDOW, source.size - begin)).then((b) => b.slice());
+    const bytes = known ?? ownBytes(source, begin, Math.min(size, source.size - begin));
     windows.set(begin, bytes);
     bytes.catch(() => windows.delete(begin));
     if (windows.size > MOST_WINDOWS) for (const oldest of [...windows.keys()].slice(0, windows.size - MOST_WINDOWS)) windows.delete(oldest);
@@ -59,6 +73,12 @@ export function windowed(source: ByteSource): ByteSource {
       readInto: async (offset, into) => {
         if (!open) throw closedError(source.name);
         await source.readInto!(offset, into);
+      },
+    }),
+    ...(source.readTo && {
+      readTo: async (offset, into, at, nbytes) => {
+        if (!open) throw closedError(source.name);
+        return source.readTo!(offset, into, at, nbytes);
       },
     }),
     ...(source.map && {
@@ -75,8 +95,8 @@ export function windowed(source: ByteSource): ByteSource {
     },
     read: async (offset, length) => {
       if (!open) throw closedError(source.name);
-      const begin = offset - (offset % WINDOW);
-      if (length > SMALL || offset + length > begin + WINDOW || !(offset >= 0 && offset + length <= source.size))
+      const begin = offset - (offset % size);
+      if (length > SMALL || offset + length > begin + size || !(offset >= 0 && offset + length <= source.size))
         return source.read(offset, length);
       return (await windowAt(begin)).subarray(offset - begin, offset - begin + length);
     },
@@ -119,7 +139,10 @@ export const fileRegion = (source: ByteSource, offset: number, size: number, nam
   offset,
   size,
   chunks: (begin, length) => sourceChunks(source, offset + begin, length),
-  ...(source.readInto && { fill: (begin: number, into: Uint8Array) => source.readInto!(offset + begin, into) }),
+  ...(source.readInto && { read: (begin: number, into: Uint8Array) => source.readInto!(offset + begin, into) }),
+  ...(source.readTo && {
+    readTo: (begin: number, into: Storage, at: number, nbytes: number) => source.readTo!(offset + begin, into, at, nbytes),
+  }),
   map: (begin, length, to) => mapPart(source, offset + begin, length, to),
 });
 
@@ -144,25 +167,26 @@ export async function regionBytes(region: Region): Promise<Uint8Array> {
   return out;
 }
 
-// Two reads straight into a device's memory are under way at a time, of a chunk each: the engine counts the arrays as garbage to be, and more make it collect.
-
-async function fillDirectly(region: Region, begin: number, length: number, into: Storage, at: number): Promise<void> {
+// Two reads are under way at a time, of a chunk each.
+async function fillStorage(region: Region, begin: number, length: number, into: Storage, at: number): Promise<void> {
   let next = 0;
+  const { device } = into;
   const check = region.check?.(begin, length);
   const reader = async (): Promise<void> => {
+    let buffer: Uint8Array | undefined;
     while (next < length) {
       const from = next;
       const n = Math.min(CHUNK, length - from);
       next += n;
-      const window = into.device.window!(into, at + from, n);
-      const bytes = window?.bytes ?? new Uint8Array(n);
-      try {
-        await region.fill!(begin + from, bytes);
-        check?.seen(begin + from, bytes);
-        if (!window) into.device.write(into, at + from, bytes);
-      } finally {
-        window?.close();
+      if ((!check || device.checksum) && (await region.readTo?.(begin + from, into, at + from, n))) {
+        check?.seen(begin + from, n, device.checksum!(into, at + from, n));
+        continue;
       }
+      buffer ??= new Uint8Array(n);
+      const bytes = buffer.subarray(0, n);
+      await region.read!(begin + from, bytes);
+      check?.seen(begin + from, n, crc32(bytes));
+      device.write(into, at + from, bytes);
     }
   };
   // Both have ended when this does, whatever happens: a read that goes on must not outlive the storage.
@@ -185,8 +209,7 @@ export async function transfer(
   at = 0,
 ): Promise<void> {
   const { device } = into;
-  if (region.fill && device.window && length > SMALL && !element.widen && (!swap || element.unit === 1))
-    return fillDirectly(region, begin, length, into, at);
+  if (region.read && length > SMALL && !element.widen && (!swap || element.unit === 1)) return fillStorage(region, begin, length, into, at);
   let to = at;
   let from = begin;
   for await (const chunk of region.chunks(begin, length)) {
@@ -241,7 +264,7 @@ export async function readElements(
     const mapped = await region.map?.(begin, count * element.size, { device, align, ...(mappings && { mappings }) });
     if (mapped) return mapped;
   }
-  const storage = device.alloc(count * itemSize(element.dtype));
+  const storage = device.alloc(count * itemSize(element.dtype), true);
   await transfer(region, begin, count * element.size, element, swap, storage);
   return storage;
 }

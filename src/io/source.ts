@@ -2,6 +2,8 @@
 import { given } from "../core/arguments.ts";
 import type { Device, FileMapping } from "../core/device.ts";
 import { ArgumentError, FormatError } from "../core/errors.ts";
+import type { Storage } from "../core/storage.ts";
+import { builtin } from "./builtin.ts";
 
 /** Something that gives any range of its bytes: files larger than memory are never read whole. */
 export interface ByteSource {
@@ -13,6 +15,8 @@ export interface ByteSource {
   read(offset: number, length: number): Promise<Uint8Array>;
   /** Fills `into` from `offset`, also while other reads are under way. Large tensors are read with it where it is there. */
   readInto?(offset: number, into: Uint8Array): Promise<void>;
+  /** Reads a part into memory of a device, also while other reads are under way; false where that device cannot. */
+  readTo?(offset: number, into: Storage, at: number, nbytes: number): Promise<boolean>;
   /** A part as memory of a device that maps files; undefined where that cannot be. @throws FormatError when the file has changed since it was opened */
   map?(device: Device, begin: number, nbytes: number): Promise<FileMapping | undefined>;
   /** The file of that name in the same folder, for formats of several files. */
@@ -87,20 +91,23 @@ export function kindOf(s: { isDirectory(): boolean; isFIFO(): boolean; isSocket(
   return s.isDirectory() ? "a folder" : s.isFIFO() ? "a pipe" : s.isSocket() ? "a socket" : "a device";
 }
 
+/** Bytes that are read at once on the thread of JavaScript: headers, directories of archives. */
+const FEW = 512 << 10;
+
 /** A file of the file system as a source. @throws ArgumentError when it cannot be opened or is no file. */
 export async function fileSource(path: string | URL): Promise<ByteSource> {
   const op = "fileSource";
   if (typeof path !== "string" && !(path instanceof URL)) throw noSource(op, path, "Give the path of a file");
-  const fs = await import("node:fs/promises");
+  const fs = builtin("fs");
   const name = String(path);
-  let file: Awaited<ReturnType<typeof fs.open>>;
-  let stat: Awaited<ReturnType<typeof fs.stat>>;
+  let file: Awaited<ReturnType<typeof fs.promises.open>>;
+  let stat: ReturnType<typeof fs.statSync>;
   try {
     // Asked before it is opened: a pipe without a writer would never open.
-    stat = await fs.stat(path);
+    stat = fs.statSync(path);
     if (!stat.isFile())
       throw new ArgumentError({ op, message: `${name} is ${kindOf(stat)}, needed a file`, hint: "Give the path of a file" });
-    file = await fs.open(path, "r");
+    file = await fs.promises.open(path, "r");
   } catch (e) {
     if (e instanceof ArgumentError) throw e;
     throw new ArgumentError({
@@ -111,11 +118,16 @@ export async function fileSource(path: string | URL): Promise<ByteSource> {
     });
   }
   let open = true;
+  // A descriptor is another file's as soon as it is closed.
+  const underWay = new Set<Promise<number>>();
   const readInto = async (offset: number, into: Uint8Array): Promise<void> => {
     if (!open) throw closedError(name);
     checkRange({ name, size: stat.size }, offset, into.length);
+    // A little is read sooner than one of the threads that read for Node is asked.
+    const few = into.length <= FEW;
     for (let got = 0; got < into.length; ) {
-      const { bytesRead } = await file.read(into, got, into.length - got, offset + got);
+      const [n, at] = [into.length - got, offset + got];
+      const bytesRead = few ? fs.readSync(file.fd, into, got, n, at) : (await file.read(into, got, n, at)).bytesRead;
       if (bytesRead === 0) throw ended({ name }, offset, into.length, got);
       got += bytesRead;
     }
@@ -130,22 +142,36 @@ export async function fileSource(path: string | URL): Promise<ByteSource> {
       return out;
     },
     readInto,
+    readTo: async (offset, into, at, nbytes) => {
+      if (!open) throw closedError(name);
+      checkRange({ name, size: stat.size }, offset, nbytes);
+      const reading = into.device.readFile?.(file, offset, into, at, nbytes);
+      if (reading) {
+        underWay.add(reading);
+        const over = (): boolean => underWay.delete(reading);
+        reading.then(over, over);
+      }
+      const got = await reading;
+      if (got !== undefined && got < nbytes) throw ended({ name }, offset, nbytes, got);
+      return got !== undefined;
+    },
     map: async (device, begin, nbytes) => {
       if (!open) throw closedError(name);
-      const now = await file.stat();
+      const now = fs.fstatSync(file.fd);
       if (begin + nbytes > now.size) throw ended({ name }, begin, nbytes, Math.max(0, now.size - begin));
       if (now.size !== stat.size || now.mtimeMs !== stat.mtimeMs)
         throw damaged(name, 0, "the file has changed since it was opened", "Open it again when it is whole");
       return device.mapFile?.({ fd: file.fd, name }, begin, nbytes);
     },
     sibling: async (other) => {
-      const { dirname, join } = await import("node:path");
-      const { fileURLToPath } = await import("node:url");
-      return fileSource(join(dirname(path instanceof URL ? fileURLToPath(path) : path), other));
+      const { dirname, join } = builtin("path");
+      return fileSource(join(dirname(path instanceof URL ? builtin("url").fileURLToPath(path) : path), other));
     },
     close: async () => {
-      if (open) await file.close();
+      if (!open) return;
       open = false;
+      await Promise.allSettled(underWay);
+      await file.close();
     },
   };
 }

@@ -1,4 +1,5 @@
 // Zip archives by ranges: the central directory is read and checked, entries when they are asked for. Source: PKWARE APPNOTE 6.3.
+import type { Storage } from "../core/storage.ts";
 import { crc32, joinedCrc32 } from "./crc32.ts";
 import { inflated } from "./inflate.ts";
 import { mapPart, type MapRequest } from "./mapping.ts";
@@ -74,7 +75,12 @@ export class ZipFile {
       chunks: (begin, length) =>
         verify ? part(this.#verified(e, all()), begin, length) : e.deflated ? part(all(), begin, length) : this.#stored(e, begin, length),
       ...(this.source.readInto &&
-        !e.deflated && { fill: async (begin: number, into: Uint8Array) => this.source.readInto!((await this.begin(e)) + begin, into) }),
+        !e.deflated && { read: async (begin: number, into: Uint8Array) => this.source.readInto!((await this.begin(e)) + begin, into) }),
+      ...(this.source.readTo &&
+        !e.deflated && {
+          readTo: async (begin: number, into: Storage, at: number, nbytes: number) =>
+            this.source.readTo!((await this.begin(e)) + begin, into, at, nbytes),
+        }),
       ...(!e.deflated &&
         !verify && {
           map: async (begin: number, length: number, to: MapRequest) => mapPart(this.source, (await this.begin(e)) + begin, length, to),
@@ -84,10 +90,9 @@ export class ZipFile {
   }
   /** Compares the checksum of a stored entry of which `length` bytes from `begin` on are read elsewhere; the others are read here. */
   #check(e: ZipEntry, begin: number, length: number): Check {
-    const parts: { readonly begin: number; readonly crc: number; readonly length: number }[] = [];
-    const seen = (begin: number, bytes: Uint8Array): void => void parts.push({ begin, crc: crc32(bytes, 0), length: bytes.length });
+    const parts: { readonly begin: number; readonly length: number; readonly crc: number }[] = [];
     return {
-      seen,
+      seen: (begin, length, crc) => void parts.push({ begin, length, crc }),
       end: async () => {
         for (const [from, n] of [
           [0, begin],
@@ -95,7 +100,7 @@ export class ZipFile {
         ] as const) {
           let at = from;
           for await (const chunk of this.#stored(e, from, n)) {
-            seen(at, chunk);
+            parts.push({ begin: at, length: chunk.length, crc: crc32(chunk, 0) });
             at += chunk.length;
           }
         }

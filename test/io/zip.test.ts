@@ -98,6 +98,19 @@ test("crc32 is that of zip, built in or not", () => {
   for (const cut of [0, 1, 7, 500, bytes.length])
     assert.equal(joinedCrc32(crc32(bytes.subarray(0, cut)), crc32(bytes.subarray(cut)), bytes.length - cut), crc32(bytes));
 });
+
+test("a device that works out checksums agrees, from any byte on and of any length", () => {
+  const bytes = Uint8Array.from({ length: 1000 }, (_, i) => (i * i * 7 + i) & 255);
+  const { storage } = torch.tensor([...bytes], { dtype: "uint8" });
+  if (!storage.device.checksum) return console.log(`skipped: ${storage.device.name} has no checksum`);
+  for (let begin = 0; begin < 40; begin++)
+    for (const length of [0, 1, 7, 8, 15, 16, 63, 64, 65, 79, 80, 127, 128, 129, 200, 511, 900])
+      assert.equal(
+        storage.device.checksum(storage, begin, length),
+        portableCrc32(bytes.subarray(begin, begin + length)),
+        `${begin} ${length}`,
+      );
+});
 test("stored and deflated entries, comments", async () => {
   const long = "abc".repeat(100_000);
   const squeezed = deflateRawSync(text(long));

@@ -35,8 +35,8 @@ export class CpuBackend implements Backend, Threaded {
   has(spec: KernelSpec, dtype: DType): boolean {
     return this.#drivers.has(spec, dtype);
   }
-  alloc(nbytes: number): Storage {
-    return this.memory.alloc(this, nbytes);
+  alloc(nbytes: number, lasting?: boolean): Storage {
+    return this.memory.alloc(this, nbytes, lasting);
   }
   write(s: Storage, byteOffset: number, src: Uint8Array): void {
     this.memory.transfer((s as NativeStorage).address + byteOffset, src, true);
@@ -47,10 +47,13 @@ export class CpuBackend implements Backend, Threaded {
   mapFile(file: { fd: number; name: string }, begin: number, nbytes: number): FileMapping | undefined {
     return this.memory.files.map(this, file, begin, nbytes);
   }
-  window(s: Storage, byteOffset: number, nbytes: number): { bytes: Uint8Array; close(): void } | undefined {
-    // What writes there for us would get no signal for a page that is gone, but an error of its own.
-    if ((s as NativeStorage).kind === "mapped") return undefined;
-    return this.memory.view((s as NativeStorage).ptr + byteOffset, nbytes);
+  readFile(file: { fd: number }, offset: number, into: Storage, at: number, nbytes: number): Promise<number> | undefined {
+    const s = into as NativeStorage;
+    // The system would fail to write to a page of a mapped file that is gone, where we get a signal.
+    return s.kind === "mapped" ? undefined : this.memory.readFile(file.fd, offset, s.address + at, nbytes);
+  }
+  checksum(s: Storage, at: number, nbytes: number): number {
+    return this.memory.checksum((s as NativeStorage).address + at, nbytes);
   }
   async read(s: Storage, byteOffset: number, dst: Uint8Array): Promise<void> {
     this.readSync(s, byteOffset, dst);

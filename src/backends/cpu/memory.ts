@@ -10,6 +10,7 @@ import { MappedFiles } from "./mapping.ts";
 import type { Addon } from "./native.ts";
 import { NativeStorage } from "./storage.ts";
 import { freeMemory, totalMemory } from "./system.ts";
+import { Table } from "./table.ts";
 
 const MB = 1 << 20;
 /** Bytes handed out between collections: few enough to stay in the last cache level and to be collected young. */
@@ -28,8 +29,8 @@ const HINT = "Use smaller batches or shorter sequences, or drop references to la
 export class NativeMemory implements DeviceMemory {
   readonly #addon: Addon;
   readonly #ring: Float64Array;
-  readonly #refs: Int32Array;
-  readonly #slots: Int32Array;
+  readonly #refs: Table;
+  readonly #slots: Table;
   readonly #gc: Collector;
   /** Does a collection give blocks back at once? Tested at start. */
   readonly synchronous: boolean;
@@ -38,6 +39,8 @@ export class NativeMemory implements DeviceMemory {
   // What was really live after the last few full collections. Its maximum is the true peak of a loop: full collections are
   // asked for near peaks. More than a margin above it must be garbage that minor collections no longer see.
   readonly #trueLive: number[] = [0];
+  // What was live after the last of them.
+  #collected = 0;
   // How much may be live and cached together.
   #ceiling = SLACK;
   #share = 0.25;
@@ -57,8 +60,10 @@ export class NativeMemory implements DeviceMemory {
   constructor(addon: Addon) {
     this.#addon = addon;
     this.#ring = new Float64Array(addon.ring);
-    this.#refs = new Int32Array(addon.refs);
-    this.#slots = new Int32Array(addon.slots);
+    addon.tables();
+    const [refs, slots] = this.#ring;
+    this.#refs = new Table(addon, refs!);
+    this.#slots = new Table(addon, slots!);
     this.#gc = collector();
     this.files = new MappedFiles(addon, this, this.#gc);
     this.synchronous = this.#selfTest();
@@ -80,22 +85,26 @@ export class NativeMemory implements DeviceMemory {
     return this.#addon.alloc();
   }
 
-  #block(nbytes: number): object {
+  #block(nbytes: number, lasting: boolean): object {
     // Within the budget a miss may grow the reserve; beyond it, what has died comes first.
-    const handle = this.#take(nbytes, this.#sinceMinor + nbytes < BUDGET ? this.#ceiling : 0) ?? this.#collectAndTake(nbytes);
+    const handle = this.#take(nbytes, this.#sinceMinor + nbytes < BUDGET ? this.#ceiling : 0) ?? this.#collectAndTake(nbytes, lasting);
     this.#sinceMinor += nbytes;
     this.#handedOut += nbytes;
     return handle;
   }
 
-  #collectAndTake(nbytes: number): object {
+  #collectAndTake(nbytes: number, lasting: boolean): object {
     this.#gc({ type: "minor" });
     this.#sinceMinor = 0;
     let handle = this.#take(nbytes, 0);
     if (handle) return handle;
     const peak = Math.max(...this.#trueLive);
     if (this.stats().live + nbytes > peak + Math.max(SLACK / 2, peak / 8)) {
-      this.#gc();
+      // Of what lasts twice as much may come before it is looked through again.
+      if (!lasting || this.stats().live + nbytes > 2 * this.#collected + SLACK) {
+        this.#gc();
+        this.#collected = this.stats().live;
+      }
       this.#trueLive.push(this.stats().live + nbytes);
       if (this.#trueLive.length > 8) this.#trueLive.shift();
       this.#setCeiling();
@@ -154,11 +163,11 @@ export class NativeMemory implements DeviceMemory {
   }
 
   /** Uninitialised memory for a tensor. */
-  alloc(device: Device, nbytes: number): NativeStorage {
+  alloc(device: Device, nbytes: number, lasting = false): NativeStorage {
     if (nbytes <= SMALL && !this.#addon.guarded) {
       const size = nbytes < 64 ? 64 : (nbytes + 63) & ~63;
       if (this.#slabPtr + size > this.#slabEnd) {
-        this.#slab = this.#block(SLAB);
+        this.#slab = this.#block(SLAB, false);
         this.#slabBlock = this.#ring[0]!;
         this.#slabPtr = this.#ring[1]!;
         this.#slabEnd = this.#slabPtr + SLAB;
@@ -168,7 +177,7 @@ export class NativeMemory implements DeviceMemory {
       return new NativeStorage(device, nbytes, ptr, this.#slabBlock, this.#slab!, this, "slot");
     }
     if (!(nbytes <= this.#limit)) throw outOfMemory("cpu", nbytes, this.stats(), this.#limit, "Check the sizes");
-    const handle = this.#block(nbytes);
+    const handle = this.#block(nbytes, lasting);
     return new NativeStorage(device, nbytes, this.#ring[1]!, this.#ring[0]!, handle, this, "block");
   }
 
@@ -185,8 +194,8 @@ export class NativeMemory implements DeviceMemory {
       this.#holderNext = 0;
     }
     const slot = this.#holderId * HOLDER_SLOTS + this.#holderNext++;
-    this.#slots[slot] = block;
-    this.#refs[block]!++;
+    this.#slots.upTo(slot)[slot] = block;
+    this.#refs.upTo(block)[block]!++;
     return slot;
   }
   #outOfHolders(): object {
@@ -201,8 +210,8 @@ export class NativeMemory implements DeviceMemory {
   }
   /** Gives a graph node's reference back. */
   unclaim(slot: number, block: number): void {
-    this.#slots[slot] = 0;
-    if (--this.#refs[block]! === 0) {
+    this.#slots.shown[slot] = 0;
+    if (--this.#refs.shown[block]! === 0) {
       this.#ring[0] = block;
       this.#addon.release();
     }
@@ -226,12 +235,21 @@ export class NativeMemory implements DeviceMemory {
     const r = this.#ring;
     return { live: r[0]!, cached: r[1]!, peak: r[2]!, blocks: r[3]!, mapped: r[4]! };
   }
-  /** Native memory as a host array, until `close`; undefined where the engine has no such arrays. Whoever writes it keeps the storage alive. */
-  view(ptr: number, nbytes: number): { bytes: Uint8Array; close(): void } | undefined {
-    this.#ring[0] = ptr;
+  /** Reads a part of an open file into native memory, which the caller keeps; gives how many bytes were there, undefined where that cannot be. */
+  readFile(fd: number, offset: number, address: number, nbytes: number): Promise<number> | undefined {
+    this.#ring[0] = fd;
+    this.#ring[1] = offset;
+    this.#ring[2] = address;
+    this.#ring[3] = nbytes;
+    return this.#addon.readFile();
+  }
+  /** The CRC-32 of native memory. */
+  checksum(address: number, nbytes: number): number {
+    this.#ring[0] = address;
     this.#ring[1] = nbytes;
-    const buffer = this.#addon.view();
-    return buffer && { bytes: new Uint8Array(buffer), close: () => this.#addon.detach(buffer) };
+    this.#ring[2] = 0;
+    this.#addon.checksum();
+    return this.#ring[0];
   }
   /** The most that was ever live begins anew with what is live now. */
   resetPeak(): void {

@@ -13,8 +13,6 @@ import type { NativeStorage } from "./storage.ts";
 /** What native/addon.cc exports. All take and give their numbers through the ring. */
 export interface Addon {
   readonly ring: ArrayBuffer;
-  readonly refs: ArrayBuffer;
-  readonly slots: ArrayBuffer;
   /** Is it built with AddressSanitizer? Small tensors then get blocks of their own. */
   readonly guarded: boolean;
   call(): void;
@@ -24,10 +22,13 @@ export interface Addon {
   release(): void;
   dispose(handle: object): void;
   holder(): object | undefined;
+  tables(): void;
   trim(): void;
   stats(): void;
   resetPeak(): void;
   transfer(array: ArrayBufferView, toNative: boolean): void;
+  readFile(): Promise<number> | undefined;
+  checksum(): void;
   view(): ArrayBuffer | undefined;
   detach(buffer: ArrayBuffer): void;
 }

@@ -1,0 +1,9 @@
+// CRC-32 (zip, gzip and PNG, ISO 3309) of memory.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace fb {
+// Continued from that of the bytes before, 0 at first.
+uint32_t crc32(const uint8_t* p, size_t n, uint32_t crc);
+}  // namespace fb
