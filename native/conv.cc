@@ -168,11 +168,11 @@ template <class T> bool gather(const Taps& g, const T* source, Weights<T> w, con
               auto rowOf = [win](i64 k) { return win + k * NR<T>; };
               T* c = out + (n * g.G * g.M + m0) * plane;
               if (flat && q1 - q0 == nr && q1 <= (n + 1) * points) {
-                tileRows<T>(rows, kn, a, MR, rowOf, c + q0 - n * points, plane, k0 > 0, b);
+                tileRows<T>(rows, kn, Lines<T>{a, MR}, rowOf, c + q0 - n * points, plane, k0 > 0, b);
                 continue;
               }
               T* edge = edges + ((m - p0) * width + j) * MR * nr;
-              tileRows<T>(rows, kn, a, MR, rowOf, edge, nr, k0 > 0, b);
+              tileRows<T>(rows, kn, Lines<T>{a, MR}, rowOf, edge, nr, k0 > 0, b);
               if (k0 + kn < K) continue;
               for (i64 q = q0; q < q1;) {  // rows of the grid, or images where the result is flat
                 i64 rest = q % points, i2 = flat ? rest : rest % g.grid[2], line = flat ? points : g.grid[2];

@@ -129,7 +129,7 @@ template <class T> bool correlateWide(const Taps& g, const T* source, const T* r
               auto rowOf = [&rows, from = x + c](i64 q) { return from + rows[q]; };
               for (i64 p = p0; p < p1; p++) {
                 i64 m = g.M * p / panels;
-                tileRows<T>((int)(g.M * (p + 1) / panels - m), len, gy + q0 * M + m, M, rowOf, sums + (t * g.M + m) * C + c, C, n0 + q0 > 0, nullptr);
+                tileRows<T>((int)(g.M * (p + 1) / panels - m), len, Lines<T>{gy + q0 * M + m, M}, rowOf, sums + (t * g.M + m) * C + c, C, n0 + q0 > 0, nullptr);
               }
             }
           }

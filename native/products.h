@@ -1,7 +1,8 @@
 // Matrix products after Goto and van de Geijn: B is packed into panels of NR columns that all threads share, A into panels
 // of MR rows that stay in L2; the micro-kernel (tile.h) keeps an MR x NR tile of C in registers and walks K.
 // Where one block of A holds all rows, threads share out the columns and pack their own panels of B.
-// Products with few rows or columns are memory-bound and go through dot products or row sums instead.
+// With few rows of A and columns of B that are contiguous, as weights have them, the product is turned round (`turned`).
+// Products with very few rows or columns are memory-bound and go through dot products or row sums instead.
 // All take any element of elements.h and add up in its wide type: 16-bit weights are widened in registers or while panels
 // are packed, never as a whole.
 #pragma once
@@ -96,13 +97,6 @@ template <class F> inline void share(bool alone, i64 n, const F& f) {
   runParts([](void* c, i64 i) { (*((Ctx*)c)->f)(i); }, &ctx, n);
 }
 
-// Rows of B where they lie, or of a panel.
-template <class E> struct RowsOf {
-  const E* p;
-  i64 ld;
-  const E* operator()(i64 k) const { return p + k * ld; }
-};
-
 std::atomic<uint64_t> calls{0};
 template <class E, class EB = E, class T = Wide<E>>
 void blocked(i64 M, i64 N, i64 K, Matrix<E> A, Matrix<EB> B, T* C, i64 ldc, bool accumulate, const Wide<E>* bias, bool alone) {
@@ -167,9 +161,9 @@ void blocked(i64 M, i64 N, i64 K, Matrix<E> A, Matrix<EB> B, T* C, i64 ldc, bool
               int rows = m1 - m < MR ? (int)(m1 - m) : MR;
               const T* a = packedA + (m - m0) * kc;
               T* c = C + m * ldc + n0 + j * nr;
-              if (cols == nr) tileRows<E>(rows, kc, a, MR, rowOf, c, ldc, add, nullptr);
+              if (cols == nr) tileRows<E>(rows, kc, Lines<T>{a, MR}, rowOf, c, ldc, add, nullptr);
               else {
-                tileRows<E>(rows, kc, a, MR, rowOf, edge, nr, false, nullptr);
+                tileRows<E>(rows, kc, Lines<T>{a, MR}, rowOf, edge, nr, false, nullptr);
                 for (int i = 0; i < rows; i++)
                   for (i64 x = 0; x < cols; x++) c[i * ldc + x] = add ? c[i * ldc + x] + edge[i * nr + x] : edge[i * nr + x];
               }
@@ -180,15 +174,70 @@ void blocked(i64 M, i64 N, i64 K, Matrix<E> A, Matrix<EB> B, T* C, i64 ldc, bool
           };
           if constexpr (!pairs)
             if (j < packFrom) {
-              walk(RowsOf<E>{B.p + k0 * B.rs + n0 + j * nr, B.rs});
+              walk(Lines<E>{B.p + k0 * B.rs + n0 + j * nr, B.rs});
               continue;
             }
           if (own) packB(B, n0 + j * nr, cols, k0, kc, panel);
-          walk(RowsOf<T>{own ? panel : packedB + j * nr * kc, nr});
+          walk(Lines<T>{own ? panel : packedB + j * nr * kc, nr});
         }
       });
     }
   }
+}
+
+// Some rows, B's columns contiguous along k, as weights are: transposing so much of B into panels would not pay for few rows. So the product is
+// turned round. B's columns are the rows that the micro-kernel broadcasts, MR of them copied side by side (far apart they would fall into the
+// same lines of L1) while the next ones come from memory, and A's rows are packed as its panels. Tiles of `Turn` columns of B stay in L2
+// over all of K and are transposed at the end.
+// Most rows for which it pays: pairs are multiplied faster, but not transposed faster. With narrow vectors, whose tiles are small, it was not measured.
+template <class E> constexpr i64 Turned = FB_VEC_BYTES == 16 ? 0 : std::is_same_v<E, Pair> ? 256 : 200;
+constexpr i64 Turn = 4 * MR;
+template <class E, class T = Wide<E>>
+void turned(i64 M, i64 N, i64 K, Matrix<E> A, Matrix<E> B, T* C, i64 ldc, bool accumulate, const T* bias, bool alone) {
+  constexpr int nr = NR<T>, w = Width<T>;
+  constexpr i64 wide = (Turn + w - 1) / w * w, apart = KC + w, line = 64 / (i64)sizeof(E);
+  const i64 panels = (M + nr - 1) / nr, ld = panels * nr;
+  T* packed = scratch<T, GemmB>((size_t)(ld * K));
+  share(alone, panels, [&](i64 j) { packB(Matrix<E>{A.p, A.cs, A.rs}, j * nr, M - j * nr < nr ? M - j * nr : nr, 0, K, packed + j * nr * K); });
+  auto body = [&](i64 begin, i64 end) {
+    T* sums = scratch<T, GemmPanel>((size_t)(wide * ld));
+    T* few = scratch<T, GemmA>((size_t)(MR * apart));
+    T rows[w * wide];
+    for (i64 n0 = begin * Turn; n0 < N && n0 < end * Turn; n0 += Turn) {
+      const i64 n = N - n0 < Turn ? N - n0 : Turn;
+      for (i64 k0 = 0; k0 < K; k0 += KC)
+        for (i64 i = 0; i < n; i += MR) {
+          const i64 kc = K - k0 < KC ? K - k0 : KC, count = n - i < MR ? n - i : MR;
+          for (i64 r = 0; r < count; r++) {
+            const E* p = B.p + (n0 + i + r) * B.cs + k0;
+            T* to = few + r * apart;
+            i64 k = 0;
+            for (; k + w <= kc; k += w) store(to + k, load(p + k));
+            for (; k < kc; k++) to[k] = p[k];
+          }
+          i64 nextN = n0 + i + MR, nextK = k0;
+          if (i + MR >= n) nextN = n0, nextK += KC;
+          if (nextK >= K) nextN += Turn, nextK = 0;
+          const i64 nextRows = N - nextN < MR ? N - nextN : MR;
+          for (i64 j = 0; j < panels; j++) {
+            for (i64 r = nextRows * j / panels; r < nextRows * (j + 1) / panels; r++)
+              for (i64 k = nextK; k < nextK + KC && k < K; k += line) __builtin_prefetch(B.p + (nextN + r) * B.cs + k, 0, 2);
+            tileRows<E>((int)count, kc, Across<T>{few, apart}, Lines<T>{packed + (j * K + k0) * nr, nr}, sums + i * ld + j * nr, ld, k0 > 0, nullptr);
+          }
+        }
+      for (i64 m0 = 0; m0 < M; m0 += w) {
+        for (i64 i = 0; i < n; i += w) transposeSquare(sums + i * ld + m0, ld, (int)(n - i < w ? n - i : w), rows + i, wide);
+        for (i64 m = m0; m < M && m < m0 + w; m++) {
+          const T* from = rows + (m - m0) * wide;
+          T* c = C + m * ldc + n0;
+          for (i64 x = 0; x < n; x++) c[x] = (accumulate ? c[x] : T(0)) + from[x] + (bias ? bias[n0 + x] : T(0));
+        }
+      }
+    }
+  };
+  const i64 blocks = (N + Turn - 1) / Turn;
+  if (alone) body(0, blocks);
+  else parallelFor(blocks, (i64)(2e5 / (2.0 * M * K * Turn)) + 1, body);
 }
 
 // Few rows, B's columns contiguous along k: blocks of dot products. A stays in cache, B is read once.
@@ -315,6 +364,7 @@ void product(i64 M, i64 N, i64 K, Matrix<E> A, Matrix<E> B, T* C, i64 ldc, bool 
     if (M <= 2 && B.cs == 1) return (FB_VEC_BYTES == 16 ? rowPasses<E> : rowSums<E>)(M, N, K, A, B, C, ldc, accumulate, bias, alone);
   }
   if (N == 1 && !bias && ldc == 1) return product<E>(1, M, K, {B.p, 0, B.rs}, {A.p, A.cs, A.rs}, C, M, accumulate, nullptr, alone);
+  if (M > Thin && M <= Turned<E> && B.rs == 1 && A.cs == 1) return turned(M, N, K, A, B, C, ldc, accumulate, bias, alone);
   blocked(M, N, K, A, B, C, ldc, accumulate, bias, alone);
 }
 

@@ -20,8 +20,22 @@ constexpr int MR = 4, NV = 2;
 #endif
 template <class T> constexpr int NR = NV * Width<T>;
 
-// c (+)= Σ_k a[k·lda + i] · rowOf(k)[j], plus bias[i]. `rowOf(k)` is where row k of B lies. E says what the panels hold.
-template <class E, int R, class B, class T = Wide<E>> void tile(i64 K, const T* a, i64 lda, B rowOf, T* c, i64 ldc, bool add, const Wide<E>* bias) {
+// Lines of a matrix that are `ld` apart: rows of B, or columns of a packed A.
+template <class E> struct Lines {
+  const E* p;
+  i64 ld;
+  const E* operator()(i64 k) const { return p + k * ld; }
+};
+// The columns of a matrix whose rows are contiguous, `ld` apart.
+template <class E> struct Across {
+  const E* p;
+  i64 ld;
+  Across operator()(i64 k) const { return {p + k, ld}; }
+  E operator[](i64 i) const { return p[i * ld]; }
+};
+
+// c (+)= Σ_k columnOf(k)[i] · rowOf(k)[j], plus bias[i], for columns of A and rows of B. E says what they hold.
+template <class E, int R, class A, class B, class T = Wide<E>> void tile(i64 K, A columnOf, B rowOf, T* c, i64 ldc, bool add, const Wide<E>* bias) {
   typedef typename Simd<T>::V V;
   V acc[R][NV];
 #pragma GCC unroll 16
@@ -32,17 +46,17 @@ template <class E, int R, class B, class T = Wide<E>> void tile(i64 K, const T* 
     for (int v = 0; v < NV; v++) acc[i][v] = V{};
   }
   for (i64 k = 0; k < K; k++) {
+    auto a = columnOf(k);
     auto b = rowOf(k);
     V bv[NV];
 #pragma GCC unroll 4
     for (int v = 0; v < NV; v++) bv[v] = load(b + v * Width<T>);
 #pragma GCC unroll 16
     for (int i = 0; i < R; i++) {
-      V av = a[i] - V{};
+      V av = (T)a[i] - V{};
 #pragma GCC unroll 4
       for (int v = 0; v < NV; v++) acc[i][v] = meet<E>(av, bv[v], acc[i][v]);
     }
-    a += lda;
   }
 #pragma GCC unroll 16
   for (int i = 0; i < R; i++)
@@ -55,11 +69,11 @@ template <class E, int R, class B, class T = Wide<E>> void tile(i64 K, const T* 
     }
 }
 // The same for any number of rows up to MR: each has a kernel of its own, so that thin tiles do not pay for padding.
-template <class E, class B, int R = MR, class T = Wide<E>>
-inline void tileRows(int rows, i64 K, const T* a, i64 lda, B rowOf, T* c, i64 ldc, bool add, const Wide<E>* bias) {
+template <class E, class A, class B, int R = MR, class T = Wide<E>>
+inline void tileRows(int rows, i64 K, A columnOf, B rowOf, T* c, i64 ldc, bool add, const Wide<E>* bias) {
   if constexpr (R > 0) {
-    if (rows == R) tile<E, R>(K, a, lda, rowOf, c, ldc, add, bias);
-    else tileRows<E, B, R - 1>(rows, K, a, lda, rowOf, c, ldc, add, bias);
+    if (rows == R) tile<E, R>(K, columnOf, rowOf, c, ldc, add, bias);
+    else tileRows<E, A, B, R - 1>(rows, K, columnOf, rowOf, c, ldc, add, bias);
   }
 }
 
