@@ -1,5 +1,6 @@
-// Gather and scatter by index tensors (contracts: GatherSpec, ScatterSpec).
+// Gather and scatter by index tensors (contracts: GatherSpec, ScatterSpec), and the positions that a mask stands for.
 #include <atomic>
+#include <vector>
 
 #include "operand.h"
 #include "pool.h"
@@ -327,6 +328,38 @@ int scatter(double* ring) {
   return good ? OK : check(j, ring);
 }
 Register r2(OpScatter, scatter);
+
+// args: n, bytes of 0 and 1, positions of those that are 1. They are counted a piece at a time first, so that every piece knows
+// where its positions go.
+int nonzero(double* ring) {
+  Args a(ring);
+  const i64 n = a.i();
+  const uint8_t* mask = a.p<uint8_t>();
+  i64* out = a.p<i64>();
+  constexpr i64 Piece = 2048;
+  const i64 pieces = (n + Piece - 1) / Piece;
+  std::vector<i64> first(pieces + 1);
+  auto end = [&](i64 k) { return (k + 1) * Piece < n ? (k + 1) * Piece : n; };
+  parallelFor(pieces, 64, [&](i64 b, i64 e) {
+    for (i64 k = b; k < e; k++) {
+      uint32_t count = 0;
+      for (i64 i = k * Piece; i < end(k); i++) count += mask[i];
+      first[k + 1] = count;
+    }
+  });
+  for (i64 k = 0; k < pieces; k++) first[k + 1] += first[k];
+  parallelFor(pieces, 16, [&](i64 b, i64 e) {
+    i64 found[Piece + 1];
+    for (i64 k = b; k < e; k++) {
+      i64 count = 0;
+      // Every position is written, and the next one over it unless it counts: half of the branches would be guessed wrong.
+      for (i64 i = k * Piece; i < end(k); i++) found[count] = i, count += mask[i];
+      memcpy(out + first[k], found, count * sizeof(i64));
+    }
+  });
+  return OK;
+}
+Register r3(OpNonzero, nonzero);
 
 }  // namespace
 }  // namespace fb
