@@ -107,7 +107,7 @@ template <class T> void forwardRow(const Job& j, const Heads& o, T* lse, i64 b, 
     const T* key = k + x * j.k.s[2];
     Vector<T> acc[4] = {};
     sweep<T>(j.D, [&](auto at, int u) FB_INLINE { acc[u] += at(q) * at(key); });
-    s[x] = (T)(total<T>((acc[0] + acc[1]) + (acc[2] + acc[3])) * j.scale) + (mask ? mask[x * j.maskStrides[3]] : T(0));
+    s[x] = (T)(hsum((acc[0] + acc[1]) + (acc[2] + acc[3])) * j.scale) + (mask ? mask[x * j.maskStrides[3]] : T(0));
   }
   T m = rowMax(s, n), base = m == low ? T(0) : m;
   double z = sums<1, T>(n, [&](auto at, Vector<T>* acc) FB_INLINE {

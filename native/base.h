@@ -26,7 +26,7 @@ enum Status { OK = 0, IndexOutOfRange = 1, DivisionByZero = 2, Unsupported = 3, 
 enum Op : int {
   OpProgram, OpPointwise, OpCopy, OpReduce, OpArgReduce, OpScan, OpMatmul, OpGather, OpScatter, OpSort, OpTopk,
   OpConv, OpPool, OpRandom, OpSoftmax, OpSoftmaxBackward, OpNorm, OpNormBackward, OpCrossEntropy, OpCrossEntropyBackward,
-  OpAttention, OpAttentionBackward, OpAdam, OpSgd, OpGelu, OpQuantizedLinear, OpDequantize, OpThreads, OpCount
+  OpAttention, OpAttentionBackward, OpAdam, OpSgd, OpGelu, OpQuantizedLinear, OpDequantize, OpNonzero, OpThreads, OpCount
 };
 extern Kernel kernels[OpCount];
 struct Register {

@@ -21,6 +21,11 @@ template <class S> void tile(char* out, const char* in, i64 rows, i64 cols, i64 
     }
     return;
   }
+  if (oc == 1 && ic == 2) {  // what compilers make vectors of
+    for (i64 r = 0; r < rows; r++)
+      for (i64 c = 0; c < cols; c++) o[r * or_ + c] = p[r * ir + 2 * c];
+    return;
+  }
   constexpr i64 T = 32;
   for (i64 r0 = 0; r0 < rows; r0 += T)
     for (i64 c0 = 0; c0 < cols; c0 += T) {

@@ -89,12 +89,6 @@ template <class T, class F> FB_INLINE inline void sweep(i64 n, F f) {
   if (i < n) f(Part<T>{i, (int)(n - i)}, 0);
 }
 
-template <class T> inline double total(Vector<T> v) {
-  double s = 0;
-  for (int i = 0; i < Lanes<T>::N; i++) s += v[i];
-  return s;
-}
-
 template <int K> struct Sums {
   double s[K];
 };
@@ -109,7 +103,7 @@ template <int K, class T, class F> FB_INLINE inline Sums<K> sums(i64 n, F f) {
       at.i += b;
       f(at, acc[u]);
     });
-    for (int k = 0; k < K; k++) out.s[k] += total<T>((acc[0][k] + acc[1][k]) + (acc[2][k] + acc[3][k]));
+    for (int k = 0; k < K; k++) out.s[k] += hsum((acc[0][k] + acc[1][k]) + (acc[2][k] + acc[3][k]));
   }
   return out;
 }
@@ -121,10 +115,8 @@ template <class T> inline T rowMax(const T* p, i64 n) {
     Vector<T> x = at(p, -std::numeric_limits<T>::infinity());
     m[u] = x > m[u] ? x : m[u];
   });
-  T best = m[0][0];
-  for (auto& v : m)
-    for (int i = 0; i < Lanes<T>::N; i++) best = v[i] > best ? v[i] : best;
-  return best;
+  for (int u = 1; u < 4; u++) m[0] = m[u] > m[0] ? m[u] : m[0];
+  return hmax(m[0]);
 }
 
 // Memory that a thread keeps for its kernels; `Which` tells buffers in use at once apart.

@@ -1,5 +1,6 @@
-// Gather and scatter by index tensors (contracts: GatherSpec, ScatterSpec).
+// Gather and scatter by index tensors (contracts: GatherSpec, ScatterSpec), and the positions that a mask stands for.
 #include <atomic>
+#include <vector>
 
 #include "operand.h"
 #include "pool.h"
@@ -99,9 +100,11 @@ template <class F> void shareOut(const Job& j, int d, F run) {
   parallelFor(n, 16384 / (rest + 1) + 1, [&](i64 b, i64 e) { run(b == 0 && e == n ? j : part(j, d, b, e)); });
 }
 
-// f(out offset, src offset, offsets of the indices) for every line along the last dimension, in order.
+// The dimension along which indices are read together: the last one, or that before it where whole rows go by one index.
+inline int walked(const Job& j) { return j.s.nd - (j.rows ? 2 : 1); }
+// f(out offset, src offset, offsets of the indices) for every line along the walked dimension, in order.
 template <class F> void eachLine(const Job& j, F f) {
-  int dims = j.s.nd - 1;
+  const int dims = walked(j);
   i64 index[MaxDims] = {}, oo = 0, so = 0, io[MaxIndices] = {}, count = 1;
   for (int d = 0; d < dims; d++) count *= j.s.n[d];
   for (i64 k = 0; k < count; k++) {
@@ -115,64 +118,93 @@ template <class F> void eachLine(const Job& j, F f) {
     }
   }
 }
-// f(element of the line, what its indices add to the offset). False when an index is outside, which then counts as 0.
-template <class F> inline bool eachIndex(const Job& j, const i64* io, i64 n, F f) {
-  int last = j.s.nd - 1;
+constexpr i64 Chunk = 512;
+// What the indices of elements [from, from + n) of a line, a chunk at most, add to the offset. False when one is outside, which
+// then counts as 0. Loops without branches, so that they are done in vectors: v or last - v is negative where v is not in [0, last].
+bool offsets(const Job& j, const i64* io, i64 from, i64 n, i64* to) {
   bool good = true;
-  auto place = [&](i64 v, i64 lowest, i64 size) {
-    i64 w = v < 0 ? v + size : v;
-    bool in = (v >= lowest) & ((uint64_t)w < (uint64_t)size);
-    good &= in;
-    return in ? w : 0;
-  };
-  if (j.count == 1 && j.idx[0].dtype == I64) {
-    const Index& x = j.idx[0];
-    const i64* p = (const i64*)x.p + io[0];
-    const i64 step = x.strides[last], lowest = x.lowest, size = x.size, stride = x.stride;
-    if (step == 1)
-      for (i64 i = 0; i < n; i++) f(i, place(p[i], lowest, size) * stride);
+  if (j.count == 0) memset(to, 0, n * sizeof(i64));
+  for (int q = 0; q < j.count; q++) {
+    const Index& x = j.idx[q];
+    const i64 step = x.strides[walked(j)], at = io[q] + from * step, last = x.size - 1;
+    i64 own[Chunk];
+    i64* v = q ? own : to;
+    if (x.dtype == I64 && step == 1) memcpy(v, (const i64*)x.p + at, n * sizeof(i64));
     else
-      for (i64 i = 0; i < n; i++) f(i, place(p[i * step], lowest, size) * stride);
-    return good;
-  }
-  for (i64 i = 0; i < n; i++) {
-    i64 shift = 0;
-    for (int q = 0; q < j.count; q++) {
-      const Index& x = j.idx[q];
-      shift += place(x.at(io[q] + i * x.strides[last]), x.lowest, x.size) * x.stride;
-    }
-    f(i, shift);
+      for (i64 i = 0; i < n; i++) v[i] = x.at(at + i * step);
+    i64 odd = 0;
+    for (i64 i = 0; i < n; i++) odd |= v[i] | (last - v[i]);
+    if (odd < 0)
+      for (i64 i = 0; i < n; i++) {
+        const i64 w = v[i] < 0 ? v[i] + x.size : v[i];
+        const bool in = (v[i] >= x.lowest) & (w <= last);
+        good &= in;
+        v[i] = in ? w : 0;
+      }
+    const i64 stride = x.stride;
+    for (i64 i = 0; i < n; i++) to[i] = (q ? to[i] : 0) + v[i] * stride;
   }
   return good;
 }
-
+// f(first element, how many, what their indices add to the offset) for the chunks of a line. False when an index is outside.
+template <class F> inline bool eachChunk(const Job& j, const i64* io, F f) {
+  const i64 n = j.s.n[walked(j)];
+  i64 shift[Chunk];
+  bool good = true;
+  for (i64 b = 0; b < n; b += Chunk) {
+    const i64 m = n - b < Chunk ? n - b : Chunk;
+    good &= offsets(j, io, b, m, shift);
+    f(b, m, (const i64*)shift);
+  }
+  return good;
+}
+// The beginning of a row that is copied next: the processor fetches the rest of a row itself once it has seen it begin.
+inline void fetchAhead(const void* p, size_t bytes) {
+  for (size_t k = 0; k < bytes && k < 256; k += 64) __builtin_prefetch((const char*)p + k);
+}
+template <class S> void copyAt(S* o, const S* p, const i64* shift, i64 n) {
+  for (i64 i = 0; i < n; i++) o[i] = p[shift[i]];
+}
+template <class T> void addRow(T* o, i64 os, const T* p, i64 ss, i64 n) {
+  if (os == 1 && ss == 1)
+    for (i64 i = 0; i < n; i++) o[i] += p[i];
+  else
+    for (i64 i = 0; i < n; i++) o[i * os] += p[i * ss];
+}
 template <class S> bool gatherAs(const Job& j) {
-  const int last = j.s.nd - 1;
-  const i64 n = j.s.n[last], os = j.out.strides[last], ss = j.src.strides[last];
+  const int last = j.s.nd - 1, d = walked(j);
+  const i64 n = j.s.n[last], os = j.out.strides[last], ss = j.src.strides[last], od = j.out.strides[d], sd = j.src.strides[d];
   bool good = true;
   eachLine(j, [&](i64 oo, i64 so, const i64* io) {
-    S* o = (S*)j.out.p + oo;
-    const S* p = (const S*)j.src.p + so;
-    if (!j.rows) {
-      if (os == 1 && ss == 0) good &= eachIndex(j, io, n, [&](i64 i, i64 shift) { o[i] = p[shift]; });
-      else if (os == 1) good &= eachIndex(j, io, n, [&](i64 i, i64 shift) { o[i] = p[i * ss + shift]; });
-      else good &= eachIndex(j, io, n, [&](i64 i, i64 shift) { o[i * os] = p[i * ss + shift]; });
-      return;
-    }
-    good &= eachIndex(j, io, 1, [&](i64, i64 shift) { p += shift; });
-    if (os == 1 && ss == 1) memcpy(o, p, n * sizeof(S));
-    else
-      for (i64 i = 0; i < n; i++) o[i * os] = p[i * ss];
+    good &= eachChunk(j, io, [&](i64 b, i64 m, const i64* shift) {
+      S* o = (S*)j.out.p + oo + b * od;
+      const S* p = (const S*)j.src.p + so + b * sd;
+      if (j.rows && os == 1 && ss == 1)
+        for (i64 i = 0; i < m; i++) {
+          if (i + 1 < m) fetchAhead(p + (i + 1) * sd + shift[i + 1], n * sizeof(S));
+          memcpy(o + i * od, p + i * sd + shift[i], n * sizeof(S));
+        }
+      else if (j.rows)
+        for (i64 i = 0; i < m; i++, o += od, p += sd)
+          for (i64 k = 0; k < n; k++) o[k * os] = p[shift[i] + k * ss];
+      else if (os == 1 && ss == 0) copyAt(o, p, shift, m);
+      else
+        for (i64 i = 0; i < m; i++) o[i * os] = p[i * ss + shift[i]];
+    });
   });
   return good;
 }
 struct Pair { uint64_t a, b; };
 
-// A job without dimensions has one of size 1.
-void atLeastOneDimension(Job& j) {
-  if (j.s.nd > 0) return;
-  j.s.nd = 1, j.s.n[0] = 1, j.out.strides[0] = j.src.strides[0] = 0, j.rows = true;
-  for (int k = 0; k < j.count; k++) j.idx[k].strides[0] = 0;
+// There is a dimension to walk: else one of size 1 is put in front.
+void addDimensions(Job& j) {
+  for (; walked(j) < 0; j.s.nd++)
+    for (int d = j.s.nd; d >= 0; d--) {
+      auto moved = [&](i64* strides) { strides[d] = d > 0 ? strides[d - 1] : 0; };
+      j.s.n[d] = d > 0 ? j.s.n[d - 1] : 1;
+      moved(j.out.strides), moved(j.src.strides);
+      for (int k = 0; k < j.count; k++) moved(j.idx[k].strides);
+    }
 }
 
 int gather(double* ring) {
@@ -180,7 +212,7 @@ int gather(double* ring) {
   Job j;
   readJob(a, j);
   if (j.s.numel == 0) return OK;
-  atLeastOneDimension(j);
+  addDimensions(j);
   int longest = 0;
   for (int d = 1; d < j.s.nd - 1; d++)
     if (j.s.n[d] > j.s.n[longest]) longest = d;
@@ -212,40 +244,41 @@ template <class T> inline T combine(int mode, T x, T y) {
 }
 // Operands of dtype T, sums: what gradients need.
 template <class T> bool addAs(const Job& j) {
-  const int last = j.s.nd - 1;
-  const i64 n = j.s.n[last], os = j.out.strides[last], ss = j.src.strides[last];
+  const int last = j.s.nd - 1, d = walked(j);
+  const i64 n = j.s.n[last], os = j.out.strides[last], ss = j.src.strides[last], od = j.out.strides[d], sd = j.src.strides[d];
   bool good = true;
   eachLine(j, [&](i64 oo, i64 so, const i64* io) {
-    T* o = (T*)j.out.p + oo;
-    const T* p = (const T*)j.src.p + so;
-    if (!j.rows) {
-      if (os == 0 && ss == 1) good &= eachIndex(j, io, n, [&](i64 i, i64 shift) { o[shift] += p[i]; });
-      else good &= eachIndex(j, io, n, [&](i64 i, i64 shift) { o[i * os + shift] += p[i * ss]; });
-      return;
-    }
-    good &= eachIndex(j, io, 1, [&](i64, i64 shift) { o += shift; });
-    if (os == 1 && ss == 1)
-      for (i64 i = 0; i < n; i++) o[i] += p[i];
-    else
-      for (i64 i = 0; i < n; i++) o[i * os] += p[i * ss];
+    good &= eachChunk(j, io, [&](i64 b, i64 m, const i64* shift) {
+      T* o = (T*)j.out.p + oo + b * od;
+      const T* p = (const T*)j.src.p + so + b * sd;
+      if (j.rows)
+        for (i64 i = 0; i < m; i++, o += od, p += sd) addRow(o + shift[i], os, p, ss, n);
+      else if (os == 0 && ss == 1)
+        for (i64 i = 0; i < m; i++) o[shift[i]] += p[i];
+      else
+        for (i64 i = 0; i < m; i++) o[i * os + shift[i]] += p[i * ss];
+    });
   });
   return good;
 }
 // Computed in lane T, whatever the dtypes.
 template <class T> bool scatterAs(const Job& j, int mode) {
+  const int last = j.s.nd - 1, d = walked(j);
+  const i64 n = j.rows ? j.s.n[last] : 1, os = j.out.strides[last], ss = j.src.strides[last], od = j.out.strides[d], sd = j.src.strides[d];
   bool good = true;
-  const int last = j.s.nd - 1;
-  const i64 n = j.s.n[last], os = j.out.strides[last], ss = j.src.strides[last];
   eachLine(j, [&](i64 oo, i64 so, const i64* io) {
-    good &= eachIndex(j, io, n, [&](i64 i, i64 shift) {
-      T x, y;
-      loadRun(&y, j.src.p, j.src.dtype, so + i * ss, 1, 1);
-      i64 at = oo + i * os + shift;
-      if (mode != Set) {
-        loadRun(&x, j.out.p, j.out.dtype, at, 1, 1);
-        y = combine<T>(mode, x, y);
-      }
-      storeRun(&y, j.out.p, j.out.dtype, at, 1, 1);
+    good &= eachChunk(j, io, [&](i64 b, i64 m, const i64* shift) {
+      for (i64 i = 0; i < m; i++)
+        for (i64 k = 0; k < n; k++) {
+          T x, y;
+          const i64 from = so + (b + i) * sd + k * ss, at = oo + (b + i) * od + k * os + shift[i];
+          loadRun(&y, j.src.p, j.src.dtype, from, 1, 1);
+          if (mode != Set) {
+            loadRun(&x, j.out.p, j.out.dtype, at, 1, 1);
+            y = combine<T>(mode, x, y);
+          }
+          storeRun(&y, j.out.p, j.out.dtype, at, 1, 1);
+        }
     });
   });
   return good;
@@ -276,7 +309,7 @@ int scatter(double* ring) {
   readJob(a, j);
   if (j.s.numel == 0) return OK;
   if (int st = fresh ? OK : check(j, ring)) return st;
-  atLeastOneDimension(j);
+  addDimensions(j);
   std::atomic<bool> good{true};
   auto run = [&](const Job& j) {
     auto chosen = [&] {
@@ -295,6 +328,38 @@ int scatter(double* ring) {
   return good ? OK : check(j, ring);
 }
 Register r2(OpScatter, scatter);
+
+// args: n, bytes of 0 and 1, positions of those that are 1. They are counted a piece at a time first, so that every piece knows
+// where its positions go.
+int nonzero(double* ring) {
+  Args a(ring);
+  const i64 n = a.i();
+  const uint8_t* mask = a.p<uint8_t>();
+  i64* out = a.p<i64>();
+  constexpr i64 Piece = 2048;
+  const i64 pieces = (n + Piece - 1) / Piece;
+  std::vector<i64> first(pieces + 1);
+  auto end = [&](i64 k) { return (k + 1) * Piece < n ? (k + 1) * Piece : n; };
+  parallelFor(pieces, 64, [&](i64 b, i64 e) {
+    for (i64 k = b; k < e; k++) {
+      uint32_t count = 0;
+      for (i64 i = k * Piece; i < end(k); i++) count += mask[i];
+      first[k + 1] = count;
+    }
+  });
+  for (i64 k = 0; k < pieces; k++) first[k + 1] += first[k];
+  parallelFor(pieces, 16, [&](i64 b, i64 e) {
+    i64 found[Piece + 1];
+    for (i64 k = b; k < e; k++) {
+      i64 count = 0;
+      // Every position is written, and the next one over it unless it counts: half of the branches would be guessed wrong.
+      for (i64 i = k * Piece; i < end(k); i++) found[count] = i, count += mask[i];
+      memcpy(out + first[k], found, count * sizeof(i64));
+    }
+  });
+  return OK;
+}
+Register r3(OpNonzero, nonzero);
 
 }  // namespace
 }  // namespace fb

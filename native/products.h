@@ -97,7 +97,12 @@ template <class F> inline void share(bool alone, i64 n, const F& f) {
   runParts([](void* c, i64 i) { (*((Ctx*)c)->f)(i); }, &ctx, n);
 }
 
+// Tells products apart: those that one thread does alone have numbers of its own, so that threads do not wait for each other's counting.
 std::atomic<uint64_t> calls{0};
+inline uint64_t nextCall(bool alone) {
+  static thread_local uint64_t own = 0;
+  return alone ? ++own | 1ull << 63 : ++calls;
+}
 template <class E, class EB = E, class T = Wide<E>>
 void blocked(i64 M, i64 N, i64 K, Matrix<E> A, Matrix<EB> B, T* C, i64 ldc, bool accumulate, const Wide<E>* bias, bool alone) {
   constexpr int nr = NR<T>;
@@ -122,7 +127,7 @@ void blocked(i64 M, i64 N, i64 K, Matrix<E> A, Matrix<EB> B, T* C, i64 ldc, bool
   if (own) starts = {0, mPanels};
   const i64 nSplit = own && threads > 1 ? 4 * threads : 1;
   const i64 mBlocks = (i64)starts.size() - 1;
-  const uint64_t call = ++calls;  // tells a thread whether the A that it packed last is this one
+  const uint64_t call = nextCall(alone);  // tells a thread whether the A that it packed last is this one
   i64 nCap = N < NC ? panels * nr : NC;
   // Few rows read each panel of B so seldom that it is not worth a copy; the last one may be too narrow to be read in place.
   constexpr bool pairs = std::is_same_v<E, Pair>;

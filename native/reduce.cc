@@ -78,10 +78,12 @@ inline double multiplyFloats(const float* p, i64 n) {
   i64 i = 0;
   for (; i + 4 * W <= n; i += 4 * W)
     for (int k = 0; k < 4; k++) m[k] *= loadu(p + i + k * W);
-  double t = 1;
-  for (int k = 0; k < W; k++) t *= ((double)m[0][k] * m[1][k]) * ((double)m[2][k] * m[3][k]);
-  for (; i < n; i++) t *= p[i];
-  return t;
+  double t[W];
+  for (int k = 0; k < W; k++) t[k] = ((double)m[0][k] * m[1][k]) * ((double)m[2][k] * m[3][k]);
+  for (int half = W / 2; half > 0; half /= 2)
+    for (int k = 0; k < half; k++) t[k] *= t[k + half];
+  for (; i < n; i++) t[0] *= p[i];
+  return t[0];
 }
 
 template <class T, class A> inline A fold(int op, A acc, const T* p, i64 n) {
@@ -190,9 +192,15 @@ template <class T, class A> void outerPlain(const Job& j, i64 k0, i64 k1, i64 r0
         const T* p = (const T*)across.p + from + i0;
         A* to = acc + pos + i0;
         if (j.op == Sum) {
-          for (i64 i = 0; i < n; i++) part[i] = p[at[0] + i];
-          for (int x = 1; x < count; x++)
-            for (i64 i = 0; i < n; i++) part[i] += p[at[x] + i];
+          // Four rows at once: the partial sums are read and written a quarter as often.
+          int x = count & 3;
+          for (i64 i = 0; i < n; i++) part[i] = x > 0 ? p[at[0] + i] : T(0);
+          for (int y = 1; y < x; y++)
+            for (i64 i = 0; i < n; i++) part[i] += p[at[y] + i];
+          for (; x < count; x += 4) {
+            const T *a = p + at[x], *b = p + at[x + 1], *c = p + at[x + 2], *d = p + at[x + 3];
+            for (i64 i = 0; i < n; i++) part[i] += (a[i] + b[i]) + (c[i] + d[i]);
+          }
           for (i64 i = 0; i < n; i++) to[i] += (A)part[i];
         } else
           for (int x = 0; x < count; x++)
@@ -211,6 +219,11 @@ template <class T, class A> void inner(const Job& j, i64 k0, i64 k1, i64 r0, i64
     for (i64 k = k0; k < k1; k += rows) {
       i64 m = k1 - k < rows ? k1 - k : rows;
       const T* v = values(j, f, own, k * j.R, m * j.R);
+      if constexpr (std::is_same_v<T, float>)
+        if (j.op == Sum) {
+          for (i64 x = 0; x < m; x++) acc[k - k0 + x] = sumFloats(v + x * j.R, j.R);
+          continue;
+        }
       for (i64 x = 0; x < m; x++) acc[k - k0 + x] = fold<T, A>(j.op, identity<A>(j.op), v + x * j.R, j.R);
     }
     return;

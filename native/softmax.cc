@@ -1,5 +1,7 @@
 // softmax and logSoftmax with their gradients along any dimension of strided operands. Lines that are contiguous are
-// rows; lines that lie side by side are taken a vector of lines at a time; others go through a buffer.
+// rows; lines that lie side by side are taken a band of lines at a time; others go through a buffer.
+#include <algorithm>
+
 #include "fused.h"
 #include "operand.h"
 
@@ -34,38 +36,36 @@ template <class T> void backwardRow(int kind, const T* gy, const T* y, T* gx, i6
   }
 }
 
-// A vector of lines whose elements lie side by side; `at` is the position (or part) over the lines.
-template <class T, class At> FB_INLINE inline void forwardColumns(int kind, At at, const T* x, i64 xs, T* y, i64 ys, i64 n) {
-  typedef Vector<T> V;
-  V m = all(-std::numeric_limits<T>::infinity()), s{};
-  for (i64 k = 0; k < n; k++) {
-    V v = at(x + k * xs);
-    m = v > m ? v : m;
-  }
-  if (kind == Softmax) {
-    for (i64 k = 0; k < n; k++) {
-      V e = expDown(at(x + k * xs) - m);
-      at.put(y + k * ys, e);
-      s += e;
-    }
-    s = T(1) / s;
-    for (i64 k = 0; k < n; k++) at.put(y + k * ys, at(y + k * ys) * s);
-  } else {
-    for (i64 k = 0; k < n; k++) s += expDown(at(x + k * xs) - m);
-    for (int i = 0; i < Lanes<T>::N; i++) s[i] = std::log(s[i]);
-    for (i64 k = 0; k < n; k++) at.put(y + k * ys, (at(x + k * xs) - m) - s);
-  }
+// Lines whose elements lie side by side: a band of `w` of them, one element of each after the other, so that whole stretches of
+// memory are read. What the lines have so far is kept in arrays of the band's width.
+constexpr i64 Band = 64;
+template <class T> void forwardColumns(int kind, const T* x, i64 xs, T* y, i64 ys, i64 n, i64 w) {
+  T m[Band], s[Band] = {};
+  std::fill(m, m + w, -std::numeric_limits<T>::infinity());
+  for (i64 k = 0; k < n; k++, x += xs) sweep<T>(w, [&](auto at, int) FB_INLINE {
+    Vector<T> v = at(x), best = at(m);
+    at.put(m, v > best ? v : best);
+  });
+  x -= n * xs;
+  for (i64 k = 0; k < n; k++) sweep<T>(w, [&](auto at, int) FB_INLINE {
+    Vector<T> e = expDown(at(x + k * xs) - at(m));
+    if (kind == Softmax) at.put(y + k * ys, e);
+    at.put(s, at(s) + e);
+  });
+  for (i64 i = 0; i < w; i++) s[i] = kind == Softmax ? 1 / s[i] : std::log(s[i]);
+  for (i64 k = 0; k < n; k++, x += xs, y += ys) sweep<T>(w, [&](auto at, int) FB_INLINE {
+    at.put(y, kind == Softmax ? at(y) * at(s) : (at(x) - at(m)) - at(s));
+  });
 }
-template <class T, class At>
-FB_INLINE inline void backwardColumns(int kind, At at, const T* gy, i64 gs, const T* y, i64 ys, T* gx, i64 os, i64 n) {
-  Vector<T> s{};
-  if (kind == Softmax) {
-    for (i64 k = 0; k < n; k++) s += at(gy + k * gs) * at(y + k * ys);
-    for (i64 k = 0; k < n; k++) at.put(gx + k * os, at(y + k * ys) * (at(gy + k * gs) - s));
-  } else {
-    for (i64 k = 0; k < n; k++) s += at(gy + k * gs);
-    for (i64 k = 0; k < n; k++) at.put(gx + k * os, at(gy + k * gs) - expDown(at(y + k * ys)) * s);
-  }
+template <class T> void backwardColumns(int kind, const T* gy, i64 gs, const T* y, i64 ys, T* gx, i64 os, i64 n, i64 w) {
+  T s[Band] = {};
+  for (i64 k = 0; k < n; k++) sweep<T>(w, [&](auto at, int) FB_INLINE {
+    Vector<T> g = at(gy + k * gs);
+    at.put(s, at(s) + (kind == Softmax ? g * at(y + k * ys) : g));
+  });
+  for (i64 k = 0; k < n; k++, gy += gs, y += ys, gx += os) sweep<T>(w, [&](auto at, int) FB_INLINE {
+    at.put(gx, kind == Softmax ? at(y) * (at(gy) - at(s)) : at(gy) - expDown(at(y)) * at(s));
+  });
 }
 
 struct Line {
@@ -96,8 +96,9 @@ template <class T> void run(const Job& j) {
     columns &= s.nd > 0 && j.l[c].o.strides[last] == 1;
   }
   columns &= !rows;
-  // The unit of work is a vector of lines for columns, a line otherwise.
-  const i64 width = columns ? Lanes<T>::N : 1;
+  // The unit of work is a band of lines for columns, a line otherwise.
+  i64 width = columns ? Band : 1;
+  while (width > Lanes<T>::N && s.numel < 2 * width * numThreads()) width /= 2;
   const i64 inner = columns ? (s.n[last] + width - 1) / width : 1;
   const int outerDims = columns ? last : s.nd;
   const i64 units = columns ? s.numel / s.n[last] * inner : s.numel;
@@ -113,13 +114,10 @@ template <class T> void run(const Job& j) {
         for (int c = 0; c < j.count; c++) p[c] += i * j.l[c].o.strides[d];
       }
       if (columns) {
-        auto work = [&](auto at) {
-          if (j.count == 2) forwardColumns<T>(j.kind, at, p[0], j.l[0].step, p[1], j.l[1].step, n);
-          else backwardColumns<T>(j.kind, at, p[0], j.l[0].step, p[1], j.l[1].step, p[2], j.l[2].step, n);
-        };
-        i64 left = s.n[last] - first;
-        if (left >= width) work(Full<T>{first});
-        else work(Part<T>{first, (int)left});
+        const i64 w = std::min(width, s.n[last] - first);
+        for (int c = 0; c < j.count; c++) p[c] += first;
+        if (j.count == 2) forwardColumns<T>(j.kind, p[0], j.l[0].step, p[1], j.l[1].step, n, w);
+        else backwardColumns<T>(j.kind, p[0], j.l[0].step, p[1], j.l[1].step, p[2], j.l[2].step, n, w);
         continue;
       }
       i64 step = j.l[out].step;

@@ -44,15 +44,22 @@ inline bool any(VI mask) {
 }
 inline VI roundToInt(VF x) { return __builtin_convertvector(x + copysign(splat(0.5f), x), VI); }
 
-inline float hsum(VF v) {
-  float s = 0;
-  for (int i = 0; i < W; i++) s += v[i];
-  return s;
+// The lanes joined: one half with the other, until two are left. A chain over the lanes would wait for every step.
+template <class V, class F> inline auto folded(V v, F join) {
+  constexpr int N = sizeof(V) / sizeof(v[0]);
+  if constexpr (N == 2) return join(v[0], v[1]);
+  else {
+    typedef decltype(v[0] + v[0]) Half __attribute__((vector_size(sizeof(V) / 2)));
+    Half low, high;
+    memcpy(&low, &v, sizeof low), memcpy(&high, (const char*)&v + sizeof low, sizeof high);
+    return folded(join(low, high), join);
+  }
 }
-inline float hmax(VF v) {
-  float m = v[0];
-  for (int i = 1; i < W; i++) m = v[i] > m ? v[i] : m;
-  return m;
+template <class V> inline auto hsum(V v) {
+  return folded(v, [](auto a, auto b) { return a + b; });
+}
+template <class V> inline auto hmax(V v) {
+  return folded(v, [](auto a, auto b) { return a > b ? a : b; });
 }
 
 // e^x = 2^n e^r, |r| <= ln2/2. 2^n is applied in two halves so that results may be subnormal or overflow.

@@ -58,6 +58,8 @@
 // dequantize                            ins [w, index? int64 [n]]       outs [y]           params [type, hasIndex]
 //     y: the values of w [N, K], or of its rows index [n, K], in float32 exactly those of the type, else rounded once. An index outside
 //     [0, N) throws IndexError. dtypes of y as above.
+// nonzero                               ins [mask]                      outs [y]
+//     y: int64 [n], the flat positions of the n elements of the mask that are true, ascending. The mask is bool, and so is the dtype asked for.
 import type { FusedSpec } from "./spec.ts";
 
 const NAMES = [
@@ -83,6 +85,7 @@ const NAMES = [
   "geluBackward",
   "quantizedLinear",
   "dequantize",
+  "nonzero",
 ] as const;
 
 /** The names of fused kernels; their contracts stand at the top of `kernel/fused.ts`. */

@@ -30,6 +30,7 @@ const OPS = [
   "gelu",
   "quantizedLinear",
   "dequantize",
+  "nonzero",
   "threads",
 ] as const;
 /** The kernels of the native library. */

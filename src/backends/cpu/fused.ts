@@ -215,6 +215,12 @@ const dequantize: Driver = (host, outs, ins, params) => {
   host.call("dequantize");
 };
 
+const nonzero: Driver = (host, outs, ins) => {
+  contiguous("nonzero", [...ins, ...outs]);
+  write(read(host.begin().push(ins[0]!.layout.numel), ins[0]), outs[0]);
+  host.call("nonzero");
+};
+
 const DRIVERS: Readonly<Record<FusedName, Driver>> = {
   softmax: lines("softmax", 0),
   logSoftmax: lines("softmax", 1),
@@ -238,13 +244,14 @@ const DRIVERS: Readonly<Record<FusedName, Driver>> = {
   geluBackward: gelu(true),
   quantizedLinear,
   dequantize,
+  nonzero,
 };
 const QUANTIZED: readonly string[] = ["quantizedLinear", "dequantize"];
 
 /** Is there a kernel of this name for this dtype? */
 export const hasFused = (name: string, dtype: DType): boolean =>
   (FUSED_NAMES as readonly string[]).includes(name) &&
-  (dtype === "float32" || (QUANTIZED.includes(name) ? isHalf(dtype) : dtype === "float64"));
+  (name === "nonzero" ? dtype === "bool" : dtype === "float32" || (QUANTIZED.includes(name) ? isHalf(dtype) : dtype === "float64"));
 
 /**
  * Runs a fused kernel; see `kernel/fused.ts`.

@@ -1,6 +1,8 @@
 // The positions of non-zero elements.
 import { layoutOf } from "../../core/layout.ts";
 import type { Tensor } from "../../core/tensor.ts";
+import type { Backend } from "../../kernel/backend.ts";
+import { fused } from "../../kernel/fused.ts";
 import { tensor } from "../create.ts";
 import { composite, type Op } from "../define.ts";
 import { dataSync } from "../host.ts";
@@ -24,9 +26,26 @@ export const nonzero: Op<[options?: { asTuple?: boolean }], Tensor> = /*@__PURE_
   },
 });
 const LOW = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1 ? 0 : 1;
+// Flat positions as one vector a dimension.
+function unravelled(flat: Tensor, shape: readonly number[]): Tensor[] {
+  const parts: Tensor[] = [];
+  let rest = flat;
+  for (let d = shape.length - 1; d > 0; d--) {
+    const above = rest.floorDivide(shape[d]!);
+    parts.unshift(rest.sub(above.mul(shape[d]!)));
+    rest = above;
+  }
+  return shape.length > 0 ? [rest, ...parts] : parts;
+}
 /** @internal One vector of positions a dimension. */
 export function nonzeroParts(x: Tensor): Tensor[] {
-  const values = dataSync(x.detach().ne(0)) as Uint8Array;
+  const mask = x.dtype === "bool" && x.layout.contiguous ? x.detach() : x.detach().ne(0).contiguous();
+  if ((mask.storage.device as Backend).has(fused("nonzero"), "bool")) {
+    const flat = allocate([Number(mask.sum().itemSync())], "int64", mask.storage.device);
+    if (flat.layout.numel > 0) launch("nonzero", fused("nonzero"), [flat], [mask]);
+    return unravelled(flat, x.shape);
+  }
+  const values = dataSync(mask) as Uint8Array;
   let count = 0;
   for (let i = 0; i < values.length; i++) count += values[i]!;
   // Every position is written, and the next one over it unless it counts: half of the branches would be guessed wrong.
