@@ -1,12 +1,12 @@
 // POST /v1/embeddings: texts as the mean of the model's last hidden states, as vectors of length 1.
 import { Fields } from "./fields.ts";
-import { completed } from "./exchange.ts";
+import { completed, type Receiver } from "./exchange.ts";
 import { idsOf } from "./completionOrder.ts";
 import type { Service } from "./service.ts";
 import { EmbeddingWork } from "./work.ts";
 
 /** Answers a request. @throws HttpError */
-export async function embeddings(service: Service, json: unknown, signal: AbortSignal): Promise<object> {
+export async function embeddings(service: Service, json: unknown, receiver: Receiver): Promise<object> {
   const body = new Fields(json, ["model", "input", "encoding_format", "dimensions"]);
   service.checkModel(body);
   body.only("dimensions", undefined, "vectors are as wide as the model");
@@ -17,7 +17,7 @@ export async function embeddings(service: Service, json: unknown, signal: AbortS
   const works = inputs.map((ids) => new EmbeddingWork(ids, deadline));
   const vectors: Float32Array[] = [];
   for (const [i, w] of works.entries()) w.onVector = (v) => void (vectors[i] = v);
-  await completed(service, works, signal);
+  await completed(service, works, receiver);
   const tokens = inputs.reduce((n, ids) => n + ids.length, 0);
   return {
     object: "list",
