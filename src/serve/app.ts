@@ -9,7 +9,7 @@ import { answerStream, answerWhole } from "./exchange.ts";
 import { asHttpError, HttpError } from "./httpError.ts";
 import type { Gauge } from "./metrics.ts";
 import type { Order } from "./order.ts";
-import type { Service } from "./service.ts";
+import { type Service, TextService } from "./service.ts";
 import { chatShape, completionShape, type Shape } from "./shapes.ts";
 
 /** How requests are received. */
@@ -58,7 +58,8 @@ export function appOf(service: Service, options: AppOptions): Hono<Env> {
   });
   app.onError((e, c) => {
     const refused = asHttpError(e);
-    if (refused.status === 500) metrics.failed(refused.cause ?? e);
+    // A text that failed has told its error already.
+    if (!(e instanceof HttpError)) metrics.failed(e);
     if (refused.retryAfter !== null) c.header("retry-after", String(refused.retryAfter));
     if (refused.status === 401) c.header("www-authenticate", "Bearer");
     return c.json(refused.body, refused.status);
@@ -84,8 +85,15 @@ export function appOf(service: Service, options: AppOptions): Hono<Env> {
     return c.json(card);
   });
 
-  const text = (path: string, shape: Shape, read: (service: Service, json: unknown) => Promise<Order>): void => {
+  const text = (path: string, shape: Shape, read: (service: TextService, json: unknown) => Promise<Order>): void => {
     app.post(path, async (c) => {
+      if (!(service instanceof TextService))
+        throw new HttpError({
+          status: 404,
+          message: `${JSON.stringify(card.id)} is an encoder, which writes no text. Use /v1/embeddings.`,
+          param: "model",
+          code: "model_not_supported",
+        });
       const order = await read(service, await jsonBody(c.env.incoming, options.maxBody));
       if (order.stream) return answerStream(service, order, shape, () => c.env.outgoing.destroy());
       return c.json(await answerWhole(service, order, shape, c.env.outgoing));

@@ -4,7 +4,7 @@ import { version } from "../core/version.ts";
 import { HttpError } from "./httpError.ts";
 import type { Order } from "./order.ts";
 import { Outbox } from "./outbox.ts";
-import type { Service } from "./service.ts";
+import type { Service, TextService } from "./service.ts";
 import { type Shape, type TokenText, tokenText } from "./shapes.ts";
 import type { Sequence, Work } from "./work.ts";
 
@@ -74,7 +74,7 @@ function timed(service: Service): { readonly first: () => void; readonly end: ()
 }
 
 /** The whole answer as one object. @throws HttpError */
-export async function answerWhole(service: Service, order: Order, shape: Shape, receiver: Receiver): Promise<object> {
+export async function answerWhole(service: TextService, order: Order, shape: Shape, receiver: Receiver): Promise<object> {
   const { sequences, logprobs, echo } = order;
   const time = timed(service);
   const tokens = sequences.map((): TokenText[] => []);
@@ -98,7 +98,7 @@ export async function answerWhole(service: Service, order: Order, shape: Shape, 
 }
 
 /** The answer as server-sent events. `cut`: cuts the connection of a client that does not read. @throws HttpError when it is refused before it begins */
-export function answerStream(service: Service, order: Order, shape: Shape, cut: () => void): Response {
+export function answerStream(service: TextService, order: Order, shape: Shape, cut: () => void): Response {
   const { sequences, logprobs, echo } = order;
   const { scheduler, maxUnread } = service.parts;
   const time = timed(service);
