@@ -108,9 +108,9 @@ export abstract class WorkQueue {
       return !w.ended;
     });
   }
-  /** Ends a text for a reason that is not its client's. */
+  /** Ends a text for a reason that is not its client's; one that has ended is left alone. */
   protected fail(w: Work, e: unknown): void {
-    this.metrics.failed(e);
+    if (!w.ended) this.metrics.failed(e);
     this.free(w, false);
     w.fail(asHttpError(e));
   }
