@@ -13,6 +13,10 @@ export interface QueueLimits {
   readonly maxQueue: number;
 }
 
+// Turns of Node's loop without anything new after which work goes on, and milliseconds after which it does in any case.
+const QUIET_TURNS = 4;
+const LONGEST_PAUSE = 50;
+
 /** Texts that wait for a model, and the loop that works on them. */
 export abstract class WorkQueue {
   readonly #bounds: QueueLimits;
@@ -21,6 +25,7 @@ export abstract class WorkQueue {
   protected queue: Work[] = [];
   #loop: Promise<void> | null = null;
   #closing = false;
+  #arrived = 0;
 
   constructor(bounds: QueueLimits, metrics: Metrics) {
     this.#bounds = bounds;
@@ -64,7 +69,12 @@ export abstract class WorkQueue {
         retryAfter: 1,
       });
     this.queue.push(...works);
+    this.arrive();
     this.#loop ??= this.#run();
+  }
+  /** Something has come that may become a request. */
+  arrive(): void {
+    this.#arrived++;
   }
   /** Gives texts up that nobody waits for any more. */
   cancel(works: readonly Work[]): void {
@@ -93,9 +103,18 @@ export abstract class WorkQueue {
         // A fault of this library's own must not leave clients waiting for ever.
         for (const w of [...this.queue, ...this.held]) this.fail(w, e);
       }
-      await breathe();
+      await this.#pause();
     }
     this.#loop = null;
+  }
+  // Node takes one connection a turn of its loop, and a request takes a few turns: with one turn a pass, 200 clients would wait for 200 passes.
+  async #pause(): Promise<void> {
+    const end = performance.now() + LONGEST_PAUSE;
+    for (let quiet = 0; quiet < QUIET_TURNS && performance.now() < end; ) {
+      const before = this.#arrived;
+      await breathe();
+      quiet = this.#arrived === before ? quiet + 1 : 0;
+    }
   }
 
   /** Those of some texts that have not ended, and for which it is not too late. */

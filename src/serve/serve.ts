@@ -101,6 +101,7 @@ export async function serve(model: CausalModel | SentenceTransformer, tokenizer:
     serverOptions: { requestTimeout: receive, headersTimeout: receive, connectionsCheckingInterval: Math.min(receive, 5000) },
   }) as import("node:http").Server;
   server.maxConnections = o.maxConnections ?? 1024;
+  for (const event of ["connection", "request"]) server.on(event, () => service.parts.scheduler.arrive());
   await listen(server, o);
   const { port } = server.address() as AddressInfo;
   let closing: Promise<void> | null = null;
