@@ -1,6 +1,6 @@
 // Measures the server on loopback: one client and many, how alike they are served, clients that never read, and memory over many requests.
 // The server is a process of its own, so that its memory and time are its own. Everything is bounded in count; it takes a few minutes.
-//   npm run bench:serve -- [--clients 200] [--requests 10000]
+//   npm run bench:serve -- [--clients 200] [--requests 20000]
 import { fork } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { connect } from "node:net";
@@ -87,7 +87,7 @@ const middle = (xs: readonly number[]): number => [...xs].sort((a, b) => a - b)[
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
-    options: { clients: { type: "string", default: "200" }, requests: { type: "string", default: "10000" } },
+    options: { clients: { type: "string", default: "200" }, requests: { type: "string", default: "20000" } },
   });
   const [most, requests] = [Number(values.clients), Number(values.requests)];
   const lines: string[] = [];
@@ -175,27 +175,29 @@ async function main(): Promise<void> {
 
   // 500 prompts, again and again: what the tokenizer remembers of words is no leak.
   const flat = await started("tiny");
-  const marks: string[] = [];
+  const marks = [0.05, 0.1, 0.25, 0.5, 0.75, 1].map((share) => Math.round(share * requests));
   const held: { heap: number; tensors: number }[] = [];
+  const resident: string[] = [];
   const at = performance.now();
   for (let done = 0; done < requests; ) {
-    const next = Math.min(requests, done + Math.ceil(requests / 10));
+    const next = marks.find((m) => m > done)!;
     while (done < next) {
       const n = Math.min(20, next - done);
       await Promise.all(Array.from({ length: n }, async (_, k) => (await post(flat.url, ask((done + k) % 500, 4))).json()));
       done += n;
     }
-    marks.push(((await figure(flat.url, "process_resident_memory_bytes")) / 1e6).toFixed(0));
+    resident.push(((await figure(flat.url, "process_resident_memory_bytes")) / 1e6).toFixed(0));
     // Collected now and then only: resident memory is to be that of a server left alone.
-    if (done === next && (marks.length === 2 || done === requests)) held.push(await flat.held());
+    if (next === marks[1] || next === requests) held.push(await flat.held());
   }
   const [early, late] = [held[0]!, held.at(-1)!].map(
     ({ heap, tensors }) => `${(heap / 1e6).toFixed(1)} MB of heap and ${(tensors / 1e6).toFixed(2)} MB of tensors`,
   );
-  tell(
-    `\n${requests.toLocaleString("en")} requests of 4 tokens, 20 at once, in ${((performance.now() - at) / 1000).toFixed(0)} s; resident memory of the server after each tenth: ${marks.join(", ")} MB. ` +
-      `Without garbage: ${early} after two tenths, ${late} at the end.`,
-  );
+  tell(`\nRequests of 4 tokens, 20 at once, ${((performance.now() - at) / 1000).toFixed(0)} s in all:\n`);
+  tell(`| requests | ${marks.map((m) => m.toLocaleString("en")).join(" | ")} |`);
+  tell(`| -- |${marks.map(() => " --: |").join("")}`);
+  tell(`| resident memory of the server, MB | ${resident.join(" | ")} |`);
+  tell(`\nWithout garbage: ${early} after ${marks[1]!.toLocaleString("en")} requests, ${late} at the end.`);
   await flat.stop();
   writeFileSync(join(root, "bench", "SERVE.md"), `${lines.join("\n")}\n`);
 }

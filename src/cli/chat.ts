@@ -3,7 +3,18 @@ import { createInterface } from "node:readline";
 import type { ChatMessage } from "../tokenizers/index.ts";
 import { FirebrandError } from "../core/errors.ts";
 import { type Command, parse } from "./command.ts";
-import { loadModel, Meter, MODEL_HELP, MODEL_OPTIONS, note, numberOption, SAMPLING_HELP, SAMPLING_OPTIONS, samplingOf } from "./model.ts";
+import {
+  loadModel,
+  Meter,
+  MODEL_HELP,
+  MODEL_OPTIONS,
+  note,
+  numberOption,
+  SAMPLING_HELP,
+  SAMPLING_OPTIONS,
+  samplingOf,
+  textOf,
+} from "./model.ts";
 
 const usage = "chat SOURCE [--system TEXT]";
 
@@ -28,11 +39,11 @@ ${MODEL_HELP}
     } as const;
     const { values, positionals } = parse(usage, args, options, 1);
     samplingOf(values);
+    const file = values["chat-template"];
+    const template = file === undefined ? {} : { chatTemplate: await textOf(file, "chat-template") };
     const { lm, tokenizer, context } = await loadModel(positionals[0]!, values);
     const maxTokens = numberOption(values, "max-tokens", { whole: true, min: 1 });
     const sampling = samplingOf(values, lm);
-    const file = values["chat-template"];
-    const template = file === undefined ? {} : { chatTemplate: (await import("node:fs")).readFileSync(file, "utf8") };
     const first: ChatMessage[] = values.system === undefined ? [] : [{ role: "system", content: values.system }];
     // A model without a template is found out now, not after the first line.
     await tokenizer.applyChatTemplate([...first, { role: "user", content: "?" }], { addGenerationPrompt: true, ...template });

@@ -2,12 +2,9 @@
 import { ArgumentError } from "../core/errors.ts";
 import { type Command, parse } from "./command.ts";
 import { standardInput } from "./generate.ts";
-import { filesOf, loadingOf, loadModel, memoryUsed, MODEL_HELP, MODEL_OPTIONS, note } from "./model.ts";
+import { filesOf, loadEncoder, loadModel, memoryUsed, MODEL_HELP, MODEL_OPTIONS, note } from "./model.ts";
 
 const usage = "embed SOURCE [--text TEXT]…";
-
-// Models that read a text as a whole: sentence-transformers' and their kin.
-const ENCODERS = new Set(["bert", "roberta", "xlm-roberta", "distilbert", "t5"]);
 
 /** Prints a line of JSON for each text: a vector of length 1, pooled as the model's folder says, else the mean of the last hidden states. */
 export const embed: Command = {
@@ -24,19 +21,14 @@ ${MODEL_HELP}`,
     if (texts.length === 0) throw new ArgumentError({ message: "no text", hint: "Pass --text TEXT, or pipe lines in" });
     const source = positionals[0]!;
     const from = await filesOf(source, plain);
-    const { AutoConfig, SentenceTransformer } = await import("../models/index.ts");
-    if (ENCODERS.has((await AutoConfig.fromPretrained(from)).modelType)) {
-      const { AutoTokenizer } = await import("../tokenizers/index.ts");
-      const encoder = await SentenceTransformer.fromPretrained(from, {
-        ...loadingOf(plain),
-        tokenizer: await AutoTokenizer.fromPretrained(from),
-      });
-      const vectors = encoder.eval().encode(texts, { normalize: true });
+    const encoder = await loadEncoder(from, plain);
+    if (encoder) {
+      const vectors = encoder.model.encode(texts, { normalize: true });
       for (const [i, text] of texts.entries())
         print(JSON.stringify({ text, embedding: Array.from((await vectors.select(0, i).data()) as Float32Array) }));
       return 0;
     }
-    const { model, tokenizer, context } = await loadModel(source, plain);
+    const { model, tokenizer, context } = await loadModel(from, plain);
     const { noGrad, tensor } = await import("../index.ts");
     const begun = performance.now();
     let tokens = 0;

@@ -1,10 +1,10 @@
 // What the commands for language models share: their options, loading with a progress line, and figures at the end.
 import { type DType, isDType } from "../core/dtype.ts";
-import { ValueError } from "../core/errors.ts";
+import { ArgumentError, ValueError } from "../core/errors.ts";
 import type { GenerateOptions } from "../generation/index.ts";
 import type { CausalLM } from "../generation/model.ts";
 import type { HubFiles } from "../hub/index.ts";
-import type { CausalModel } from "../models/index.ts";
+import type { CausalModel, FromPretrainedOptions, SentenceTransformer } from "../models/index.ts";
 import type { Tokenizer } from "../tokenizers/index.ts";
 import { progress } from "./progress.ts";
 import { size } from "./table.ts";
@@ -75,42 +75,62 @@ const hubOf = ({ revision, offline }: Values): { revision?: string; offline?: tr
   ...(revision !== undefined && { revision: String(revision) }),
   ...(offline === true && { offline }),
 });
-/** A line on the terminal for whatever file is being read, with its end. */
-function fileBar(): { show(what: string, done: number, total: number): void; stop(): void } {
-  let [bar, now] = [progress("loading", 0), ""];
+/** A line on the terminal for whatever file is being read, with its end: one for a process, since one thing is read after another. */
+const bar = ((): { show(what: string, done: number, total: number): void; stop(): void } => {
+  let [line, now] = [progress("loading", 0), ""];
   return {
     show: (what, done, total) => {
       if (now !== what) {
-        bar.stop();
+        line.stop();
         now = what;
-        bar = progress(what, total);
+        line = progress(what, total);
       }
-      bar.to(done);
+      line.to(done);
     },
-    stop: () => bar.stop(),
+    stop: () => line.stop(),
   };
-}
+})();
+const onLoad: FromPretrainedOptions["onProgress"] & {} = ({ stage, file, done, total }) => bar.show(`${stage} ${file}`, done, total);
+
 /** The files that a source stands for: a model of the hub is listed once, for whoever reads of it. */
-export async function filesOf(
-  source: string,
-  values: Values,
-  onDownload?: (file: string, done: number, total: number) => void,
-): Promise<string | HubFiles> {
+export async function filesOf(source: string, values: Values): Promise<string | HubFiles> {
   const { fromHub } = await import("../hub/resolve.ts");
-  return (await fromHub(source, { ...hubOf(values), ...(onDownload && { onProgress: onDownload }) })) ?? source;
+  const onProgress = (file: string, done: number, total: number): void => bar.show(`download ${file}`, done, total);
+  return (await fromHub(source, { ...hubOf(values), onProgress })) ?? source;
 }
 
-/** Loads what a command works with. @throws what `fromPretrained` throws */
-export async function loadModel(source: string, values: Values): Promise<Loaded> {
+// Models that read a text as a whole: sentence-transformers' and their kin.
+const ENCODERS = new Set(["bert", "roberta", "xlm-roberta", "distilbert", "t5"]);
+
+/** Loads a model of sentences; null where a source holds a model of another kind. @throws what `fromPretrained` throws */
+export async function loadEncoder(
+  from: string | HubFiles,
+  values: Values,
+): Promise<{ readonly model: SentenceTransformer; readonly tokenizer: Tokenizer } | null> {
+  const { AutoConfig, SentenceTransformer } = await import("../models/index.ts");
+  if (!ENCODERS.has((await AutoConfig.fromPretrained(from)).modelType)) return null;
+  const { AutoTokenizer } = await import("../tokenizers/index.ts");
+  const tokenizer = await AutoTokenizer.fromPretrained(from);
+  const options = { ...loadingOf(values), tokenizer, onProgress: onLoad };
+  const model = await SentenceTransformer.fromPretrained(from, options).finally(bar.stop);
+  return { model: model.eval(), tokenizer };
+}
+
+/** The text in a file that an option names. @throws ArgumentError when there is none */
+export async function textOf(file: string, option: string): Promise<string> {
+  const fs = await import("node:fs");
+  if (!fs.existsSync(file) || !fs.statSync(file).isFile())
+    throw new ArgumentError({ message: `there is no file ${file}`, hint: `Check --${option}` });
+  return fs.readFileSync(file, "utf8");
+}
+
+/** Loads what a command works with: a source, or what `filesOf` gave for it. @throws what `fromPretrained` throws */
+export async function loadModel(source: string | HubFiles, values: Values): Promise<Loaded> {
   const loading = loadingOf(values);
   const { AutoModelForCausalLM } = await import("../models/index.ts");
   const { AutoTokenizer } = await import("../tokenizers/index.ts");
-  const bar = fileBar();
-  const from = await filesOf(source, values, (file, done, total) => bar.show(`download ${file}`, done, total));
-  const model = await AutoModelForCausalLM.fromPretrained(from, {
-    ...loading,
-    onProgress: ({ stage, file, done, total }) => bar.show(`${stage} ${file}`, done, total),
-  }).finally(() => bar.stop());
+  const from = typeof source === "string" ? await filesOf(source, values) : source;
+  const model = await AutoModelForCausalLM.fromPretrained(from, { ...loading, onProgress: onLoad }).finally(bar.stop);
   const tokenizer = await AutoTokenizer.fromPretrained(from);
   const lm: CausalLM = model;
   const most = lm.config.maxPositionEmbeddings ?? lm.config.nPositions ?? 4096;

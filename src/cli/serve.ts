@@ -1,6 +1,7 @@
 // `firebrand serve SOURCE`: a model behind an OpenAI-compatible HTTP server.
 import { type Command, parse } from "./command.ts";
-import { loadModel, memoryUsed, MODEL_HELP, MODEL_OPTIONS, note, numberOption } from "./model.ts";
+import { filesOf, loadEncoder, loadingOf, loadModel, memoryUsed, MODEL_HELP, MODEL_OPTIONS, note, numberOption, textOf } from "./model.ts";
+import type { ServeOptions } from "../serve/index.ts";
 
 const usage = "serve SOURCE [--port N]";
 
@@ -20,7 +21,7 @@ export const serve: Command = {
   --timeout S        seconds that a request may take (default 600)
   --chat-template F  a Jinja file instead of the model's own template
 ${MODEL_HELP}
-Routes, fields and errors: docs/serve.md.`,
+A language model answers all routes, an encoder (BERT, MiniLM, …) embeddings. Routes, fields and errors: docs/serve.md.`,
   async run(args, print) {
     const text = { type: "string" } as const;
     const options = {
@@ -38,6 +39,7 @@ Routes, fields and errors: docs/serve.md.`,
     } as const;
     const { values, positionals } = parse(usage, args, options, 1);
     const whole = (name: string, min = 1): number | undefined => numberOption(values, name, { whole: true, min });
+    const template = values["chat-template"];
     const given = {
       host: values.host,
       port: whole("port", 0),
@@ -46,11 +48,15 @@ Routes, fields and errors: docs/serve.md.`,
       maxQueue: whole("max-queue", 0),
       cacheBytes: ((mb) => mb && mb * 2 ** 20)(whole("cache-mb")),
       timeout: numberOption(values, "timeout"),
-      chatTemplate: values["chat-template"] && (await import("node:fs")).readFileSync(values["chat-template"], "utf8"),
+      maxLength: whole("context"),
+      chatTemplate: template && (await textOf(template, "chat-template")),
     };
+    const set: ServeOptions = Object.fromEntries(Object.entries(given).filter(([, v]) => v !== undefined));
+    // What is wrong is told now, not when the model has been loaded.
+    loadingOf(values);
+    const { checkServe } = await import("../serve/options.ts");
+    await checkServe(set);
     const source = positionals[0]!;
-    const { model, tokenizer, context } = await loadModel(source, values);
-    const { serve: start } = await import("../serve/index.ts");
     const name =
       values.name ??
       source
@@ -58,8 +64,10 @@ Routes, fields and errors: docs/serve.md.`,
         .split(/[/\\]/)
         .at(-1)!
         .replace(/\.gguf$/, "");
-    const set = Object.fromEntries(Object.entries(given).filter(([, v]) => v !== undefined));
-    const server = await start(model, tokenizer, { ...set, name, maxLength: context });
+    const from = await filesOf(source, values);
+    const { model, tokenizer } = (await loadEncoder(from, values)) ?? (await loadModel(from, values));
+    const { serve: start } = await import("../serve/index.ts");
+    const server = await start(model, tokenizer, { ...set, name });
     print(`${name} at ${server.url}/v1`);
     note(memoryUsed());
     // The first signal lets what runs finish; the second ends at once.

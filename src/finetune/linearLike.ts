@@ -1,7 +1,7 @@
 // The layers that LoRA is for: what multiplies by a matrix.
 import type { Tensor } from "../core/tensor.ts";
 import { isParameter, type Module, type Parameter } from "../nn/module.ts";
-import { Conv1D } from "../models/gpt2.ts";
+import { Conv1D } from "../models/shared/conv1d.ts";
 
 /** A layer [..., in] → [..., out]: an nn.Linear, GPT-2's Conv1D, or a frozen quantised one. */
 export interface LinearLike extends Module {

@@ -6,7 +6,7 @@ import { blockType, QUANT_TYPES, type QuantType } from "../kernel/quant/types.ts
 import { Linear } from "../nn/linear.ts";
 import type { Module } from "../nn/module.ts";
 import { QuantizedLinear } from "../nn/quantized.ts";
-import { Conv1D } from "../models/gpt2.ts";
+import { Conv1D } from "../models/shared/conv1d.ts";
 import { LoraLinear } from "./loraLinear.ts";
 import { endsWith, places, replaceAt } from "./targets.ts";
 

@@ -1,10 +1,11 @@
 // Chooses the next token of every row: the likeliest, or one drawn with PyTorch's choice for the seed.
-// At a vocabulary of 128k what costs is not the choosing but looking at every token: sampling first narrows the scores to a few
-// candidates where the options allow it, and applies the warpers to these alone.
+// At a vocabulary of 128k what costs is not the choosing but sorting and logarithms of every token: with topK, sampling narrows the scores to a few
+// candidates and applies the warpers to these alone; topP and minP alone are a cut through the probabilities, which is found without sorting.
 import type { Generator } from "../core/rng.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { hostValues } from "../ops/host.ts";
-import { drawAmong, drawFull } from "./draw.ts";
+import { cutOf } from "./cut.ts";
+import { drawAbove, drawAmong, drawFull } from "./draw.ts";
 import type { LogitsProcessor } from "./processor.ts";
 import { MinPLogitsWarper } from "./processors/minP.ts";
 import { TemperatureLogitsWarper } from "./processors/temperature.ts";
@@ -24,9 +25,6 @@ export interface SamplerSettings {
   readonly minTokensToKeep?: number;
   readonly generator: Generator;
 }
-
-// How many candidates are looked at where there is no topK: what topP and minP keep is nearly always among the first few.
-const SHORT = [256, 4096];
 
 /** Chooses tokens from processed scores [B, vocabSize] float32. */
 export class Sampler {
@@ -64,16 +62,17 @@ export class Sampler {
     if (!doSample) return numbers(scores.argmax(-1));
     const [rows, vocabSize] = scores.shape as [number, number];
     const few = this.#narrowTopK(scores);
-    if (few !== null) return this.#among(this.#temperature.process([], few.values), few.indices, this.#topP, vocabSize);
-    const warmed = this.#temperature.process([], scores);
-    const shares = Array.from({ length: rows }, (_, r) => this.#narrowRow(warmed.narrow(0, r, 1)));
-    if (shares.every((s) => s !== null)) return shares.flatMap((s) => this.#among(s.values, s.indices, s.topP, vocabSize));
+    if (few !== null) {
+      const warmed = this.#temperature.process([], few.values);
+      const warped = [this.#topP, ...this.#rest].reduce((s: Tensor, w) => (w === null ? s : w.process([], s)), warmed);
+      return drawAmong(warped.softmax(-1), few.indices, vocabSize, generator);
+    }
+    const { topK, topP, minP, typicalP, minTokensToKeep = 1 } = this.#settings;
+    if (topK === 0 && typicalP === 1 && minTokensToKeep === 1) {
+      const p = this.#temperature.process([], scores).softmax(-1);
+      return Array.from({ length: rows }, (_, r) => drawAbove(p.select(0, r), cutOf(p.select(0, r), topP, minP), generator));
+    }
     return numbers(drawFull(this.warp(scores).softmax(-1), generator));
-  }
-
-  #among(scores: Tensor, ids: Tensor, topP: TopPLogitsWarper | null, vocabSize: number): number[] {
-    const warped = [topP, ...this.#rest].reduce((s: Tensor, w) => (w === null ? s : w.process([], s)), scores);
-    return drawAmong(warped.softmax(-1), ids, vocabSize, this.#settings.generator);
   }
 
   // The topK greatest, unless a token outside them equals the least of them: that one counts too.
@@ -88,25 +87,6 @@ export class Sampler {
       if (least === next && next > Number.NEGATIVE_INFINITY) return null;
     }
     return { values: values.narrow(1, 0, k).contiguous(), indices: indices.narrow(1, 0, k).contiguous() };
-  }
-
-  // Without topK: the greatest few are enough where topP or minP keep none of the others. Their probabilities sum to `mass`, so that
-  // topP of all is topP / mass of them.
-  #narrowRow(scores: Tensor): { values: Tensor; indices: Tensor; topP: TopPLogitsWarper | null } | null {
-    const { topK, topP, minP } = this.#settings;
-    if (topK > 0 || (topP === 1 && minP === null)) return null;
-    const probabilities = scores.softmax(-1);
-    for (const count of SHORT) {
-      if (count >= scores.shape[1]!) break;
-      const { values, indices } = probabilities.topk(count);
-      const p = hostValues(values);
-      let mass = 0;
-      for (const x of p) mass += x;
-      if (topP < 1 ? mass < topP : p[count - 1]! >= minP! * p[0]!) continue;
-      const share = this.#topP && new TopPLogitsWarper(Math.min(1, topP / mass), { minTokensToKeep: this.#topP.minTokensToKeep });
-      return { values: scores.gather(1, indices), indices, topP: share };
-    }
-    return null;
   }
 }
 

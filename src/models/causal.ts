@@ -4,10 +4,11 @@ import { ShapeError, showShape } from "../core/errors.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { generate, type GenerateOptions, type GenerateOutput, type InputIds, type Piece, stream } from "../generation/index.ts";
 import { crossEntropy } from "../ops/loss.ts";
-import { camel, type CommonConfig, snake } from "./config.ts";
+import type { CommonConfig } from "./config.ts";
 import { PreTrainedModel } from "./pretrained.ts";
 import type { Keys } from "./shared/cache.ts";
 import { KeyValueCache } from "./shared/cache.ts";
+import { readGenerationOptions, writeGenerationOptions } from "./shared/generation.ts";
 import { checkIds } from "./shared/ids.ts";
 
 /** Options of a causal model's `forward`. */
@@ -40,11 +41,6 @@ export interface BaseOutput {
   readonly lastHiddenState: Tensor;
   readonly hiddenStates: readonly Tensor[] | null;
 }
-// What a `generation_config.json` may say that `generate` knows.
-const GENERATION = new Set(
-  `maxNewTokens maxLength minNewTokens doSample temperature topK topP minP typicalP repetitionPenalty noRepeatNgramSize numBeams lengthPenalty
-   earlyStopping eosTokenId padTokenId`.split(/\s+/),
-);
 const OPTIONS = [
   "attentionMask?: tensor",
   "segmentIds?: tensor",
@@ -120,11 +116,10 @@ export abstract class CausalModel<
   /** Defaults of `generate`, from `generation_config.json` beside the weights. */
   generationConfig: GenerateOptions | undefined = undefined;
   override readGeneration(json: Readonly<Record<string, unknown>>): void {
-    const told = Object.entries(json).map(([key, value]) => [camel(key), value] as const);
-    this.generationConfig = Object.fromEntries(told.filter(([key, value]) => value !== null && GENERATION.has(key)));
+    this.generationConfig = readGenerationOptions(json);
   }
   override generationJson(): Record<string, unknown> | null {
-    return this.generationConfig ? Object.fromEntries(Object.entries(this.generationConfig).map(([k, v]) => [snake(k), v])) : null;
+    return this.generationConfig ? writeGenerationOptions(this.generationConfig) : null;
   }
 
   /** A cache for `batch` rows of up to `length` positions. @throws ValueError for sizes that are none */

@@ -1,11 +1,9 @@
 // GPT-2: learned positions, norms before attention and MLP, weights kept [in, out]. Radford et al. 2019. In the comments, B rows of T tokens are
 // C = nEmbd wide, in H = nHead heads of D = C / H features; S keys are those of the cache and the T new ones.
 import type { Tensor } from "../core/tensor.ts";
-import { addmm } from "../ops/matmul.ts";
 import { dropout } from "../ops/sparse.ts";
 import type { StoredTensor } from "../io/stored.ts";
-import { empty } from "../ops/create.ts";
-import { Module, Parameter } from "../nn/module.ts";
+import { Module } from "../nn/module.ts";
 import { ModuleList } from "../nn/container.ts";
 
 import { Embedding, LayerNorm } from "../nn/norm.ts";
@@ -15,8 +13,9 @@ import { type CommonConfig, type ConfigReader, defineConfig, flag, maybe, real, 
 import { PreTrainedModel } from "./pretrained.ts";
 import { activation } from "./shared/activation.ts";
 import type { Keys } from "./shared/cache.ts";
+import { Conv1D } from "./shared/conv1d.ts";
 import { positionsOf, Sight, tokenPositions } from "./shared/sight.ts";
-import { transposed } from "./weights.ts";
+import { Transposed } from "./weights.ts";
 
 /** Sizes and switches of a GPT-2. */
 export interface GPT2Config extends CommonConfig {
@@ -63,24 +62,6 @@ export const gpt2Config: ConfigReader<GPT2Config> = /*@__PURE__*/ defineConfig<G
   eosTokenId: token(50256),
   padTokenId: token(null),
 });
-
-/**
- * `x @ weight + bias`: a linear layer whose weight is [in, out], as OpenAI's code had it. The parameters hold no values yet.
- * @example new Conv1D(2, 3).weight.shape // => [2, 3]
- */
-export class Conv1D extends Module {
-  weight: Parameter;
-  bias: Parameter;
-  constructor(inFeatures: number, outFeatures: number) {
-    super();
-    this.weight = new Parameter(empty(inFeatures, outFeatures));
-    this.bias = new Parameter(empty(outFeatures));
-  }
-  forward(x: Tensor): Tensor {
-    const [rows, out] = [x.reshape([-1, x.shape.at(-1)!]), this.bias.shape[0]!];
-    return addmm(this.bias, rows, this.weight).reshape([...x.shape.slice(0, -1), out]);
-  }
-}
 
 class GPT2Attention extends Module {
   readonly config: GPT2Config;
@@ -149,7 +130,7 @@ function adapt(tensors: ReadonlyMap<string, StoredTensor>, config: CommonConfig)
   const { nEmbd } = config as GPT2Config;
   const [, qkv] = [...tensors].find(([k]) => k.endsWith("attn.c_attn.weight")) ?? [];
   if (qkv?.shape[0] !== 3 * nEmbd || qkv.shape[1] !== nEmbd) return tensors;
-  return new Map([...tensors].map(([k, t]) => [k, CONV1D.test(k) ? transposed(t) : t]));
+  return new Map([...tensors].map(([k, t]) => [k, CONV1D.test(k) ? new Transposed(t) : t]));
 }
 // The causal mask that old files hold.
 const ignoredKeys = /(^|\.)attn\.(bias|masked_bias)$/;

@@ -17,7 +17,8 @@ export { type GgufModel, ggufModel, type GgufWeightType } from "./sources/ggufWr
 export { folderFiles, givenFiles, type ModelFiles } from "./sources/files.ts";
 export { type FromPretrainedOptions, PreTrainedModel } from "./pretrained.ts";
 export { CacheBatch, type CacheSizes, KeyValueCache } from "./shared/cache.ts";
-export { Conv1D, type GPT2Config, gpt2Config, GPT2LMHeadModel, GPT2Model } from "./gpt2.ts";
+export { Conv1D } from "./shared/conv1d.ts";
+export { type GPT2Config, gpt2Config, GPT2LMHeadModel, GPT2Model } from "./gpt2.ts";
 export { type LlamaConfig, llamaConfig, LlamaForCausalLM, LlamaModel } from "./llama.ts";
 export { type MistralConfig, mistralConfig, MistralForCausalLM, MistralModel } from "./mistral.ts";
 export { type Qwen2Config, qwen2Config, Qwen2ForCausalLM, Qwen2Model } from "./qwen2.ts";

@@ -144,8 +144,7 @@ export class SentenceTransformer extends Module {
     if (!tokenizer) throw new ArgumentError({ op, message: "there is no tokenizer", hint: "Give one to fromPretrained: { tokenizer }" });
     const list = typeof texts === "string" ? [texts] : texts;
     if (list.length === 0) throw new ArgumentError({ op, message: "no texts", hint: "Give one at least" });
-    const prompt = o.prompt ?? this.#prompt(op, o.promptName ?? this.defaultPromptName);
-    const whole = list.map((t) => prompt + (this.doLowerCase ? t.toLowerCase() : t));
+    const whole = list.map((t) => this.prepare(t, o));
     // Texts of like length together: a batch is as long as its longest.
     const order = whole.map((_, i) => i).sort((a, b) => whole[b]!.length - whole[a]!.length);
     const size = o.batchSize ?? 32;
@@ -166,15 +165,17 @@ export class SentenceTransformer extends Module {
       return typeof texts === "string" ? rows[0]!.clone() : stack(rows, 0);
     });
   }
-  #prompt(op: string, name: string | null): string {
-    if (name === null) return "";
-    if (!Object.hasOwn(this.prompts, name))
+  /** A text as the tokenizer gets it: behind the prompt, in lower case where the model wants that. @throws ArgumentError for a prompt that it has not */
+  prepare(text: string, options: Pick<SentenceOptions, "prompt" | "promptName"> = {}): string {
+    const name = options.promptName ?? this.defaultPromptName;
+    if (options.prompt === undefined && name !== null && !Object.hasOwn(this.prompts, name))
       throw new ArgumentError({
-        op,
+        op: "SentenceTransformer.encode",
         message: `no prompt ${given(name)}`,
         hint: `The model has ${Object.keys(this.prompts).join(", ") || "none"}`,
       });
-    return this.prompts[name]!;
+    const prompt = options.prompt ?? (name === null ? "" : this.prompts[name]!);
+    return prompt + (this.doLowerCase ? text.toLowerCase() : text);
   }
 
   /**

@@ -9,6 +9,7 @@ import { crossEntropy } from "../ops/loss.ts";
 import { generate, type GenerateOptions, type GenerateOutput, type Piece, stream } from "../generation/index.ts";
 import type { BaseOutput, CacheShape } from "./causal.ts";
 import type { CommonConfig, Token } from "./config.ts";
+import { readGenerationOptions, writeGenerationOptions } from "./shared/generation.ts";
 import { checkIds } from "./shared/ids.ts";
 import { PreTrainedModel } from "./pretrained.ts";
 import { type Keys, KeyValueCache } from "./shared/cache.ts";
@@ -91,6 +92,11 @@ export interface Seq2SeqConfig extends CommonConfig {
   readonly padTokenId: Token;
   readonly eosTokenId: Token;
 }
+/** What `generation_config.json` beside an encoder-decoder's weights says. */
+export interface Seq2SeqGeneration extends GenerateOptions {
+  /** What a decoder's text starts with; absent: the configuration's. */
+  readonly decoderStartTokenId?: number;
+}
 /** The token that a decoder's text starts with. */
 export const startToken = (c: Seq2SeqConfig): number => [c.decoderStartTokenId ?? c.padTokenId ?? 0].flat()[0]!;
 
@@ -106,6 +112,8 @@ export function shiftRight(labels: Tensor, config: Seq2SeqConfig): Tensor {
 
 /** Texts that have been encoded, as a language model of what follows: what `generate` wants. */
 export interface Conditioned {
+  /** Defaults of `generate`: the model's. */
+  readonly generationConfig?: GenerateOptions;
   readonly config: { readonly vocabSize: number; readonly eosTokenId: Token; readonly padTokenId: number | null };
   /** The start token of each text: the prompts to begin with. */
   readonly prompts: readonly (readonly number[])[];
@@ -133,6 +141,21 @@ export abstract class Seq2SeqModel<C extends Seq2SeqConfig = Seq2SeqConfig> exte
   protected abstract decoding(inputIds: Tensor, encoded: Encoded, options: DecoderOptions): BaseOutput;
   /** Hidden states of the decoder [B, T, C] → logits [B, T, vocabSize]. */
   abstract head(hidden: Tensor): Tensor;
+
+  /** Defaults of `generate`, from `generation_config.json` beside the weights. */
+  generationConfig: Seq2SeqGeneration | undefined = undefined;
+  override readGeneration(json: Readonly<Record<string, unknown>>): void {
+    const { decoder_start_token_id: start, min_length: shortest } = json;
+    this.generationConfig = {
+      ...readGenerationOptions(json),
+      ...(typeof start === "number" && { decoderStartTokenId: start }),
+      // Lengths count the start token.
+      ...(typeof shortest === "number" && shortest > 1 && json["min_new_tokens"] == null && { minNewTokens: shortest - 1 }),
+    };
+  }
+  override generationJson(): Record<string, unknown> | null {
+    return this.generationConfig ? writeGenerationOptions(this.generationConfig) : null;
+  }
 
   /** Encodes texts, int64 [P, S]. @throws ShapeError, DTypeError; IndexError for a token outside the vocabulary */
   encode(inputIds: Tensor, options?: { attentionMask?: Tensor | null; outputHiddenStates?: boolean }): Encoded {
@@ -186,9 +209,11 @@ export abstract class Seq2SeqModel<C extends Seq2SeqConfig = Seq2SeqConfig> exte
   conditioned(inputIds: Tensor, options?: { attentionMask?: Tensor | null }): Conditioned {
     const encoded = noGrad(() => this.encode(inputIds, options));
     const { vocabSize, eosTokenId, padTokenId } = this.config;
+    const { decoderStartTokenId = startToken(this.config), ...generationConfig } = this.generationConfig ?? {};
     return {
+      generationConfig,
       config: { vocabSize, eosTokenId, padTokenId: [padTokenId].flat()[0] ?? null },
-      prompts: Array.from({ length: inputIds.shape[0]! }, () => [startToken(this.config)]),
+      prompts: Array.from({ length: inputIds.shape[0]! }, () => [decoderStartTokenId]),
       forward: (decoderInputIds, { attentionMask = null, ...o } = {}) =>
         this.forward(null, { ...o, decoderInputIds, encoderOutputs: encoded, decoderAttentionMask: attentionMask }),
       newCache: (o) => this.newCache(o),

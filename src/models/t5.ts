@@ -25,7 +25,7 @@ import {
   type Seq2SeqOptions,
 } from "./seq2seq.ts";
 import { activation } from "./shared/activation.ts";
-import type { Keys } from "./shared/cache.ts";
+import { CacheBatch, type Keys } from "./shared/cache.ts";
 import { RMSNorm } from "./shared/decoder.ts";
 import { T5Attention } from "./shared/relative.ts";
 import { Sight } from "./shared/sight.ts";
@@ -215,7 +215,7 @@ class T5Stack extends Module {
     const drop = (x: Tensor): Tensor => dropout(x, this.config.dropoutRate, this.training);
     const { cache = null, encoded = null } = o;
     const sight = new Sight(inputIds, cache, padding, { causal: this.isDecoder });
-    if (cache?.lengths)
+    if (cache instanceof CacheBatch)
       throw new UnsupportedError({
         op: "T5.forward",
         message: "a cache of rows that differ in length",

@@ -14,6 +14,7 @@ import { QuantizedEmbedding, QuantizedLinear } from "../nn/quantized.ts";
 import { QuantizedTensor } from "../ops/quantized/tensor.ts";
 import { empty } from "../ops/create.ts";
 import { to } from "../ops/copy.ts";
+import { Conv1D } from "./shared/conv1d.ts";
 import { type ModelFiles, readJson } from "./sources/files.ts";
 
 /** Tensors of a checkpoint by name, not read yet. */
@@ -41,11 +42,16 @@ export class Derived extends StoredTensor {
 }
 
 /** A stored matrix with rows and columns exchanged. */
-export const transposed = (x: StoredTensor): StoredTensor =>
-  new Derived([...x.shape].reverse(), [x], async (o) => {
-    const w = await x.read(o);
-    return (w instanceof QuantizedTensor ? w.dequantize() : (w as Tensor)).t().contiguous();
-  });
+export class Transposed extends Derived {
+  readonly original: StoredTensor;
+  constructor(original: StoredTensor) {
+    super([...original.shape].reverse(), [original], async (o) => {
+      const w = await original.read(o);
+      return (w instanceof QuantizedTensor ? w.dequantize() : (w as Tensor)).t().contiguous();
+    });
+    this.original = original;
+  }
+}
 
 const SINGLE = ["model.safetensors", "pytorch_model.bin", "model.bin"] as const;
 
@@ -173,7 +179,9 @@ export async function loadWeights(
       o.signal?.throwIfAborted();
       const kept = isDType(stored.dtype) ? stored.dtype : "float32";
       const dtype = o.dtype === "auto" || !isFloating(t.dtype) ? (isFloating(t.dtype) && !isFloating(kept) ? t.dtype : kept) : o.dtype;
-      const values = await stored.read(reading);
+      // Blocks run along the inputs: a quantised layer has its weight [out, in], as files do.
+      const conv = stored instanceof Transposed && o.dtype === "auto" && layerOf(model, key) instanceof Conv1D;
+      const values = await (conv && !isDType(stored.dtype) ? stored.original : stored).read(reading);
       if (!(values instanceof QuantizedTensor)) replaceData(t, settled(values as Tensor, dtype));
       else if (o.dtype !== "auto" || !keepQuantized(model, key, values)) replaceData(t, values.dequantize({ dtype }));
       done += stored.nbytes;
@@ -194,18 +202,21 @@ function settled(values: Tensor, dtype: DType): Tensor {
 }
 /** Makes the layer whose weight it is one that computes with the blocks as they are. False where there is no such layer. */
 function keepQuantized(model: Module, key: string, weight: QuantizedTensor): boolean {
-  if (!key.endsWith(".weight") || weight.shape.length !== 2) return false;
-  const path = key.slice(0, -".weight".length);
-  const layer = model.getSubmodule(path);
+  const layer = layerOf(model, key);
+  if (layer === null || weight.shape.length !== 2) return false;
   const kept =
-    layer instanceof Linear
+    layer instanceof Linear || layer instanceof Conv1D
       ? QuantizedLinear.from(weight, layer.bias)
       : layer instanceof Embedding
         ? QuantizedEmbedding.from(weight)
         : null;
-  if (kept) replaceModule(model, path, kept.eval());
+  if (kept) replaceModule(model, key.slice(0, -WEIGHT.length), kept.eval());
   return kept !== null;
 }
+const WEIGHT = ".weight";
+/** The layer that a key names the weight of. */
+const layerOf = (model: Module, key: string): Module | null =>
+  key.endsWith(WEIGHT) ? model.getSubmodule(key.slice(0, -WEIGHT.length)) : null;
 /** Puts another module in the place of the one at a dotted path. */
 export function replaceModule(model: Module, path: string, by: Module): void {
   const dot = path.lastIndexOf(".");

@@ -49,9 +49,10 @@ export function textToText<Key extends string>(parts: Parts<Seq2SeqModel>, task:
     const texts = textsOf(task, input).map((t) => prefix + t);
     const { inputIds, attentionMask } = encoded(parts, texts, { truncation, padding: texts.length > 1 });
     const conditioned = model.conditioned(inputIds, { attentionMask });
-    const bounded = "maxNewTokens" in o || "maxLength" in o;
     const { maxLength, ...rest } = usual.options;
-    const length = bounded ? {} : maxLength === undefined ? { maxNewTokens: 256 } : { maxLength };
+    // The call's bound, else the task's, else that of generation_config.json, else transformers' for this pipeline.
+    const bounds = (x: GenerateOptions | undefined): boolean => x?.maxNewTokens != null || x?.maxLength != null;
+    const length = bounds(o) ? {} : maxLength !== undefined ? { maxLength } : bounds(model.generationConfig) ? {} : { maxNewTokens: 256 };
     const { newIds } = await generate(conditioned, conditioned.prompts, { ...rest, ...length, ...o, tokenizer });
     const answers = newIds.map((ids) => ({ [key]: tokenizer.decode(ids, { skipSpecialTokens: true }) }));
     const copies = answers.length / texts.length;

@@ -1,5 +1,6 @@
 // The routes, on Hono: from a Request to a Response.
 import { createHash, timingSafeEqual } from "node:crypto";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { Hono } from "hono";
 import { chatOrder } from "./chatOrder.ts";
 import { completionOrder } from "./completionOrder.ts";
@@ -8,7 +9,7 @@ import { answerStream, answerWhole } from "./exchange.ts";
 import { asHttpError, HttpError } from "./httpError.ts";
 import type { Gauge } from "./metrics.ts";
 import type { Order } from "./order.ts";
-import type { Service } from "./service.ts";
+import { type Service, TextService } from "./service.ts";
 import { chatShape, completionShape, type Shape } from "./shapes.ts";
 
 /** How requests are received. */
@@ -23,7 +24,7 @@ export interface AppOptions {
 
 /** What Node's adapter knows of a request. */
 interface Env {
-  Bindings: { readonly outgoing?: { destroy(): void } };
+  Bindings: { readonly incoming: IncomingMessage; readonly outgoing: ServerResponse };
 }
 const LOCAL = /^(localhost|127(\.\d+){3}|\[::1\])(:\d+)?$/i;
 const ROUTES = ["/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/models", "/health", "/metrics"];
@@ -57,7 +58,8 @@ export function appOf(service: Service, options: AppOptions): Hono<Env> {
   });
   app.onError((e, c) => {
     const refused = asHttpError(e);
-    if (refused.status === 500) metrics.failed(refused.cause ?? e);
+    // A text that failed has told its error already.
+    if (!(e instanceof HttpError)) metrics.failed(e);
     if (refused.retryAfter !== null) c.header("retry-after", String(refused.retryAfter));
     if (refused.status === 401) c.header("www-authenticate", "Bearer");
     return c.json(refused.body, refused.status);
@@ -83,16 +85,25 @@ export function appOf(service: Service, options: AppOptions): Hono<Env> {
     return c.json(card);
   });
 
-  const text = (path: string, shape: Shape, read: (service: Service, json: unknown) => Promise<Order>): void => {
+  const text = (path: string, shape: Shape, read: (service: TextService, json: unknown) => Promise<Order>): void => {
     app.post(path, async (c) => {
-      const order = await read(service, await jsonBody(c.req.raw, options.maxBody));
-      if (order.stream) return answerStream(service, order, shape, () => c.env.outgoing?.destroy());
-      return c.json(await answerWhole(service, order, shape, c.req.raw.signal));
+      if (!(service instanceof TextService))
+        throw new HttpError({
+          status: 404,
+          message: `${JSON.stringify(card.id)} is an encoder, which writes no text. Use /v1/embeddings.`,
+          param: "model",
+          code: "model_not_supported",
+        });
+      const order = await read(service, await jsonBody(c.env.incoming, options.maxBody));
+      if (order.stream) return answerStream(service, order, shape, () => c.env.outgoing.destroy());
+      return c.json(await answerWhole(service, order, shape, c.env.outgoing));
     });
   };
   text("/v1/chat/completions", chatShape, chatOrder);
   text("/v1/completions", completionShape, completionOrder);
-  app.post("/v1/embeddings", async (c) => c.json(await embeddings(service, await jsonBody(c.req.raw, options.maxBody), c.req.raw.signal)));
+  app.post("/v1/embeddings", async (c) =>
+    c.json(await embeddings(service, await jsonBody(c.env.incoming, options.maxBody), c.env.outgoing)),
+  );
 
   for (const path of ROUTES)
     app.all(path, (c) => {
@@ -107,38 +118,40 @@ function sameKey(header: string | undefined, key: string): boolean {
   return timingSafeEqual(digest(/^Bearer +(.*)$/i.exec(header ?? "")?.[1] ?? ""), digest(key));
 }
 
-/** A request's body as JSON. @throws HttpError 400, 413, 415 */
-async function jsonBody(request: Request, most: number): Promise<unknown> {
+/**
+ * A request's body as JSON. Read from Node's request: a Request of the web, with its streams and signals, is dozens of objects that grow old while
+ * an answer is made. @throws HttpError 400, 413, 415
+ */
+async function jsonBody(incoming: IncomingMessage, most: number): Promise<unknown> {
+  const { "content-type": type = "", "content-length": length = "0" } = incoming.headers;
   // Pages of other sites may send plain text unasked, but not JSON.
-  if (!/^application\/json\b/i.test(request.headers.get("content-type") ?? ""))
+  if (!/^application\/json\b/i.test(type))
     throw new HttpError({
       status: 415,
       message: "The body must be JSON: send Content-Type: application/json.",
       code: "unsupported_media_type",
     });
-  const tooLarge = (): HttpError =>
-    new HttpError({ status: 413, message: `The body is larger than the ${most} bytes that are allowed.`, code: "body_too_large" });
-  if (Number(request.headers.get("content-length") ?? 0) > most) throw tooLarge();
-  const parts: Uint8Array[] = [];
-  let size = 0;
-  const reader = request.body?.getReader();
-  const read = async (): Promise<Uint8Array | undefined> => {
-    try {
-      return (await reader?.read())?.value;
-    } catch (cause) {
-      throw new HttpError({ status: 400, message: "The client has left.", code: "client_closed" }, { cause });
-    }
-  };
-  for (let part = await read(); part; part = await read()) {
-    size += part.length;
-    if (size > most) {
-      reader!.cancel().catch(() => {});
-      throw tooLarge();
-    }
-    parts.push(part);
-  }
+  const bytes = await new Promise<Buffer>((done, refuse) => {
+    const tooLarge = (): void =>
+      refuse(
+        new HttpError({ status: 413, message: `The body is larger than the ${most} bytes that are allowed.`, code: "body_too_large" }),
+      );
+    if (Number(length) > most) return tooLarge();
+    let parts: Buffer[] = [];
+    let size = 0;
+    incoming.on("data", (part: Buffer) => {
+      size += part.length;
+      if (size <= most) return void parts.push(part);
+      parts = [];
+      tooLarge();
+    });
+    const left = (): void => refuse(new HttpError({ status: 400, message: "The client has left.", code: "client_closed" }));
+    incoming.once("end", () => done(Buffer.concat(parts)));
+    incoming.once("error", left);
+    incoming.once("close", left);
+  });
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(parts))) as unknown;
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes)) as unknown;
   } catch (cause) {
     const message = `The body is no JSON: ${(cause as Error).message}.`;
     throw new HttpError({ status: 400, message, code: "invalid_json" }, { cause });

@@ -29,10 +29,14 @@ export class CachePool {
   readonly #bytesPerPosition: number;
   // Oldest first.
   #kept: Kept[] = [];
+  // Caches that hold nothing any more, for the next texts. They have lived long and would be collected late: at a few hundred requests a second,
+  // making new ones instead lets dead ones take more than the budget.
+  #spare: KeyValueCache[] = [];
   #lent = 0;
+  #mostLent = 0;
   #bytes = 0;
 
-  /** `budget`: bytes of all caches; one is always lent, whatever it takes. `most`: caches that are kept while nobody uses them. */
+  /** `budget`: bytes of all caches; one is always lent, whatever it takes. `most`: prompts whose caches are kept. */
   constructor(model: CacheMaker, budget: number, most: number) {
     this.#model = model;
     this.#budget = budget;
@@ -40,7 +44,7 @@ export class CachePool {
     this.#bytesPerPosition = model.newCache({ batch: 1, length: 1 }).nbytes;
   }
 
-  /** Bytes of all caches, lent and kept. */
+  /** Bytes of all caches, lent or not. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -56,28 +60,31 @@ export class CachePool {
     const like = this.#kept[at];
     if (!like) return this.#fresh(length);
     // The same conversation goes on in its cache; of another, or of one that has grown out of its cache, the beginning is copied.
-    if (like.cache.maxLength >= length && 2 * shared >= like.ids.length) return this.#lend(at, shared);
+    if (like.cache.maxLength >= length && 2 * shared >= like.ids.length) return this.#lend(this.#kept.splice(at, 1)[0]!.cache, shared);
     const fresh = this.#fresh(length, like);
     if (!fresh) return null;
     fresh.cache.copyFrom(like.cache, shared);
     return { cache: fresh.cache, reused: shared };
   }
 
-  // An empty cache: a new one, or when all is full one that was not used for long.
-  #fresh(length: number, spare?: Kept): Loan | null {
+  // An empty cache: a spare one, a new one, or when all is full the one that was not used for longest. `like` is needed a moment longer.
+  #fresh(length: number, like?: Kept): Loan | null {
     const rounded = Math.ceil(length / STEP) * STEP;
+    const fits = (c: KeyValueCache): boolean => c.maxLength >= length && c.maxLength <= 2 * rounded;
     const full = (): boolean => this.#bytes + rounded * this.#bytesPerPosition > this.#budget;
-    while (this.#kept.length > 0 && (full() || this.#kept.length >= this.#most)) {
-      const oldest = this.#kept[0] === spare && this.#kept.length > 1 ? 1 : 0;
-      const size = this.#kept[oldest]!.cache.maxLength;
-      if (size >= length && size <= 2 * rounded && this.#kept[oldest] !== spare) return this.#lend(oldest, 0);
-      this.#bytes -= this.#kept.splice(oldest, 1)[0]!.cache.nbytes;
+    const spare = this.#spare.findIndex(fits);
+    if (spare >= 0) return this.#lend(this.#spare.splice(spare, 1)[0]!, 0);
+    while (full() && this.#spare.length > 0) this.#bytes -= this.#spare.shift()!.nbytes;
+    while (full() && this.#kept.length > 0) {
+      const oldest = this.#kept[0] === like && this.#kept.length > 1 ? 1 : 0;
+      const [gone] = this.#kept.splice(oldest, 1) as [Kept];
+      if (gone !== like && fits(gone.cache)) return this.#lend(gone.cache, 0);
+      this.#bytes -= gone.cache.nbytes;
     }
     if (this.#lent > 0 && full()) return null;
     const cache = this.#model.newCache({ batch: 1, length: rounded });
     this.#bytes += cache.nbytes;
-    this.#lent++;
-    return { cache, reused: 0 };
+    return this.#lend(cache, 0);
   }
 
   /** Takes a cache back. `ids`: the tokens whose keys and values it holds; null: it is not to be used again. */
@@ -85,13 +92,13 @@ export class CachePool {
     this.#lent--;
     if (ids === null) this.#bytes -= loan.cache.nbytes;
     else this.#kept.push({ cache: loan.cache, ids: ids.slice(0, loan.cache.length) });
-    while (this.#kept.length > this.#most) this.#bytes -= this.#kept.shift()!.cache.nbytes;
+    while (this.#kept.length > this.#most) this.#spare.push(this.#kept.shift()!.cache);
+    while (this.#spare.length > this.#mostLent) this.#bytes -= this.#spare.shift()!.nbytes;
   }
 
-  #lend(at: number, reused: number): Loan {
-    const [{ cache }] = this.#kept.splice(at, 1) as [Kept];
+  #lend(cache: KeyValueCache, reused: number): Loan {
     cache.truncate(reused);
-    this.#lent++;
+    this.#mostLent = Math.max(this.#mostLent, ++this.#lent);
     return { cache, reused };
   }
 }

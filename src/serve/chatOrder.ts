@@ -4,7 +4,7 @@ import type { ChatMessage } from "../tokenizers/index.ts";
 import { Fields } from "./fields.ts";
 import { clientsFault, invalid } from "./httpError.ts";
 import { COMMON, type Order, orderOf } from "./order.ts";
-import type { Service } from "./service.ts";
+import type { TextService } from "./service.ts";
 
 const KNOWN = [
   ...COMMON,
@@ -23,7 +23,7 @@ const KNOWN = [
 ];
 
 /** @throws HttpError 400, 404 */
-export async function chatOrder(service: Service, json: unknown): Promise<Order> {
+export async function chatOrder(service: TextService, json: unknown): Promise<Order> {
   const body = new Fields(json, KNOWN);
   service.checkModel(body);
   const noTools = "the model's text is given as it is";

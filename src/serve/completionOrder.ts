@@ -3,11 +3,10 @@ import { given } from "../core/arguments.ts";
 import { Fields } from "./fields.ts";
 import { HttpError, invalid } from "./httpError.ts";
 import { COMMON, type Order, orderOf } from "./order.ts";
-import type { Service } from "./service.ts";
+import type { Service, TextService } from "./service.ts";
 
 /** Reads texts or token ids, one or several of either. @throws HttpError 400 */
-export function idsOf(service: Service, body: Fields, name: string, most: number): readonly number[][] {
-  const { tokenizer } = service.parts;
+export function idsOf(service: Service, body: Fields, name: string, most: number): readonly (readonly number[])[] {
   const value = body.raw(name);
   if (value === undefined) throw new HttpError({ status: 400, message: `${name} is missing.`, param: name, code: "missing_field" });
   const isIds = (x: unknown): x is number[] => Array.isArray(x) && x.length > 0 && x.every((id) => typeof id === "number");
@@ -19,12 +18,12 @@ export function idsOf(service: Service, body: Fields, name: string, most: number
     if (typeof x !== "string")
       throw invalid(name, `${name} is ${given(value)}, expected a string, an array of strings, or token ids.`, "invalid_type");
     service.checkText(name, x.length);
-    return tokenizer.encode(x);
+    return service.encode(x);
   });
 }
 
 /** @throws HttpError 400, 404 */
-export async function completionOrder(service: Service, json: unknown): Promise<Order> {
+export async function completionOrder(service: TextService, json: unknown): Promise<Order> {
   const body = new Fields(json, [...COMMON, "prompt", "logprobs", "echo", "best_of", "suffix"]);
   service.checkModel(body);
   body.only("best_of", body.raw("n") ?? 1, "ask for n answers and choose among them");

@@ -4,18 +4,25 @@ import { version } from "../core/version.ts";
 import { HttpError } from "./httpError.ts";
 import type { Order } from "./order.ts";
 import { Outbox } from "./outbox.ts";
-import type { Service } from "./service.ts";
+import type { Service, TextService } from "./service.ts";
 import { type Shape, type TokenText, tokenText } from "./shapes.ts";
 import type { Sequence, Work } from "./work.ts";
 
+/** What an answer goes to: Node's ServerResponse. */
+export interface Receiver {
+  readonly destroyed: boolean;
+  /** When the answer has been sent, or the client has left. */
+  once(event: "close", f: () => void): unknown;
+}
+
 /** Waits for all texts; gives them up when one fails or the client leaves. @throws HttpError */
-export async function completed(service: Service, works: readonly Work[], signal: AbortSignal): Promise<void> {
+export async function completed(service: Service, works: readonly Work[], receiver: Receiver): Promise<void> {
   const { scheduler } = service.parts;
   const done = Promise.all(works.map(ended));
   const left = new Promise<never>((_, refuse) => {
     const leave = (): void => refuse(new HttpError({ status: 400, message: "The client has left.", code: "client_closed" }));
-    if (signal.aborted) leave();
-    else signal.addEventListener("abort", leave, { once: true });
+    if (receiver.destroyed) leave();
+    else receiver.once("close", leave);
   });
   left.catch(() => {});
   scheduler.submit(works);
@@ -67,7 +74,7 @@ function timed(service: Service): { readonly first: () => void; readonly end: ()
 }
 
 /** The whole answer as one object. @throws HttpError */
-export async function answerWhole(service: Service, order: Order, shape: Shape, signal: AbortSignal): Promise<object> {
+export async function answerWhole(service: TextService, order: Order, shape: Shape, receiver: Receiver): Promise<object> {
   const { sequences, logprobs, echo } = order;
   const time = timed(service);
   const tokens = sequences.map((): TokenText[] => []);
@@ -76,7 +83,7 @@ export async function answerWhole(service: Service, order: Order, shape: Shape, 
       time.first();
       if (logprobs) tokens[i]!.push(tokenText(service, piece, s.answer.text.length - piece.text.length));
     };
-  await completed(service, sequences, signal);
+  await completed(service, sequences, receiver);
   time.end();
   const choices = sequences.map((s, index) =>
     shape.whole({
@@ -91,7 +98,7 @@ export async function answerWhole(service: Service, order: Order, shape: Shape, 
 }
 
 /** The answer as server-sent events. `cut`: cuts the connection of a client that does not read. @throws HttpError when it is refused before it begins */
-export function answerStream(service: Service, order: Order, shape: Shape, cut: () => void): Response {
+export function answerStream(service: TextService, order: Order, shape: Shape, cut: () => void): Response {
   const { sequences, logprobs, echo } = order;
   const { scheduler, maxUnread } = service.parts;
   const time = timed(service);

@@ -1,4 +1,5 @@
 // firebrand/serve: language models behind an HTTP server.
 import "../devices.ts";
 
-export { type ServeOptions, serve, type ServerHandle } from "./serve.ts";
+export type { ServeOptions } from "./options.ts";
+export { serve, type ServerHandle } from "./serve.ts";

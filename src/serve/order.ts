@@ -7,7 +7,7 @@ import type { GenerateOptions } from "../generation/index.ts";
 import { tensor } from "../ops/create.ts";
 import type { Fields } from "./fields.ts";
 import { clientsFault, invalid } from "./httpError.ts";
-import type { Service } from "./service.ts";
+import type { TextService } from "./service.ts";
 import { Sequence } from "./work.ts";
 
 /** A request for text. */
@@ -96,7 +96,7 @@ export interface OrderParts {
 }
 
 /** Reads what is common to requests for text. @throws HttpError 400 */
-export async function orderOf(service: Service, body: Fields, parts: OrderParts): Promise<Order> {
+export async function orderOf(service: TextService, body: Fields, parts: OrderParts): Promise<Order> {
   const { tokenizer, maxLength, maxChoices } = service.parts;
   const defaults = service.defaults;
   const n = body.number("n", { min: 1, max: maxChoices, whole: true }) ?? 1;

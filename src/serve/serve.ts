@@ -1,53 +1,17 @@
 // `serve(model, tokenizer)`: a model behind an HTTP server that OpenAI's clients talk to.
 import type { AddressInfo } from "node:net";
-import { checkOptions, given } from "../core/arguments.ts";
-import { ArgumentError, DeviceError, UnsupportedError, ValueError } from "../core/errors.ts";
+import { given } from "../core/arguments.ts";
+import { ArgumentError, ValueError } from "../core/errors.ts";
 import type { CausalLM } from "../generation/index.ts";
-import type { CausalModel } from "../models/index.ts";
+import type { CausalModel, SentenceTransformer } from "../models/index.ts";
 import type { Tokenizer } from "../tokenizers/index.ts";
+import { EncoderQueue } from "./encoderQueue.ts";
 import { Metrics } from "./metrics.ts";
+import { frameworks, listen, type ServeOptions, serveOptions } from "./options.ts";
+import type { WorkQueue } from "./queue.ts";
 import { Scheduler } from "./scheduler.ts";
-import { Service } from "./service.ts";
+import { EncoderService, type Service, type ServiceParts, TextService } from "./service.ts";
 
-/** Options of `serve`. */
-export interface ServeOptions {
-  /** Where to listen. Default `127.0.0.1`: this machine alone can reach it. */
-  readonly host?: string;
-  /** Default 8000; 0 for any that is free. */
-  readonly port?: number;
-  /** What clients call the model. Default: its architecture. */
-  readonly name?: string;
-  /** Ask for this key as `Authorization: Bearer …`. Default: none. */
-  readonly apiKey?: string;
-  /** Tokens of a prompt and its answer at most. Default: what the model has positions for, and 4096 at most. */
-  readonly maxLength?: number;
-  /** Texts that are worked on at once. Default 64. */
-  readonly maxBatch?: number;
-  /** Texts that may wait; beyond them requests get 429. Default 256. */
-  readonly maxQueue?: number;
-  /** Answers that one request may ask for. Default 16. */
-  readonly maxChoices?: number;
-  /** Bytes of a request's body. Default 4 MiB. */
-  readonly maxBody?: number;
-  /** Bytes that may wait for a client that does not read; then it is cut off. Default 1 MiB. */
-  readonly maxUnread?: number;
-  /** Connections at once. Default 1024. */
-  readonly maxConnections?: number;
-  /** Seconds that a request may take, waiting included. Default 600. */
-  readonly timeout?: number;
-  /** Seconds that sending a request may take. Default 30. */
-  readonly receiveTimeout?: number;
-  /** Tokens of a prompt that are fed at a time. Default 64. */
-  readonly prefillChunk?: number;
-  /** Bytes that caches of keys and values may take. Default 1 GiB. */
-  readonly cacheBytes?: number;
-  /** Caches that are kept for prompts that begin like an earlier one. Default 64. */
-  readonly keptCaches?: number;
-  /** A Jinja chat template instead of the tokenizer's. */
-  readonly chatTemplate?: string;
-  /** Told of errors that are the server's own. Default: prints them. */
-  readonly onError?: (error: unknown) => void;
-}
 /** A server that runs. */
 export interface ServerHandle {
   /** `http://127.0.0.1:8000`. */
@@ -57,33 +21,16 @@ export interface ServerHandle {
   close(options?: { grace?: number }): Promise<void>;
 }
 
-const OPTIONS = [
-  "host?: text",
-  "port?: count",
-  "name?: text",
-  "apiKey?: text",
-  "maxLength?: positive",
-  "maxBatch?: positive",
-  "maxQueue?: count",
-  "maxChoices?: positive",
-  "maxBody?: positive",
-  "maxUnread?: positive",
-  "maxConnections?: positive",
-  "timeout?: number",
-  "receiveTimeout?: number",
-  "prefillChunk?: positive",
-  "cacheBytes?: positive",
-  "keptCaches?: count",
-  "chatTemplate?: text",
-  "onError?: function",
-];
 // A text of several megabytes for a client that reads, and no more than that for one that does not.
 const MIB = 2 ** 20;
 const isLoopback = (host: string): boolean => host === "localhost" || host === "::1" || /^127(\.\d+){3}$/.test(host);
+const isEncoder = (model: CausalModel | SentenceTransformer | null): model is SentenceTransformer =>
+  typeof (model as Partial<SentenceTransformer> | null)?.encode === "function" && "encoder" in model!;
 
 /**
- * Serves a causal language model over HTTP as OpenAI's API has it: /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/models; and /health, /metrics.
- * Requests share the model: each gets a token in every pass, and joins or leaves between two passes. docs/serve.md tells the errors.
+ * Serves a model over HTTP as OpenAI's API has it. A causal language model: /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/models; a
+ * `SentenceTransformer`: /v1/embeddings, /v1/models; both: /health, /metrics. Requests share the model: each gets a token in every pass, and joins or
+ * leaves between two passes. docs/serve.md tells the errors.
  * @throws ArgumentError, ValueError for wrong arguments, UnsupportedError where Hono is not installed, DeviceError when the port cannot be had
  * @example
  * const config = { vocabSize: 8, hiddenSize: 8, intermediateSize: 8, numHiddenLayers: 1, numAttentionHeads: 1 };
@@ -93,14 +40,19 @@ const isLoopback = (host: string): boolean => host === "localhost" || host === "
  * await server.close();
  * status // => "ok"
  */
-export async function serve(model: CausalModel, tokenizer: Tokenizer, options?: ServeOptions): Promise<ServerHandle> {
+export async function serve(model: CausalModel | SentenceTransformer, tokenizer: Tokenizer, options?: ServeOptions): Promise<ServerHandle> {
   const op = "serve";
-  const o = checkOptions(op, OPTIONS, options);
-  if (typeof (model as Partial<CausalModel> | null)?.base !== "function" || typeof model.newCache !== "function")
-    throw new ArgumentError({ op, message: `the model is ${given(model)}`, hint: "Give a causal language model of firebrand/models" });
+  const o = serveOptions(options);
+  const encoder = isEncoder(model);
+  if (!encoder && (typeof (model as Partial<CausalModel> | null)?.base !== "function" || typeof model.newCache !== "function"))
+    throw new ArgumentError({
+      op,
+      message: `the model is ${given(model)}`,
+      hint: "Give a causal language model or a SentenceTransformer of firebrand/models",
+    });
   if (typeof (tokenizer as Partial<Tokenizer> | null)?.applyChatTemplate !== "function")
     throw new ArgumentError({ op, message: `the tokenizer is ${given(tokenizer)}`, hint: "Give a tokenizer of firebrand/tokenizers" });
-  const { vocabSize, nPositions, maxPositionEmbeddings: positions = nPositions }: CausalLM["config"] = model.config;
+  const { vocabSize, positions } = encoder ? sizesOfEncoder(model) : sizesOf(model.config);
   if (tokenizer.vocabSize > vocabSize)
     throw new ValueError({
       op,
@@ -109,36 +61,34 @@ export async function serve(model: CausalModel, tokenizer: Tokenizer, options?: 
     });
   if (o.maxLength !== undefined && positions !== undefined && o.maxLength > positions)
     throw new ValueError({ op, message: `maxLength ${o.maxLength}, the model has ${positions} positions`, hint: "Lower maxLength" });
-  for (const name of ["timeout", "receiveTimeout"] as const)
-    if (o[name] !== undefined && !(o[name] > 0))
-      throw new ValueError({ op, message: `${name} is ${o[name]}`, hint: "Give seconds above 0" });
-  if (o.apiKey === "") throw new ValueError({ op, message: "apiKey is empty", hint: "Leave it out, or give a key" });
 
   const metrics = new Metrics(o.onError ?? ((e) => console.error("firebrand serve:", e)));
-  const scheduler = new Scheduler(
-    model.eval(),
-    {
-      maxBatch: o.maxBatch ?? 64,
-      maxQueue: o.maxQueue ?? 256,
-      prefillChunk: o.prefillChunk ?? 64,
-      prefillSlice: 50,
-      cacheBytes: o.cacheBytes ?? 1024 * MIB,
-      keptCaches: o.keptCaches ?? 64,
-    },
-    metrics,
-  );
-  const service = new Service({
-    model,
+  const bounds = { maxBatch: o.maxBatch ?? 64, maxQueue: o.maxQueue ?? 256 };
+  const parts = {
     tokenizer,
-    scheduler,
     metrics,
-    name: o.name ?? model.config.modelType,
+    vocabSize,
     maxLength: o.maxLength ?? Math.min(positions ?? 4096, 4096),
     maxChoices: o.maxChoices ?? 16,
     timeout: (o.timeout ?? 600) * 1000,
     maxUnread: o.maxUnread ?? MIB,
     chatTemplate: o.chatTemplate ?? null,
-  });
+  } satisfies Partial<ServiceParts>;
+  let service: Service;
+  if (encoder) {
+    const scheduler = new EncoderQueue(model.eval(), tokenizer.padTokenId ?? 0, bounds, metrics);
+    service = new EncoderService(model, { ...parts, scheduler, name: o.name ?? model.encoder.config.modelType });
+  } else {
+    const limits = {
+      ...bounds,
+      prefillChunk: o.prefillChunk ?? 64,
+      prefillSlice: 50,
+      cacheBytes: o.cacheBytes ?? 1024 * MIB,
+      keptCaches: o.keptCaches ?? 64,
+    };
+    const scheduler = new Scheduler(model.eval(), limits, metrics);
+    service = new TextService(model, { ...parts, scheduler, name: o.name ?? model.config.modelType });
+  }
   const host = o.host ?? "127.0.0.1";
   const [{ createAdaptorServer }, { appOf }] = await frameworks();
   const app = appOf(service, { apiKey: o.apiKey ?? null, maxBody: o.maxBody ?? 4 * MIB, local: isLoopback(host) });
@@ -151,38 +101,33 @@ export async function serve(model: CausalModel, tokenizer: Tokenizer, options?: 
     serverOptions: { requestTimeout: receive, headersTimeout: receive, connectionsCheckingInterval: Math.min(receive, 5000) },
   }) as import("node:http").Server;
   server.maxConnections = o.maxConnections ?? 1024;
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", (cause) =>
-      reject(
-        new DeviceError({ op, message: `cannot listen on ${host}:${o.port ?? 8000}: ${cause.message}`, hint: "Give another port", cause }),
-      ),
-    );
-    server.listen(o.port ?? 8000, host, resolve);
-  });
+  for (const event of ["connection", "request"]) server.on(event, () => service.parts.scheduler.arrive());
+  await listen(server, o);
   const { port } = server.address() as AddressInfo;
   let closing: Promise<void> | null = null;
   return {
     url: `http://${host.includes(":") ? `[${host}]` : host}:${port}`,
     port,
-    close: ({ grace = 30 } = {}) => (closing ??= closed(server, scheduler, grace * 1000)),
+    close: ({ grace = 30 } = {}) => (closing ??= closed(server, service.parts.scheduler, grace * 1000)),
   };
 }
 
-async function frameworks(): Promise<[typeof import("@hono/node-server"), typeof import("./app.ts")]> {
-  try {
-    return [await import("@hono/node-server"), await import("./app.ts")];
-  } catch (cause) {
-    throw new UnsupportedError({
-      op: "serve",
-      message: "hono or @hono/node-server is not installed",
-      hint: "npm install hono @hono/node-server",
-      cause,
-    });
-  }
+interface Sizes {
+  readonly vocabSize: number;
+  /** Positions at most, if there is a bound. */
+  readonly positions: number | undefined;
 }
+const sizesOf = ({ vocabSize, nPositions, maxPositionEmbeddings = nPositions }: CausalLM["config"]): Sizes => ({
+  vocabSize,
+  positions: maxPositionEmbeddings,
+});
+const sizesOfEncoder = ({ encoder, maxSeqLength }: SentenceTransformer): Sizes => ({
+  vocabSize: (encoder.config as { vocabSize?: number }).vocabSize ?? Number.POSITIVE_INFINITY,
+  positions: maxSeqLength,
+});
 
 // While texts are finished new requests are told that there will be none; only then nobody listens any more.
-async function closed(server: import("node:http").Server, scheduler: Scheduler, grace: number): Promise<void> {
+async function closed(server: import("node:http").Server, scheduler: WorkQueue, grace: number): Promise<void> {
   const begun = performance.now();
   await scheduler.close(grace);
   const ended = new Promise<void>((done) => server.close(() => done()));

@@ -2,22 +2,23 @@
 import { given } from "../core/arguments.ts";
 import type { GenerateOptions } from "../generation/index.ts";
 import type { CausalLM } from "../generation/model.ts";
-import type { CausalModel } from "../models/index.ts";
+import type { CausalModel, SentenceTransformer } from "../models/index.ts";
 import type { Tokenizer } from "../tokenizers/index.ts";
 import { Formats } from "./constraint.ts";
 import type { Fields } from "./fields.ts";
 import { HttpError } from "./httpError.ts";
 import type { Metrics } from "./metrics.ts";
-import type { Scheduler } from "./scheduler.ts";
+import type { WorkQueue } from "./queue.ts";
 
 /** What a server is made of. */
 export interface ServiceParts {
-  readonly model: CausalModel;
   readonly tokenizer: Tokenizer;
-  readonly scheduler: Scheduler;
+  readonly scheduler: WorkQueue;
   readonly metrics: Metrics;
   /** The model's id. */
   readonly name: string;
+  /** Token ids are below this. */
+  readonly vocabSize: number;
   /** Tokens of a prompt and its answer at most. */
   readonly maxLength: number;
   /** Answers to a request at most. */
@@ -35,27 +36,14 @@ export class Service {
   readonly parts: ServiceParts;
   /** Seconds since 1970 when it began. */
   readonly created: number = Math.floor(Date.now() / 1000);
-  /** Tokens that end a text: those of the model, of its generation_config.json, and the tokenizer's. */
-  readonly eosTokenId: readonly number[];
-  readonly formats: Formats;
 
   constructor(parts: ServiceParts) {
     this.parts = parts;
-    const { config } = this.lm;
-    const list = (x: number | readonly number[] | null | undefined): readonly number[] =>
-      x == null ? [] : typeof x === "number" ? [x] : x;
-    const all = [...list(config.eosTokenId), ...list(this.defaults.eosTokenId), ...list(parts.tokenizer.eosTokenId)];
-    this.eosTokenId = [...new Set(all)];
-    this.formats = new Formats(parts.tokenizer, this.eosTokenId);
   }
 
-  /** The model as generation knows it. */
-  get lm(): CausalLM {
-    return this.parts.model;
-  }
-  /** What the model's authors recommend. */
-  get defaults(): GenerateOptions {
-    return this.lm.generationConfig ?? {};
+  /** A text as token ids. */
+  encode(text: string): readonly number[] {
+    return this.parts.tokenizer.encode(text);
   }
   /** The time by which a request that comes now must be done. */
   deadline(): number {
@@ -86,8 +74,7 @@ export class Service {
   }
   /** Refuses prompts that are empty, too long, or not of this vocabulary. @throws HttpError 400 */
   checkPrompt(param: string, ids: readonly number[], maxTokens = 0): void {
-    const { maxLength } = this.parts;
-    const { vocabSize } = this.lm.config;
+    const { maxLength, vocabSize } = this.parts;
     const refuse = (message: string, code: string): never => {
       throw new HttpError({ status: 400, message, param, code });
     };
@@ -100,5 +87,40 @@ export class Service {
     for (const id of ids)
       if (!(Number.isSafeInteger(id) && id >= 0 && id < vocabSize))
         refuse(`Token id ${id} is none of the model's, which has ${vocabSize}.`, "invalid_value");
+  }
+}
+
+/** A model that writes. */
+export class TextService extends Service {
+  /** The model as generation knows it. */
+  readonly lm: CausalLM;
+  /** Tokens that end a text: those of the model, of its generation_config.json, and the tokenizer's. */
+  readonly eosTokenId: readonly number[];
+  readonly formats: Formats;
+
+  constructor(model: CausalModel, parts: ServiceParts) {
+    super(parts);
+    this.lm = model;
+    const list = (x: number | readonly number[] | null | undefined): readonly number[] =>
+      x == null ? [] : typeof x === "number" ? [x] : x;
+    const all = [...list(this.lm.config.eosTokenId), ...list(this.defaults.eosTokenId), ...list(parts.tokenizer.eosTokenId)];
+    this.eosTokenId = [...new Set(all)];
+    this.formats = new Formats(parts.tokenizer, this.eosTokenId);
+  }
+  /** What the model's authors recommend. */
+  get defaults(): GenerateOptions {
+    return this.lm.generationConfig ?? {};
+  }
+}
+
+/** A model of sentences. */
+export class EncoderService extends Service {
+  readonly model: SentenceTransformer;
+  constructor(model: SentenceTransformer, parts: ServiceParts) {
+    super(parts);
+    this.model = model;
+  }
+  override encode(text: string): readonly number[] {
+    return super.encode(this.model.prepare(text));
   }
 }

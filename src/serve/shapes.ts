@@ -1,5 +1,5 @@
 // The objects that OpenAI's API answers with: chat completions and text completions, whole and in chunks.
-import type { Service } from "./service.ts";
+import type { TextService } from "./service.ts";
 import type { TokenPiece } from "./work.ts";
 
 /** A token with its log-probability. */
@@ -40,7 +40,7 @@ const finite = (x: number): number => Math.max(x, -9999);
 const utf8 = new TextEncoder();
 
 /** A token as clients see it. */
-export function tokenText(service: Service, { id, explained }: TokenPiece, offset: number): TokenText {
+export function tokenText(service: TextService, { id, explained }: TokenPiece, offset: number): TokenText {
   const { tokenizer } = service.parts;
   const scored = (i: number, logprob: number): Scored => {
     const token = tokenizer.decode([i], { cleanUpTokenizationSpaces: false });

@@ -89,7 +89,7 @@ export class Sequence extends Work {
   }
 }
 
-/** A text whose hidden states are averaged. */
+/** A text that is embedded: by what a model of sentences makes of it, or as the mean of its hidden states. */
 export class EmbeddingWork extends Work {
   #sum: Tensor | null = null;
   /** Called once, with a vector of length 1. */
@@ -106,7 +106,11 @@ export class EmbeddingWork extends Work {
   /** The mean as a direction: x / ‖x‖. */
   async finish(): Promise<void> {
     const mean = this.#sum!.div(this.prompt.length);
-    const vector = (await mean.div(mean.norm().clamp(1e-12)).data()) as Float32Array;
+    this.give((await mean.div(mean.norm().clamp(1e-12)).data()) as Float32Array);
+  }
+  /** Ends it with its vector. */
+  give(vector: Float32Array): void {
+    if (this.ended) return;
     this.ended = true;
     this.onVector(vector);
     this.onDone();

@@ -194,6 +194,19 @@ test("serve: answers, and ends when it is told to", async () => {
   assert.equal(await done, 0);
 });
 
+test("serve: a model of sentences answers with embeddings", async () => {
+  const sentences = join(process.cwd(), "test", "models", "sentences");
+  const child = spawn(process.execPath, [main, "serve", sentences, "--port", "0", "--name", "tiny"], { cwd: folder });
+  const done = ended(child);
+  const [, url] = await says(child, "stdout", /^tiny at (\S+)/);
+  const body = JSON.stringify({ model: "tiny", input: "a" });
+  const response = await fetch(`${url}/embeddings`, { method: "POST", headers: { "content-type": "application/json" }, body });
+  const { data } = (await response.json()) as { data: { embedding: number[] }[] };
+  assert.ok(Math.abs(Math.hypot(...data[0]!.embedding) - 1) < 1e-5);
+  child.kill("SIGTERM");
+  assert.equal(await done, 0);
+});
+
 test("what the user does wrong is one line and code 2", () => {
   for (const [args, pattern] of [
     [["generate", "nowhere/at/all", "--prompt", "x"], /nowhere/],
@@ -204,6 +217,16 @@ test("what the user does wrong is one line and code 2", () => {
     [["embed", "tiny"], /no text/],
     [["quantize", "tiny", "out.bin"], /\.gguf/],
     [["chat"], /0 files given/],
+    [["chat", "nowhere", "--chat-template", "no.jinja"], /no\.jinja/],
+    // The options of a server are looked at before its model.
+    [["serve", "nowhere", "--port", "70000"], /port is 70000/],
+    [["serve", "nowhere", "--port", "eighty"], /--port eighty/],
+    [["serve", "nowhere", "--host", "256.0.0.1"], /cannot listen on 256\.0\.0\.1:8000/],
+    [["serve", "nowhere", "--port", "0", "--timeout", "0"], /timeout is 0/],
+    [["serve", "nowhere", "--port", "0", "--chat-template", "no.jinja"], /no\.jinja/],
+    [["serve", "nowhere", "--port", "0", "--context", "0"], /--context 0/],
+    [["serve", "nowhere", "--port", "0", "--dtype", "float7"], /--dtype float7/],
+    [["serve", "nowhere/at/all", "--port", "0"], /nowhere/],
   ] as const) {
     const { code, err } = run(args);
     assert.equal(code, 2, `${args.join(" ")}: ${err}`);

@@ -69,6 +69,31 @@ for (const name of readdirSync(folder).filter((n) => AutoModelForCausalLM && n !
       });
     });
   });
+  test(`${name}: prompts of different lengths are fed together, part by part, as alone`, async () => {
+    const model = await AutoModelForCausalLM.fromPretrained(at);
+    const ids = (await torch.io.loadSafetensors(join(at, "expected.safetensors")))["ids"]!;
+    torch.noGrad(() => {
+      const prompts = [ids.narrow(0, 0, 1).narrow(1, 0, 3), ids.narrow(0, 1, 1), ids.narrow(0, 1, 1).narrow(1, 2, 7)];
+      const rows = prompts.map(() => model.newCache({ batch: 1, length: 16 }));
+      const parts = [
+        [2, 9, 1],
+        [1, prompts[1]!.shape[1]! - 9, 6],
+      ] as const;
+      for (const counts of parts) {
+        const next = prompts.map((p, i) => p.narrow(1, rows[i]!.length, counts[i]!));
+        const { logits } = model.forward(torch.cat(next, 1), { cache: new CacheBatch(rows, counts) });
+        let end = 0;
+        for (const [i, p] of prompts.entries()) {
+          const alone = model.forward(p.narrow(1, 0, rows[i]!.length), { logitsToKeep: 1 }).logits;
+          assert.ok(worst(logits.narrow(1, (end += counts[i]!) - 1, 1), alone) < 1e-4, `row ${i}`);
+        }
+      }
+      assert.deepEqual(
+        rows.map((r) => r.length),
+        prompts.map((p) => p.shape[1]),
+      );
+    });
+  });
   test(`${name}: what is saved loads again, the same`, async () => {
     const model = await AutoModelForCausalLM.fromPretrained(at);
     const to = mkdtempSync(join(tmpdir(), "firebrand-"));

@@ -1,6 +1,6 @@
 // Encoder-decoders against what transformers computes with the same weights (tools/record/encoder-models.py).
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -171,3 +171,42 @@ test("bad input", async () => {
   assert.throws(() => new T5Model({ feedForwardProj: "gated-" }), /feedForwardProj is "gated-"/);
   assert.throws(() => new T5Model({ feedForwardProj: "nice" }).forward(ids, { decoderInputIds: ids }), /no activation "nice"/);
 });
+
+interface Generated {
+  readonly model: string;
+  readonly config: { readonly eos_token_id: number | readonly number[]; readonly [key: string]: unknown };
+  readonly sequences: readonly (readonly number[])[];
+  readonly bounded: readonly (readonly number[])[];
+}
+const generated = JSON.parse(readFileSync(join(folder, "..", "seq2seq-generation.json"), "utf8")) as Record<string, Generated>;
+for (const [label, { model: name, config, sequences, bounded }] of Object.entries(generated))
+  test(`generation_config.json: ${label}`, async () => {
+    const to = mkdtempSync(join(tmpdir(), "firebrand-"));
+    try {
+      cpSync(join(folder, name), to, { recursive: true });
+      writeFileSync(join(to, "generation_config.json"), JSON.stringify({ ...config, transformers_version: "5.24.0" }));
+      const model = (await AutoModelForSeq2SeqLM.fromPretrained(to)) as T5ForConditionalGeneration;
+      const e = await recorded(join(folder, name));
+      // What stands behind the end of a text is filler.
+      const ends = [config.eos_token_id].flat();
+      const texts = (rows: readonly (readonly number[])[]): number[][] =>
+        rows.map((r) => {
+          const end = r.findIndex((id, i) => i > 0 && ends.includes(id));
+          return r.slice(0, end < 0 ? r.length : end + 1);
+        });
+      const ask = async (options = {}): Promise<number[][]> =>
+        texts(
+          (
+            await model.generate(e["input_ids"]!, { attentionMask: e["attention_mask"]!, ...options })
+          ).sequences.toArraySync() as number[][],
+        );
+      assert.deepEqual(await ask(), texts(sequences));
+      assert.deepEqual(await ask({ maxNewTokens: 3, numBeams: 1 }), texts(bounded));
+      // It is kept.
+      await model.savePretrained(join(to, "saved"));
+      const again = await T5ForConditionalGeneration.fromPretrained(join(to, "saved"));
+      assert.deepEqual(again.generationConfig, model.generationConfig);
+    } finally {
+      rmSync(to, { recursive: true });
+    }
+  });

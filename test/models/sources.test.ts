@@ -10,6 +10,8 @@ import {
   AutoConfig,
   AutoModel,
   AutoModelForCausalLM,
+  Conv1D,
+  ggufModel,
   givenFiles,
   GPT2LMHeadModel,
   LlamaForCausalLM,
@@ -158,6 +160,31 @@ test("a quantised GGUF file stays quantised, and computes as its dequantised twi
     assert.ok(bytes(kept) < 0.2 * bytes(twin));
     assert.equal((await kept.generate([[1, 2, 3]], { maxNewTokens: 4, eosTokenId: null })).newIds[0]!.length, 4);
   }
+});
+test("a quantised GGUF file of GPT-2 stays quantised, though its layers keep their weights the other way round", async () => {
+  torch.manualSeed(0);
+  const config = { vocabSize: 64, nPositions: 32, nEmbd: 256, nLayer: 2, nHead: 4, initializerRange: 0.05 };
+  const { tensors, metadata } = ggufModel(new GPT2LMHeadModel(config), "Q4_K");
+  const file = join(scratch, "gpt2.gguf");
+  await torch.io.saveGguf(tensors, file, { metadata });
+  const kept = (await AutoModelForCausalLM.fromPretrained(file)) as GPT2LMHeadModel;
+  const twin = (await AutoModelForCausalLM.fromPretrained(file, { dtype: "float32" })) as GPT2LMHeadModel;
+  const [block, plain] = [kept, twin].map((m) => m.transformer.h.at(1));
+  for (const name of ["attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"]) {
+    const [layer, conv] = [block!.getSubmodule(name), plain!.getSubmodule(name)];
+    assert.ok(layer instanceof nn.QuantizedLinear && conv instanceof Conv1D, name);
+    assert.equal(worst(layer.quantized.dequantize().t(), conv.weight.detach()), 0, name);
+    assert.equal(worst(layer.bias!.detach(), conv.bias.detach()), 0, name);
+  }
+  assert.ok((kept.lm_head as unknown) instanceof nn.QuantizedLinear);
+  const ids = torch.tensor([[1, 2, 3, 4, 5, 6, 7, 8]]);
+  const [a, b] = [kept.forward(ids).logits, twin.forward(ids).logits];
+  // Activations are rounded to 8 bits on the way.
+  assert.ok(a.sub(b).norm().div(b.norm()).itemSync<number>() < 0.03, String(a.sub(b).norm().div(b.norm()).itemSync()));
+  const bytes = (m: nn.Module): number =>
+    Object.values(m.stateDict()).reduce((n, t) => n + t.layout.numel * (t.dtype === "uint8" ? 1 : 4), 0);
+  assert.ok(bytes(kept) < 0.2 * bytes(twin));
+  assert.equal((await kept.generate([[1, 2, 3]], { maxNewTokens: 4, eosTokenId: null })).newIds[0]!.length, 4);
 });
 test("generate takes its defaults from generation_config.json, and savePretrained keeps them", async () => {
   const folder = copyOf("llama");

@@ -98,6 +98,28 @@ test("caches: beginnings are shared, conversations go on, the budget holds", () 
   assert.notEqual(tight.take([1], 1), null);
 });
 
+test("caches: however many texts there are at once, old caches serve new ones", () => {
+  const pool = new CachePool(maker, 1e9, 2);
+  made = 0;
+  const bytes: number[] = [];
+  for (let round = 0; round < 20; round++) {
+    const loans = Array.from({ length: 4 }, (_, i) => pool.take(range(20, 100 * (4 * round + i)), 30)!);
+    loans.forEach((loan, i) => {
+      assert.equal(loan.cache.length, 0);
+      feed(loan, range(20, 100 * (4 * round + i)));
+    });
+    for (const [i, loan] of loans.entries()) pool.release(loan, range(20, 100 * (4 * round + i)));
+    bytes.push(pool.bytes);
+  }
+  assert.equal(made, 6); // 4 lent, and 2 that were kept meanwhile
+  assert.equal(bytes.at(-1), bytes[1]);
+  // The last two prompts are remembered, the one before them is not.
+  assert.deepEqual(
+    [20 * 4 - 1, 20 * 4 - 2, 20 * 4 - 3].map((i) => pool.take(range(20, 100 * i), 30)!.reused),
+    [19, 19, 0],
+  );
+});
+
 test("KeyValueCache.copyFrom refuses what does not fit", () => {
   const [a, b] = [maker.newCache({ batch: 1, length: 4 }), maker.newCache({ batch: 1, length: 4 })];
   const other = new KeyValueCache({ ...sizes, headDim: 3, batch: 1, length: 4 });

@@ -9,17 +9,14 @@ import { cat } from "../../ops/join.ts";
 
 /** What attention asks of a cache. */
 export interface Keys {
-  /** Positions filled before this forward pass: of every row, or of each. */
+  /** Positions filled before this forward pass: of every row, or of the longest. */
   readonly length: number;
-  readonly lengths?: readonly number[];
   /** Adds k, v [B, H, T, D] of a layer and calls `see` with all keys and values so far: once, or once a row where rows differ in length. */
   attend(layer: number, q: Tensor, k: Tensor, v: Tensor, see: (q: Tensor, k: Tensor, v: Tensor) => Tensor): Tensor;
   /** All layers have added the positions of tokens [B, T]. */
   advance(inputIds: Tensor): void;
   /** The tokens so far and then `inputIds`, [B, length + T]; the cache is empty after it. For models whose early keys change as a text grows. */
   restart(inputIds: Tensor): Tensor;
-  /** The rows as caches of their own, where they differ in length. */
-  readonly rows?: readonly Keys[];
 }
 
 /** Sizes of a cache. */
@@ -164,29 +161,38 @@ export class KeyValueCache implements Keys {
 }
 
 /**
- * Several caches of one row each, of different lengths, as one batch: what a server that serves many conversations decodes with.
- * Products run over all rows together, attention over each alone. One position a forward pass.
+ * Several caches of one row each, of different lengths, as one batch: what a server that serves many conversations feeds a model with.
+ * Products run over all tokens together, attention over each row alone. The tokens are [B, 1], one a row; with `counts` they are [1, Σ counts], so
+ * many of each row, one row after another: prompts of different lengths without padding.
  * @example
  * const model = new GPT2LMHeadModel({ vocabSize: 10, nPositions: 8, nEmbd: 4, nLayer: 1, nHead: 2 }).eval();
- * const rows = [tensor([[1, 2, 3]]), tensor([[4]])].map((ids) => {
- *   const cache = model.newCache({ batch: 1, length: 8 });
- *   model.forward(ids, { cache });
- *   return cache;
- * });
+ * const rows = [3, 1].map(() => model.newCache({ batch: 1, length: 8 }));
+ * model.forward(tensor([[1, 2, 3, 4]]), { cache: new CacheBatch(rows, [3, 1]) }).logits.shape // => [1, 4, 10]
  * model.forward(tensor([[5], [6]]), { cache: new CacheBatch(rows) }).logits.shape // => [2, 1, 10]
  * rows.map((r) => r.length) // => [4, 2]
  */
 export class CacheBatch implements Keys {
   readonly rows: readonly KeyValueCache[];
-  /** @throws ValueError for caches of several rows, or none */
-  constructor(rows: readonly KeyValueCache[]) {
+  /** New tokens of each row. */
+  readonly counts: readonly number[];
+  readonly #inOneRow: boolean;
+  /** @throws ValueError for caches of several rows, or none; for counts that are no integers >= 1, one for each */
+  constructor(rows: readonly KeyValueCache[], counts?: readonly number[]) {
     if (rows.length === 0 || rows.some((r) => r.batch !== 1))
       throw new ValueError({
         op: "CacheBatch",
         message: `caches of ${given(rows.map((r) => r.batch))} rows`,
         hint: "Give caches of one row each",
       });
+    if (counts && (counts.length !== rows.length || counts.some((n) => !Number.isSafeInteger(n) || n < 1)))
+      throw new ValueError({
+        op: "CacheBatch",
+        message: `counts ${given(counts)} for ${rows.length} caches`,
+        hint: "Give the number of new tokens of each",
+      });
     this.rows = rows;
+    this.counts = counts ?? rows.map(() => 1);
+    this.#inOneRow = counts !== undefined;
   }
   /** Positions filled in the longest. */
   get length(): number {
@@ -196,23 +202,33 @@ export class CacheBatch implements Keys {
   get lengths(): readonly number[] {
     return this.rows.map((r) => r.length);
   }
+  /** The rows' parts of something whose dimension `dim` is that of tokens. @internal */
+  split(x: Tensor, dim: number): readonly Tensor[] {
+    return this.#inOneRow ? x.split([...this.counts], dim) : x.split(1, 0);
+  }
+  /** The inverse of `split`. @internal */
+  join(parts: readonly Tensor[], dim: number): Tensor {
+    return cat(parts, this.#inOneRow ? dim : 0);
+  }
   /** @internal */
   attend(layer: number, q: Tensor, k: Tensor, v: Tensor, see: (q: Tensor, k: Tensor, v: Tensor) => Tensor): Tensor {
-    if (q.shape[2] !== 1 || q.shape[0] !== this.rows.length)
+    const total = this.counts.reduce((a, b) => a + b, 0);
+    const [b, t] = this.#inOneRow ? [1, total] : [total, 1];
+    if (q.shape[0] !== b || q.shape[2] !== t)
       throw new ShapeError({
         op: "CacheBatch",
-        message: `queries ${showShape(q.shape)} for ${this.rows.length} caches`,
-        hint: "Give one position a row; fill each cache by itself first",
+        message: `queries ${showShape(q.shape)} for ${this.rows.length} caches, ${total} new tokens`,
+        hint: `The tokens must be ${showShape([b, t])}`,
       });
-    const row = (x: Tensor, i: number): Tensor => x.narrow(0, i, 1);
-    return cat(
-      this.rows.map((cache, i) => cache.attend(layer, row(q, i), row(k, i), row(v, i), see)),
-      0,
+    const [qs, ks, vs] = [q, k, v].map((x) => this.split(x, 2)) as [readonly Tensor[], readonly Tensor[], readonly Tensor[]];
+    return this.join(
+      this.rows.map((cache, i) => cache.attend(layer, qs[i]!, ks[i]!, vs[i]!, see)),
+      2,
     );
   }
   /** @internal */
   advance(inputIds: Tensor): void {
-    for (const [i, r] of this.rows.entries()) r.advance(inputIds.narrow(0, i, 1));
+    for (const [i, ids] of this.split(inputIds, 1).entries()) this.rows[i]!.advance(ids);
   }
   /** @internal */
   restart(inputIds: Tensor): Tensor {

@@ -4,7 +4,6 @@ import { ValueError } from "../../core/errors.ts";
 import type { Tensor } from "../../core/tensor.ts";
 import { rmsNorm } from "../../ops/norm/index.ts";
 import { ones } from "../../ops/create.ts";
-import { cat } from "../../ops/join.ts";
 import { ModuleList } from "../../nn/container.ts";
 import { Linear } from "../../nn/linear.ts";
 import { Module, Parameter } from "../../nn/module.ts";
@@ -13,7 +12,7 @@ import { type BaseOutput, type CacheShape, CausalModel, type CausalOptions, chec
 import { type CommonConfig, type FieldsOf, flag, maybe, object, real, size, type Token, token, word } from "../config.ts";
 import { PreTrainedModel } from "../pretrained.ts";
 import { activation } from "./activation.ts";
-import type { Keys } from "./cache.ts";
+import { CacheBatch, type Keys } from "./cache.ts";
 import { type Angles, Rope, type RopeParameters, rotate } from "./rope.ts";
 import { positionsOf, Sight } from "./sight.ts";
 
@@ -265,7 +264,7 @@ export class DecoderModel<C extends DecoderConfig = DecoderConfig> extends PreTr
   }
   forward(inputIds: Tensor, options?: CausalOptions): BaseOutput {
     const { cache = null, attentionMask = null, outputHiddenStates } = checkInputs(`${this.constructor.name}.forward`, inputIds, options);
-    if (cache && outgrows(this.ropes.values(), cache, inputIds.shape[1]!)) return again(this, inputIds, cache, options ?? {});
+    if (cache && outgrows([...this.ropes.values()], cache, inputIds.shape[1]!)) return again(this, inputIds, cache, options ?? {});
     const embedded = this.embed_tokens.forward(inputIds); // [B, T, C]
     let x = this.style.embeddingScale === undefined ? embedded : embedded.mul(this.style.embeddingScale);
     const segments = options?.segmentIds ?? null;
@@ -286,17 +285,20 @@ export class DecoderModel<C extends DecoderConfig = DecoderConfig> extends PreTr
 }
 
 // Some rotary tables are others for longer texts (`dynamic`, `longrope`): keys in the cache are then those of a shorter text.
-function outgrows(ropes: Iterable<Rope>, cache: Keys, count: number): boolean {
-  const lengths = cache.lengths ?? [cache.length];
-  const changes = (from: number, to: number): boolean => [...ropes].some((r) => r.changes(from, to));
+function outgrows(ropes: readonly Rope[], cache: Keys, count: number): boolean {
+  const rows =
+    cache instanceof CacheBatch
+      ? cache.lengths.map((n, i) => [n, n + cache.counts[i]!] as const)
+      : [[cache.length, cache.length + count] as const];
+  const changes = (from: number, to: number): boolean => ropes.some((r) => r.changes(from, to));
   // Rows of different lengths share one table: all must agree on it.
-  return lengths.some((n) => n > 0 && changes(n, n + count)) || lengths.some((n) => changes(n + count, lengths[0]! + count));
+  return rows.some(([from, to]) => from > 0 && changes(from, to)) || rows.some(([, to]) => changes(to, rows[0]![1]));
 }
 // The whole text once more, or each row by itself.
 function again(model: DecoderModel, inputIds: Tensor, cache: Keys, options: CausalOptions): BaseOutput {
-  if (cache.rows) {
-    const parts = cache.rows.map((row, i) => model.forward(inputIds.narrow(0, i, 1), { ...options, cache: row }));
-    const joined = (of: (p: BaseOutput) => Tensor): Tensor => cat(parts.map(of), 0);
+  if (cache instanceof CacheBatch) {
+    const parts = cache.split(inputIds, 1).map((ids, i) => model.forward(ids, { ...options, cache: cache.rows[i]! }));
+    const joined = (of: (p: BaseOutput) => Tensor): Tensor => cache.join(parts.map(of), 1);
     return {
       lastHiddenState: joined((p) => p.lastHiddenState),
       hiddenStates: parts[0]!.hiddenStates?.map((_, l) => joined((p) => p.hiddenStates![l]!)) ?? null,

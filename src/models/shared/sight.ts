@@ -5,7 +5,7 @@ import type { Tensor } from "../../core/tensor.ts";
 import { arange, ones, tensor, zeros } from "../../ops/create.ts";
 import { scaledDotProductAttention } from "../../ops/attention.ts";
 import { dropout } from "../../ops/sparse.ts";
-import type { Keys } from "./cache.ts";
+import { CacheBatch, type Keys } from "./cache.ts";
 
 // Added where a query may not look. Finite: a query of padding, which sees nothing, then averages instead of giving NaN.
 const HIDDEN = -3e38;
@@ -35,7 +35,7 @@ export class Sight {
   readonly #causal: boolean;
   readonly #segments: Tensor | null;
   readonly #device: string;
-  readonly #masks = new Map<number | null, Tensor | null>();
+  readonly #masks = new Map<string, Tensor | null>();
 
   /**
    * @throws ShapeError when the padding is not [B, S], or `segments` (the document of each token) not [B, T]; ValueError for segments with a cache.
@@ -74,42 +74,46 @@ export class Sight {
   /** `softmax(scale q kᵀ, where visible) v`: q [B, H, T, D], k and v [B, H or fewer, S, D] → [B, H, T, D]. */
   attend(q: Tensor, k: Tensor, v: Tensor, style: AttentionStyle): Tensor {
     const { scale, softcap = null, dropoutP = 0 } = style;
-    const window = this.#causal && style.window && style.window < k.shape[2]! ? style.window : null;
+    // Rows of a batch may have fewer queries and keys than all together.
+    const [t, s] = [q.shape[2]!, k.shape[2]!];
+    const window = this.#causal && style.window && style.window < s ? style.window : null;
     // A lone query without padding sees the last keys and no others: the rest need not be masked.
-    if (this.#queries === 1 && !this.#padding && window !== null) {
-      const from = k.shape[2]! - window;
+    if (t === 1 && !this.#padding && window !== null) {
+      const from = s - window;
       return this.attend(q, k.narrow(2, from, window), v.narrow(2, from, window), { ...style, window: null });
     }
-    const mask = style.mask ?? this.#mask(window);
-    const causal = this.#causal && this.#queries > 1;
+    const mask = style.mask ?? this.#mask(window, t, s);
+    const causal = this.#causal && t > 1;
     if (softcap !== null) {
       const groups = q.shape[1]! / k.shape[1]!;
       const [keys, values] = groups === 1 ? [k, v] : [k.repeatInterleave(groups, 1), v.repeatInterleave(groups, 1)];
       const scores = q.mul(scale).matmul(keys.transpose(-2, -1)).div(softcap).tanh().mul(softcap); // [B, H, T, S]
-      const seen = mask ?? (causal ? this.#build(null) : null);
+      const seen = mask ?? (causal ? this.#build(null, t, s) : null);
       const weights = (seen ? scores.add(seen.to(scores.dtype)) : scores).to("float32").softmax(-1).to(q.dtype);
       return (dropoutP > 0 ? dropout(weights, dropoutP, true) : weights).matmul(values);
     }
-    const isCausal = mask || !causal ? false : this.#queries === this.#keys ? true : "lowerRight";
+    const isCausal = mask || !causal ? false : t === s ? true : "lowerRight";
     return scaledDotProductAttention(q, k, v, { scale, dropoutP, attnMask: mask, isCausal, enableGqa: true });
   }
 
   /** A bias of the scores [1, H, T, S] that hides what this view hides: for `AttentionStyle.mask`. */
   biased(bias: Tensor): Tensor {
-    const hidden = this.#mask(null) ?? (this.#causal && this.#queries > 1 ? this.#build(null) : null);
+    const [t, s] = [this.#queries, this.#keys];
+    const hidden = this.#mask(null, t, s) ?? (this.#causal && t > 1 ? this.#build(null, t, s) : null);
     return hidden ? bias.to("float32").add(hidden) : bias;
   }
 
   // [B or 1, 1, T or 1, S] to add to the scores; null where being causal says it all.
-  #mask(window: number | null): Tensor | null {
-    if (!this.#padding && !this.#segments && (window === null || this.#queries === 1)) return null;
-    let mask = this.#masks.get(window);
-    if (mask === undefined) this.#masks.set(window, (mask = this.#build(window)));
+  #mask(window: number | null, t: number, s: number): Tensor | null {
+    if (!this.#padding && !this.#segments && (window === null || t === 1)) return null;
+    const key = `${window} ${t} ${s}`;
+    let mask = this.#masks.get(key);
+    if (mask === undefined) this.#masks.set(key, (mask = this.#build(window, t, s)));
     return mask;
   }
-  #build(window: number | null): Tensor {
+  #build(window: number | null, queries: number, s: number): Tensor {
     // All queries see the same keys where only padding hides some.
-    const [t, s] = [this.#causal || window !== null ? this.#queries : 1, this.#keys];
+    const t = this.#causal || window !== null ? queries : 1;
     return noGrad(() => {
       let seen = ones(t, s, { dtype: "bool", device: this.#device });
       if (this.#causal) seen = seen.tril(s - t);
@@ -133,14 +137,11 @@ export function positionsOf(inputIds: Tensor, cache: Keys | null, padding: Tenso
   const count = inputIds.shape[1]!;
   const from = cache?.length ?? 0;
   if (segments) return packedPositions(segments);
-  if (cache?.lengths)
-    return {
-      at: tensor(
-        cache.lengths.map((n) => [n]),
-        { dtype: "int64", device: inputIds.device },
-      ),
-      last: from,
-    };
+  if (cache instanceof CacheBatch) {
+    const { lengths, counts } = cache;
+    const at = lengths.flatMap((n, i) => Array.from({ length: counts[i]! }, (_, j) => n + j));
+    return { at: tensor(at, { dtype: "int64", device: inputIds.device }).view([...inputIds.shape]), last: Math.max(...at) };
+  }
   if (!padding) return { from, count };
   const at = noGrad(() => padding.ne(0).cumsum(1).sub(1).clamp(0).narrow(1, from, count));
   return { at, last: from + count - 1 };
