@@ -1,5 +1,5 @@
 // How many threads kernels use: one number, which the backends that have threads follow.
-import { availableParallelism } from "node:os";
+import { processors } from "./processors.ts";
 
 /** A backend that has threads. */
 export interface Threaded {
@@ -8,7 +8,7 @@ export interface Threaded {
 }
 
 const wanted = Number(process.env["FIREBRAND_NUM_THREADS"]);
-let count = Number.isInteger(wanted) && wanted > 0 ? wanted : availableParallelism();
+let count = Number.isInteger(wanted) && wanted > 0 ? wanted : processors();
 const followers: Threaded[] = [];
 
 /** Gives a backend its threads, now and whenever their number changes. */
