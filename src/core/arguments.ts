@@ -141,6 +141,12 @@ export function signature(declarations: readonly string[]): Signature {
   };
 }
 
+/** The same, read when first asked for: there are hundreds of ops, of which a program calls a few. */
+export function lazySignature(declarations: readonly string[]): () => Signature {
+  let known: Signature | undefined;
+  return () => (known ??= signature(declarations));
+}
+
 /** A plain object in last place holds options. */
 export const isOptions = (x: unknown): x is Record<string, unknown> =>
   typeof x === "object" && x !== null && Object.getPrototypeOf(x) === Object.prototype;

@@ -8,7 +8,7 @@ import { isDifferentiable } from "../core/dtype.ts";
 import type { Layout } from "../core/layout.ts";
 import { Tensor } from "../core/tensor.ts";
 import type { Scalar } from "../core/number.ts";
-import { bindArgs, checkTensor, gatherNumbers, namesOf, seenFrom, signature } from "../core/arguments.ts";
+import { bindArgs, checkTensor, gatherNumbers, lazySignature, namesOf, seenFrom } from "../core/arguments.ts";
 
 /** What the library knows of an op besides how to call it. */
 export interface OpInfo {
@@ -93,13 +93,13 @@ function finish<O>(kind: OpInfo["kind"], def: Common, differentiable: boolean, r
   const { params, variadic } = def;
   // Names with an underscore are the library's own: called in full, and with plain objects that are no options.
   const internal = def.torch.startsWith("_");
-  const declared = signature(internal ? [] : params);
+  const declared = lazySignature(params);
   const arrange = variadic === undefined ? (def.arrange ?? ((args) => args)) : (args: readonly unknown[]) => gatherNumbers(args, variadic);
   const checkedCall = (...args: unknown[]): unknown => {
     try {
-      return run(bindArgs(name, declared, arrange(args)));
+      return run(bindArgs(name, declared(), arrange(args)));
     } catch (e) {
-      throw seenFrom(e, name, args, declared.usage);
+      throw seenFrom(e, name, args, declared().usage);
     }
   };
   const call = internal ? (...args: unknown[]): unknown => run(args) : checkedCall;

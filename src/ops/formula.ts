@@ -8,7 +8,7 @@ import { isTensor, type Tensor } from "../core/tensor.ts";
 import type { Algebra } from "../kernel/algebra.ts";
 import { Expr, input, inputsOf, param, substitute } from "../kernel/expr.ts";
 import { laneOf, type Operand, type PointwiseSpec, type ReduceSpec, specId } from "../kernel/spec.ts";
-import { bindArgs, checkTensor, isOptions, namesOf, seenFrom, signature } from "../core/arguments.ts";
+import { bindArgs, checkTensor, isOptions, lazySignature, namesOf, seenFrom } from "../core/arguments.ts";
 import { type ErrorSamples, jsName, type OpInfo, registry, type Samples } from "./define.ts";
 import { allocateLike, deviceMismatch, launch, stretched } from "./launch.ts";
 import { ComplexScalar, isScalar, resultType, type TensorLike } from "./promote.ts";
@@ -82,7 +82,7 @@ export function pointwise<O, P extends object = Record<never, never>>(def: Point
   const required = operandNames.filter((n) => !n.endsWith("?")).length;
   const optionNames = Object.keys(def.defaults ?? {});
   const params = [...operandNames.map((n) => `${n}: any`), ...optionNames.map((n) => `${n}?: ${def.kinds?.[n as keyof P] ?? "real"}`)];
-  const declared = signature(params);
+  const declared = lazySignature(params);
   const arity = operandNames.length;
   const defaults = (def.defaults ?? {}) as Record<string, unknown>;
   const plans = new Map<string | number, Plan>();
@@ -98,7 +98,7 @@ export function pointwise<O, P extends object = Record<never, never>>(def: Point
   const prepare = (args: readonly unknown[], tensors: Tensor[], params: number[]): Plan => {
     let bound = args;
     if (args.length > arity || args.length < required || isOptions(args[args.length - 1]) || args.includes(null))
-      bound = bindArgs(name, declared, args);
+      bound = bindArgs(name, declared(), args);
     let key = 1;
     for (let i = 0; i < arity; i++) {
       const x = bound[i];
@@ -121,7 +121,7 @@ export function pointwise<O, P extends object = Record<never, never>>(def: Point
       } else if (isScalar(x)) {
         key = key * 64 + (typeof x === "boolean" ? 59 : 60);
         params.push(Number(x));
-      } else checkTensor(name, declared.names[i]!, x);
+      } else checkTensor(name, declared().names[i]!, x);
     }
     if (tensors.length === 0) throw new ArgumentError({ op: name, message: "no operand is a Tensor", hint: "Wrap one with tensor(…)" });
     // Values differ from call to call under one plan. Where all options are the usual ones there is nothing to see in them.
@@ -238,7 +238,7 @@ export function pointwise<O, P extends object = Record<never, never>>(def: Point
     try {
       return direct(...args);
     } catch (e) {
-      throw seenFrom(e, name, args, declared.usage);
+      throw seenFrom(e, name, args, declared().usage);
     }
   };
 
@@ -246,7 +246,7 @@ export function pointwise<O, P extends object = Record<never, never>>(def: Point
     try {
       return write(self, ...args);
     } catch (e) {
-      throw seenFrom(e, `${name}_`, [self, ...args], declared.usage);
+      throw seenFrom(e, `${name}_`, [self, ...args], declared().usage);
     }
   };
   const write = (self: Tensor, ...args: unknown[]): Tensor => {

@@ -19,6 +19,7 @@ import { after, suite, test } from "node:test";
 import { scope } from "../../src/core/lifetime.ts";
 import { FormatError } from "../../src/core/errors.ts";
 import * as torch from "../../src/index.ts";
+import { damage } from "./fuzz.ts";
 import { valueBytes } from "./recorded.ts";
 
 const { io, nn } = torch;
@@ -49,15 +50,15 @@ const same = (a: torch.Tensor, b: torch.Tensor, name: string): void => {
   assert.deepEqual(a.shape, b.shape, name);
   assert.equal(Buffer.compare(valueBytes(a), valueBytes(b)), 0, name);
 };
+type Loaded = torch.Tensor | Record<string, torch.Tensor | torch.io.QuantizedTensor>;
+/** A single tensor by no name, quantised ones as their blocks. */
+const plain = (x: Loaded): Dict =>
+  torch.isTensor(x) ? { "": x } : Object.fromEntries(Object.entries(x).map(([k, v]) => [k, v instanceof io.QuantizedTensor ? v.bytes : v]));
 /** Loads a file both ways, compares, and says how many bytes of it were mapped. */
 async function both(path: string): Promise<number> {
-  const read = await io.load<Record<string, torch.Tensor | torch.io.QuantizedTensor>>(path, { mmap: false });
+  const read = await io.load<Loaded>(path, { mmap: false });
   const before = alive();
-  const state = await io.load<typeof read>(path, { mmap: true });
-  const plain = (x: typeof read): Dict =>
-    torch.isTensor(x)
-      ? { "": x }
-      : Object.fromEntries(Object.entries(x).map(([k, v]) => [k, v instanceof io.QuantizedTensor ? v.bytes : v]));
+  const state = await io.load<Loaded>(path, { mmap: true });
   const [a, b] = [plain(state), plain(read)];
   assert.deepEqual(Object.keys(a), Object.keys(b));
   for (const [k, t] of Object.entries(a)) same(t, b[k]!, k);
@@ -136,6 +137,38 @@ suite("mapped files", { skip }, () => {
     const path = join(folder, "d.safetensors");
     assert.equal((await io.loadSafetensors(path))["t"]!.storage.mapped, true);
     assert.equal((await io.loadSafetensors(path, { mmap: false }))["t"]!.storage.mapped, false);
+  });
+  test("a damaged file is refused as when it is read, or gives the same (FUZZ=N: N files)", { timeout: 3_600_000 }, async () => {
+    const state = { w: numbers(200, 200), half: numbers(77).to("float16"), ids: torch.arange(1001) };
+    const blocks = io.QuantizedTensor.quantize(numbers(16, 256), "Q4_K");
+    const files = [io.safetensorsBytes(state), io.ggufBytes({ ...state, blocks })];
+    assert.ok(
+      files.every((f) => f.length > 150_000),
+      "files that are mapped",
+    );
+    const paths = [join(folder, "damaged.safetensors"), join(folder, "damaged.gguf")];
+    let refused = 0;
+    let whole = 0;
+    const runs = Number(process.env["FUZZ"] ?? 200);
+    for (let seed = 1; seed <= runs; seed++) {
+      const path = paths[seed % 2]!;
+      writeFileSync(path, damage(files[seed % 2]!, seed));
+      // What is mapped goes at the end of each turn: the next one writes over the file.
+      await scope(async () => {
+        const outcome = (mmap: boolean): Promise<Loaded | FormatError> =>
+          io.load<Loaded>(path, { mmap }).catch((e: unknown) => {
+            if (e instanceof FormatError) return e;
+            throw new Error(`seed ${seed}, mmap ${mmap}`, { cause: e });
+          });
+        const [read, mapping] = [await outcome(false), await outcome(true)];
+        if (read instanceof FormatError) assert.equal(String(mapping), String(read), `seed ${seed}`);
+        else if (mapping instanceof FormatError) assert.fail(`seed ${seed}: ${mapping.message}`);
+        else for (const [k, t] of Object.entries(plain(mapping))) same(t, plain(read)[k]!, `seed ${seed}, ${k}`);
+        read instanceof FormatError ? refused++ : whole++;
+      });
+      unlinkSync(path);
+    }
+    assert.ok(refused > runs / 5 && whole > runs / 5, `${refused} refused, ${whole} not`);
   });
   test("a tensor that is not aligned for its type is read", async () => {
     // A header whose length is no multiple of four.

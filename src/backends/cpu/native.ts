@@ -1,7 +1,5 @@
 // The native addon: found or compiled, loaded once. Memory is `memory.ts`; this is the call path.
-import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, statSync } from "node:fs";
-import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { FirebrandError } from "../../core/errors.ts";
@@ -61,13 +59,17 @@ export function loadAddon(): { addon: Addon } | { reason: string } {
   if (!path) {
     const script = join(root, "tools", "build-native.mjs");
     if (!existsSync(script)) return { reason: "the package has no native sources" };
+    // Brings half of Node along, and is seldom needed.
+    const { spawnSync } = process.getBuiltinModule("node:child_process");
     const out = spawnSync(process.execPath, [script, "--json"], { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
     const built = (out.status === 0 ? JSON.parse(out.stdout) : { reason: "the build script failed" }) as { path?: string; reason?: string };
     if (!built.path) return { reason: built.reason ?? "" };
     path = built.path;
   }
   try {
-    return { addon: createRequire(import.meta.url)(path) as Addon };
+    const module = { exports: {} };
+    process.dlopen(module, path);
+    return { addon: module.exports as Addon };
   } catch (e) {
     return { reason: String(e) };
   }

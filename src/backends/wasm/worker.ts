@@ -1,5 +1,4 @@
 // Starting a thread of the pool: a worker of Node's or of a browser's.
-import { Worker as NodeWorker } from "node:worker_threads";
 
 /** What native/worker.mjs needs. */
 export interface WorkerData {
@@ -26,6 +25,7 @@ export function startWorker(url: URL, data: WorkerData): void {
     const { Worker } = globalThis as WebWorkers;
     if (Worker) new Worker(url, { type: "module" }).postMessage(data);
     else {
+      const { Worker: NodeWorker } = process.getBuiltinModule("node:worker_threads");
       const worker = new NodeWorker(url, { workerData: data, execArgv: [], env: {} });
       worker.on("error", () => {});
       worker.unref();
