@@ -13,10 +13,8 @@ import { freeMemory, totalMemory } from "./system.ts";
 import { Table } from "./table.ts";
 
 const MB = 1 << 20;
-/** Bytes handed out before blocks that died are looked for rather than new ones made: few enough to be collected young. */
+/** Bytes handed out between collections: few enough to stay in the last cache level and to be collected young. */
 const BUDGET = 24 * MB;
-/** Bytes handed out before they are looked for though others lie idle: those used last are in the caches. */
-const HOT = 8 * MB;
 /** Least reserve beyond the true peak. */
 const SLACK = 64 * MB;
 /** Tensors up to this size take slots in slabs that share one handle. */
@@ -38,8 +36,6 @@ export class NativeMemory implements DeviceMemory {
   readonly synchronous: boolean;
   readonly files: MappedFiles;
   #sinceMinor = 0;
-  // Grows from HOT while minor collections find little.
-  #patience = HOT;
   // What was really live after the last few full collections. Its maximum is the true peak of a loop: full collections are
   // asked for near peaks. More than a margin above it must be garbage that minor collections no longer see.
   readonly #trueLive: number[] = [0];
@@ -89,16 +85,7 @@ export class NativeMemory implements DeviceMemory {
     return this.#addon.alloc();
   }
 
-  #collectYoung(): void {
-    const before = this.stats().live;
-    this.#gc({ type: "minor" });
-    const found = before - this.stats().live;
-    this.#patience = 2 * found > this.#sinceMinor ? HOT : Math.min(2 * this.#patience, 8 * HOT);
-    this.#sinceMinor = 0;
-  }
-
   #block(nbytes: number, lasting: boolean): object {
-    if (!lasting && this.#sinceMinor > 0 && this.#sinceMinor + nbytes > this.#patience) this.#collectYoung();
     // Within the budget a miss may grow the reserve; beyond it, what has died comes first.
     const handle = this.#take(nbytes, this.#sinceMinor + nbytes < BUDGET ? this.#ceiling : 0) ?? this.#collectAndTake(nbytes, lasting);
     this.#sinceMinor += nbytes;
@@ -107,7 +94,8 @@ export class NativeMemory implements DeviceMemory {
   }
 
   #collectAndTake(nbytes: number, lasting: boolean): object {
-    this.#collectYoung();
+    this.#gc({ type: "minor" });
+    this.#sinceMinor = 0;
     let handle = this.#take(nbytes, 0);
     if (handle) return handle;
     const peak = Math.max(...this.#trueLive);
@@ -164,7 +152,9 @@ export class NativeMemory implements DeviceMemory {
 
   /** Looks for dead tensors if many were made since the last time. */
   settle(): void {
-    if (this.#sinceMinor >= BUDGET) this.#collectYoung();
+    if (this.#sinceMinor < BUDGET) return;
+    this.#gc({ type: "minor" });
+    this.#sinceMinor = 0;
   }
   /** Takes a handle's reference back before the collector does. */
   giveBack(handle: object, nbytes: number): void {
