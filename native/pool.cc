@@ -1,7 +1,9 @@
 #include "pool.h"
 
+#include <algorithm>
 #include <atomic>
 #ifndef __wasm__
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -22,8 +24,10 @@ struct Pool {
   std::atomic<i64> finished{0};
   std::atomic<int> sleeping{0};
   std::atomic<int> threads{1};
-  PartFn fn = nullptr;
-  void* ctx = nullptr;
+  // Atomic because a late worker may read them while the next job's are written. What it read is then dropped: its claim fails, as
+  // the ticket has changed. A claim that succeeds orders the reads before the end of that job, and so before the writes.
+  std::atomic<PartFn> fn{nullptr};
+  std::atomic<void*> ctx{nullptr};
 #ifdef __wasm__
   std::atomic<bool> failed{false};
   int started = 0;
@@ -64,16 +68,17 @@ inline void pause() {
 #endif
 }
 
-// Claims and runs parts of the current job until none is left.
-void work(Pool& p) {
-  for (;;) {
+// Claims and runs parts of the current job until none is left; how many they were.
+i64 work(Pool& p) {
+  for (i64 done = 0;;) {
     uint64_t t = p.ticket.load(std::memory_order_acquire);
-    if (nextOf(t) >= partsOf(t)) return;
-    PartFn fn = p.fn;
-    void* ctx = p.ctx;
+    if (nextOf(t) >= partsOf(t)) return done;
+    PartFn fn = p.fn.load(std::memory_order_relaxed);
+    void* ctx = p.ctx.load(std::memory_order_relaxed);
     if (!p.ticket.compare_exchange_weak(t, t + (1ull << 20), std::memory_order_acq_rel)) continue;
     fn(ctx, (i64)nextOf(t));
     p.finished.fetch_add(1, std::memory_order_release);
+    done++;
   }
 }
 
@@ -98,6 +103,10 @@ void leave(Pool& p) {
   if (p.failed.exchange(false)) __builtin_trap();
 }
 inline void yield() {}  // a browser's main thread may not block
+struct Watch {  // no clock here
+  void ended(i64) {}
+  void waited() {}
+};
 #else
 constexpr int Spins = 20000;
 inline bool over(Pool& p) { return p.stop.load(std::memory_order_relaxed); }
@@ -111,8 +120,39 @@ void wakeAll(Pool& p) {
   std::lock_guard<std::mutex> lock(p.mutex);
   p.wake.notify_all();
 }
+// On a busy machine the system parks a worker in the middle of a part, and the caller waits for its return, for milliseconds each
+// time: two processes with two threads each on two processors were slower than one after the other with one. Such a wait shows,
+// as it is longer than parts take, and then the caller does its jobs alone for a while: the longer, the less well trying again went.
+i64 now() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
+constexpr i64 Late = 200'000, FirstRest = 5'000'000, LongestRest = 160'000'000;  // ns
+i64 aloneUntil = 0, rest = 0;                                                      // under jobMutex
+class Watch {
+  i64 began = now(), own = 0, part = -1;
+
+ public:
+  // The caller has done so many parts and finds no more.
+  void ended(i64 parts) {
+    own = now();
+    if (parts > 0) part = (own - began) / parts;
+  }
+  // All are done.
+  void waited() {
+    i64 t = now();
+    if (part >= 0 && t - own > 2 * part + Late) {
+      rest = std::min(std::max(2 * rest, FirstRest), LongestRest);
+      aloneUntil = t + rest;
+    } else if (t - aloneUntil > 4 * rest) {
+      rest = 0;
+    }
+  }
+};
 // A second JavaScript thread works alone while one is at work.
-bool enter(Pool& p) { return p.jobMutex.try_lock(); }
+bool enter(Pool& p) {
+  if (!p.jobMutex.try_lock()) return false;
+  if (rest == 0 || now() >= aloneUntil) return true;
+  p.jobMutex.unlock();
+  return false;
+}
 void leave(Pool& p) { p.jobMutex.unlock(); }
 inline void yield() { std::this_thread::yield(); }
 #endif
@@ -181,17 +221,19 @@ void runParts(PartFn fn, void* ctx, i64 parts) {
     return;
   }
   inside = true;
-  p.fn = fn;
-  p.ctx = ctx;
+  p.fn.store(fn, std::memory_order_relaxed);
+  p.ctx.store(ctx, std::memory_order_relaxed);
   p.finished.store(0, std::memory_order_relaxed);
   uint64_t generation = (generationOf(p.ticket.load()) + 1) & 0xffffff;
   p.ticket.store(generation << 40 | (uint64_t)parts, std::memory_order_seq_cst);
   if (p.sleeping.load(std::memory_order_seq_cst) > 0) wakeAll(p);
-  work(p);
+  Watch watch;
+  watch.ended(work(p));
   for (int spin = 0; p.finished.load(std::memory_order_acquire) < parts; spin++) {
     if (spin < 4000) pause();
     else yield();
   }
+  watch.waited();
   inside = false;
   leave(p);
 }

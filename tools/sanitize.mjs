@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { buildNative } from "./build-native.mjs";
 import { root, setup } from "./setup.mjs";
 
-const COMMON = ["-O1", "-g", "-fno-omit-frame-pointer"];
+const COMMON = ["-O1", "-g", "-fno-omit-frame-pointer", "-fasynchronous-unwind-tables"];
 const BUILDS = {
   address: {
     flags: [...COMMON, "-fsanitize=address,undefined,float-cast-overflow", "-fno-sanitize-recover=all"],
@@ -17,13 +17,13 @@ const BUILDS = {
       UBSAN_OPTIONS: "print_stacktrace=1:halt_on_error=1",
     },
     // Peaks of memory are not those of a plain build.
-    tests: /backends\/(fuzz|cpu\/(?!memory))|badinput|ops\/(table|indexing)/,
+    tests: /backends\/(fuzz|cpu\/(?!memory))|badinput|ops\/|io\/(mmap|gguf_quants)/,
   },
   thread: {
     flags: [...COMMON, "-fsanitize=thread"],
     libraries: ["libtsan.so"],
     env: { TSAN_OPTIONS: "halt_on_error=1:report_signal_unsafe=0:ignore_noninstrumented_modules=1", FIREBRAND_FUZZ_LARGE: "1" },
-    tests: /backends\/fuzz/,
+    tests: /backends\/(fuzz|cpu\/(?!memory))|ops\/(quantized|halves)|io\/mmap/,
   },
 };
 
