@@ -275,10 +275,10 @@ napi_value readFile(napi_env env, napi_callback_info info) {
 napi_value readFile(napi_env, napi_callback_info) { return nullptr; }
 #endif
 
-// ring: [address, bytes, check of what comes before] -> [CRC-32]
+// ring: [address, bytes] -> [CRC-32]
 napi_value checksum(napi_env env, napi_callback_info info) {
   double* a = self(env, info)->ring;
-  a[0] = crc32(ptr<uint8_t>(a[0]), (size_t)a[1], (uint32_t)a[2]);
+  a[0] = crc32(ptr<uint8_t>(a[0]), (size_t)a[1]);
   return nullptr;
 }
 

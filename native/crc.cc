@@ -68,8 +68,8 @@ uint32_t folded(const uint8_t* p, size_t n, uint32_t c) {
 
 }  // namespace
 
-uint32_t crc32(const uint8_t* p, size_t n, uint32_t crc) {
-  uint32_t c = ~crc;
+uint32_t crc32(const uint8_t* p, size_t n) {
+  uint32_t c = ~0u;
 #ifdef __PCLMUL__
   if (size_t whole = n / 16 * 16; whole >= 64) {
     c = folded(p, whole, c);

@@ -4,6 +4,5 @@
 #include <cstdint>
 
 namespace fb {
-// Continued from that of the bytes before, 0 at first.
-uint32_t crc32(const uint8_t* p, size_t n, uint32_t crc);
+uint32_t crc32(const uint8_t* p, size_t n);
 }  // namespace fb

@@ -40,7 +40,7 @@ ${MODEL_HELP}
     const { values, positionals } = parse(usage, args, options, 1);
     samplingOf(values);
     const file = values["chat-template"];
-    const template = file === undefined ? {} : { chatTemplate: await textOf(file, "chat-template") };
+    const template = file === undefined ? {} : { chatTemplate: await textOf(file, "Check --chat-template") };
     const { lm, tokenizer, context } = await loadModel(positionals[0]!, values);
     const maxTokens = numberOption(values, "max-tokens", { whole: true, min: 1 });
     const sampling = samplingOf(values, lm);

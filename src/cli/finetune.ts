@@ -2,7 +2,7 @@
 import { ArgumentError, ValueError } from "../core/errors.ts";
 import { QUANT_TYPES, type QuantType } from "../kernel/quant/types.ts";
 import { type Command, parse } from "./command.ts";
-import { loadModel, memoryUsed, MODEL_HELP, MODEL_OPTIONS, note, numberOption } from "./model.ts";
+import { loadModel, memoryUsed, MODEL_HELP, MODEL_OPTIONS, note, numberOption, textOf } from "./model.ts";
 import { progress } from "./progress.ts";
 import { count } from "./table.ts";
 
@@ -43,11 +43,9 @@ ${MODEL_HELP}`,
     const { values, positionals } = parse(usage, args, options, 1);
     const source = positionals[0]!;
     const { data, out, quantize } = values;
-    const fs = await import("node:fs");
     if (data === undefined || out === undefined)
       throw new ArgumentError({ message: "--data and --out are needed", hint: `Usage: firebrand ${usage}` });
-    if (!fs.existsSync(data) || !fs.statSync(data).isFile())
-      throw new ArgumentError({ message: `there is no file ${data}`, hint: "Check --data" });
+    const text = await textOf(data, "Check --data");
     if (quantize !== undefined && !QUANT_TYPES.includes(quantize as QuantType))
       throw new ValueError({ message: `--quantize ${quantize}`, hint: `It must be one of ${QUANT_TYPES.join(", ")}` });
     const whole = (name: string, fallback: number): number => numberOption(values, name, { whole: true, min: 1 }) ?? fallback;
@@ -59,7 +57,7 @@ ${MODEL_HELP}`,
 
     const torch = await import("../index.ts");
     const { accumulateGradients, getPeftModel, perplexity, quantizeModel } = await import("../finetune/index.ts");
-    const ids = tokenizer.encode(fs.readFileSync(data, "utf8"));
+    const ids = tokenizer.encode(text);
     const cut = Math.floor(ids.length * 0.9);
     if (cut <= block || ids.length - cut < 2)
       throw new ArgumentError({ message: `${data} has ${ids.length} tokens`, hint: "Give a longer text, or a smaller --block-size" });

@@ -116,11 +116,10 @@ export async function loadEncoder(
   return { model: model.eval(), tokenizer };
 }
 
-/** The text in a file that an option names. @throws ArgumentError when there is none */
-export async function textOf(file: string, option: string): Promise<string> {
+/** The text in a file; `hint` says where its name comes from. @throws ArgumentError when there is none */
+export async function textOf(file: string, hint: string): Promise<string> {
   const fs = await import("node:fs");
-  if (!fs.existsSync(file) || !fs.statSync(file).isFile())
-    throw new ArgumentError({ message: `there is no file ${file}`, hint: `Check --${option}` });
+  if (!fs.existsSync(file) || !fs.statSync(file).isFile()) throw new ArgumentError({ message: `there is no file ${file}`, hint });
   return fs.readFileSync(file, "utf8");
 }
 

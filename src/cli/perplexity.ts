@@ -1,7 +1,7 @@
 // `firebrand perplexity SOURCE FILE`: how well a model foretells a text, exp of the mean -log p of its tokens.
 import { ArgumentError, ValueError } from "../core/errors.ts";
 import { type Command, parse } from "./command.ts";
-import { loadModel, memoryUsed, MODEL_HELP, MODEL_OPTIONS, note, numberOption } from "./model.ts";
+import { loadModel, memoryUsed, MODEL_HELP, MODEL_OPTIONS, note, numberOption, textOf } from "./model.ts";
 import { progress } from "./progress.ts";
 import { count } from "./table.ts";
 
@@ -24,14 +24,12 @@ ${MODEL_HELP}`,
       json: { type: "boolean" },
     } as const;
     const { values, positionals } = parse(usage, args, options, 2);
-    const fs = await import("node:fs");
     const [source, file] = positionals as [string, string];
-    if (!fs.existsSync(file) || !fs.statSync(file).isFile())
-      throw new ArgumentError({ message: `there is no file ${file}`, hint: "Check the path" });
+    const text = await textOf(file, "Check the path");
     const { model, tokenizer, context } = await loadModel(source, values);
     const stride = numberOption(values, "stride", { whole: true, min: 1 }) ?? Math.max(1, Math.floor(context / 2));
     if (stride > context) throw new ValueError({ message: `--stride ${stride}`, hint: `A window has ${context} tokens` });
-    const ids = tokenizer.encode(fs.readFileSync(file, "utf8"));
+    const ids = tokenizer.encode(text);
     if (ids.length < 2) throw new ArgumentError({ message: `${file} has ${ids.length} tokens`, hint: "Give a longer text" });
     const { tensor } = await import("../index.ts");
     const { judge } = await import("../finetune/perplexity.ts");

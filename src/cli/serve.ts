@@ -49,7 +49,7 @@ A language model answers all routes, an encoder (BERT, MiniLM, …) embeddings. 
       cacheBytes: ((mb) => mb && mb * 2 ** 20)(whole("cache-mb")),
       timeout: numberOption(values, "timeout"),
       maxLength: whole("context"),
-      chatTemplate: template && (await textOf(template, "chat-template")),
+      chatTemplate: template && (await textOf(template, "Check --chat-template")),
     };
     const set: ServeOptions = Object.fromEntries(Object.entries(given).filter(([, v]) => v !== undefined));
     // What is wrong is told now, not when the model has been loaded.

@@ -66,40 +66,32 @@ export function windowed(source: ByteSource): ByteSource {
     return bytes;
   };
   let open = true;
+  const whileOpen =
+    <A extends unknown[], R>(f: (...args: A) => Promise<R>) =>
+    async (...args: A): Promise<R> => {
+      if (!open) throw closedError(source.name);
+      return f(...args);
+    };
   return {
     name: source.name,
     size: source.size,
-    ...(source.readInto && {
-      readInto: async (offset, into) => {
-        if (!open) throw closedError(source.name);
-        await source.readInto!(offset, into);
-      },
-    }),
+    ...(source.readInto && { readInto: whileOpen((offset: number, into: Uint8Array) => source.readInto!(offset, into)) }),
     ...(source.readTo && {
-      readTo: async (offset, into, at, nbytes) => {
-        if (!open) throw closedError(source.name);
-        return source.readTo!(offset, into, at, nbytes);
-      },
+      readTo: whileOpen((offset: number, into: Storage, at: number, nbytes: number) => source.readTo!(offset, into, at, nbytes)),
     }),
-    ...(source.map && {
-      map: async (device, begin, nbytes) => {
-        if (!open) throw closedError(source.name);
-        return source.map!(device, begin, nbytes);
-      },
-    }),
+    ...(source.map && { map: whileOpen((device: Device, begin: number, nbytes: number) => source.map!(device, begin, nbytes)) }),
     ...(source.sibling && { sibling: (name) => source.sibling!(name) }),
     close: async () => {
       open = false;
       windows.clear();
       await source.close();
     },
-    read: async (offset, length) => {
-      if (!open) throw closedError(source.name);
+    read: whileOpen(async (offset: number, length: number) => {
       const begin = offset - (offset % size);
       if (length > SMALL || offset + length > begin + size || !(offset >= 0 && offset + length <= source.size))
         return source.read(offset, length);
       return (await windowAt(begin)).subarray(offset - begin, offset - begin + length);
-    },
+    }),
   };
 }
 

@@ -1,7 +1,8 @@
 // Texts for a model of sentences: those that wait go through it together, padded to the longest.
 import { noGrad } from "../core/mode.ts";
-import { idTensor } from "../generation/processor.ts";
 import type { SentenceTransformer } from "../models/index.ts";
+import { normalize } from "../ops/norm/index.ts";
+import { pad } from "../tokenizers/batch.ts";
 import type { Metrics } from "./metrics.ts";
 import { type QueueLimits, WorkQueue } from "./queue.ts";
 import { EmbeddingWork } from "./work.ts";
@@ -44,18 +45,13 @@ export class EncoderQueue extends WorkQueue {
     this.#encoding = [];
   }
   async #vectors(rows: readonly (readonly number[])[]): Promise<Float32Array[]> {
-    const length = Math.max(...rows.map((r) => r.length));
-    const filled = (of: (id: number) => number, filler: number): number[] =>
-      rows.flatMap((r) => [...r.map(of), ...Array<number>(length - r.length).fill(filler)]);
-    const tensorOf = (ids: number[]): ReturnType<typeof idTensor> => idTensor(ids, this.#model.encoder.device).view([rows.length, length]);
+    const encoded = rows.map((ids) => ({ ids: [...ids], types: () => [] }));
+    const batch = pad("serve", encoded, { to: "longest", multiple: 1, side: "right", id: this.#padTokenId, types: false });
+    const { device } = this.#model.encoder;
+    const [inputIds, attentionMask] = [batch.inputIds.to(device), batch.attentionMask.to(device)];
     this.metrics.promptTokens.add(rows.reduce((n, r) => n + r.length, 0));
     this.metrics.batch.observe(rows.length);
-    const inputIds = tensorOf(filled((id) => id, this.#padTokenId));
-    const attentionMask = tensorOf(filled(() => 1, 0));
-    const vectors = noGrad(() => {
-      const x = this.#model.forward({ inputIds, attentionMask }).to("float32"); // [B, C]
-      return x.div(x.norm(2, 1, { keepdim: true }).clamp(1e-12));
-    });
+    const vectors = noGrad(() => normalize(this.#model.forward({ inputIds, attentionMask }).to("float32"))); // [B, C]
     const all = (await vectors.data()) as Float32Array;
     const width = all.length / rows.length;
     return rows.map((_, i) => all.slice(i * width, (i + 1) * width));

@@ -6,6 +6,7 @@ import type { LogitsProcessor } from "../generation/processor.ts";
 import { standardProcessors } from "../generation/processors/standard.ts";
 import { Sampler } from "../generation/sampler.ts";
 import type { Tensor } from "../core/tensor.ts";
+import { normalize } from "../ops/norm/index.ts";
 import type { Loan } from "./caches.ts";
 import type { HttpError } from "./httpError.ts";
 
@@ -106,7 +107,7 @@ export class EmbeddingWork extends Work {
   /** The mean as a direction: x / ‖x‖. */
   async finish(): Promise<void> {
     const mean = this.#sum!.div(this.prompt.length);
-    this.give((await mean.div(mean.norm().clamp(1e-12)).data()) as Float32Array);
+    this.give((await normalize(mean, { dim: 0 }).data()) as Float32Array);
   }
   /** Ends it with its vector. */
   give(vector: Float32Array): void {

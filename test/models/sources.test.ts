@@ -131,6 +131,17 @@ for (const [kind, type] of [
     assert.ok(worst(again.forward(ids).logits, model.forward(ids).logits) < 1e-6);
   });
 
+/** A quantised model gives nearly the logits of its dequantised twin, in a fifth of the memory, and it writes. */
+async function computesAlike<M extends LlamaForCausalLM | GPT2LMHeadModel>(kept: M, twin: M): Promise<void> {
+  const ids = torch.tensor([[1, 2, 3, 4, 5, 6, 7, 8]]);
+  const [a, b] = [kept.forward(ids).logits, twin.forward(ids).logits];
+  // Activations are rounded to 8 bits on the way.
+  assert.ok(a.sub(b).norm().div(b.norm()).itemSync<number>() < 0.03, String(a.sub(b).norm().div(b.norm()).itemSync()));
+  const bytes = (m: nn.Module): number =>
+    Object.values(m.stateDict()).reduce((n, t) => n + t.layout.numel * (t.dtype === "uint8" ? 1 : 4), 0);
+  assert.ok(bytes(kept) < 0.2 * bytes(twin));
+  assert.equal((await kept.generate([[1, 2, 3]], { maxNewTokens: 4, eosTokenId: null })).newIds[0]!.length, 4);
+}
 test("a quantised GGUF file stays quantised, and computes as its dequantised twin", async () => {
   torch.manualSeed(0);
   for (const tieWordEmbeddings of [false, true]) {
@@ -151,14 +162,7 @@ test("a quantised GGUF file stays quantised, and computes as its dequantised twi
     assert.ok((kept.model.layers.at(0).self_attn.q_proj as unknown) instanceof nn.QuantizedLinear);
     assert.ok((kept.model.embed_tokens as unknown) instanceof nn.QuantizedEmbedding);
     assert.ok((kept.lm_head as unknown) instanceof nn.QuantizedLinear);
-    const ids = torch.tensor([[1, 2, 3, 4, 5, 6, 7, 8]]);
-    const [a, b] = [kept.forward(ids).logits, twin.forward(ids).logits];
-    // Activations are rounded to 8 bits on the way.
-    assert.ok(a.sub(b).norm().div(b.norm()).itemSync<number>() < 0.03, String(a.sub(b).norm().div(b.norm()).itemSync()));
-    const bytes = (m: nn.Module): number =>
-      Object.values(m.stateDict()).reduce((n, t) => n + t.layout.numel * (t.dtype === "uint8" ? 1 : 4), 0);
-    assert.ok(bytes(kept) < 0.2 * bytes(twin));
-    assert.equal((await kept.generate([[1, 2, 3]], { maxNewTokens: 4, eosTokenId: null })).newIds[0]!.length, 4);
+    await computesAlike(kept, twin as typeof kept);
   }
 });
 test("a quantised GGUF file of GPT-2 stays quantised, though its layers keep their weights the other way round", async () => {
@@ -177,14 +181,7 @@ test("a quantised GGUF file of GPT-2 stays quantised, though its layers keep the
     assert.equal(worst(layer.bias!.detach(), conv.bias.detach()), 0, name);
   }
   assert.ok((kept.lm_head as unknown) instanceof nn.QuantizedLinear);
-  const ids = torch.tensor([[1, 2, 3, 4, 5, 6, 7, 8]]);
-  const [a, b] = [kept.forward(ids).logits, twin.forward(ids).logits];
-  // Activations are rounded to 8 bits on the way.
-  assert.ok(a.sub(b).norm().div(b.norm()).itemSync<number>() < 0.03, String(a.sub(b).norm().div(b.norm()).itemSync()));
-  const bytes = (m: nn.Module): number =>
-    Object.values(m.stateDict()).reduce((n, t) => n + t.layout.numel * (t.dtype === "uint8" ? 1 : 4), 0);
-  assert.ok(bytes(kept) < 0.2 * bytes(twin));
-  assert.equal((await kept.generate([[1, 2, 3]], { maxNewTokens: 4, eosTokenId: null })).newIds[0]!.length, 4);
+  await computesAlike(kept, twin);
 });
 test("generate takes its defaults from generation_config.json, and savePretrained keeps them", async () => {
   const folder = copyOf("llama");

@@ -99,13 +99,14 @@ export class NativeMemory implements DeviceMemory {
     let handle = this.#take(nbytes, 0);
     if (handle) return handle;
     const peak = Math.max(...this.#trueLive);
-    if (this.stats().live + nbytes > peak + Math.max(SLACK / 2, peak / 8)) {
+    let { live } = this.stats();
+    if (live + nbytes > peak + Math.max(SLACK / 2, peak / 8)) {
       // Of what lasts twice as much may come before it is looked through again.
-      if (!lasting || this.stats().live + nbytes > 2 * this.#collected + SLACK) {
+      if (!lasting || live + nbytes > 2 * this.#collected + SLACK) {
         this.#gc();
-        this.#collected = this.stats().live;
+        this.#collected = live = this.stats().live;
       }
-      this.#trueLive.push(this.stats().live + nbytes);
+      this.#trueLive.push(live + nbytes);
       if (this.#trueLive.length > 8) this.#trueLive.shift();
       this.#setCeiling();
     }
@@ -247,7 +248,6 @@ export class NativeMemory implements DeviceMemory {
   checksum(address: number, nbytes: number): number {
     this.#ring[0] = address;
     this.#ring[1] = nbytes;
-    this.#ring[2] = 0;
     this.#addon.checksum();
     return this.#ring[0];
   }
